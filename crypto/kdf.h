@@ -1,0 +1,25 @@
+// kdf.h: keys from secrets: PBKDF2 (RFC 8018) and HKDF (RFC 5869).
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_CRYPTO_KDF_H
+#define HAIL_CRYPTO_KDF_H
+
+#include "crypto/base.h"
+
+// A string of bytes that somebody else owns.
+struct hail_bytes {
+    const uint8_t *data;
+    size_t len;
+};
+
+// hail_pbkdf2_sha1 and hail_pbkdf2_sha256 stretch `password` into `out_len` bytes with HMAC-SHA1 or
+// HMAC-SHA256. `iterations` is at least 1. They fail only when memory for the hash is not to be had.
+HAIL_MUST_USE bool hail_pbkdf2_sha1(uint8_t *out, size_t out_len, struct hail_bytes password,
+                                    struct hail_bytes salt, uint32_t iterations);
+HAIL_MUST_USE bool hail_pbkdf2_sha256(uint8_t *out, size_t out_len, struct hail_bytes password,
+                                      struct hail_bytes salt, uint32_t iterations);
+
+// hail_hkdf_sha256 extracts and expands (RFC 5869). Fails when `out_len` is above 255 * 32.
+HAIL_MUST_USE bool hail_hkdf_sha256(uint8_t *out, size_t out_len, struct hail_bytes secret,
+                                    struct hail_bytes salt, struct hail_bytes info);
+
+#endif
