@@ -19,7 +19,8 @@ struct hail_cbc_key {
 
 void hail_cbc_key_init(struct hail_cbc_key *key, const uint8_t secret[HAIL_CBC_KEY_LEN]);
 
-// hail_cbc_padded_len is the length of `len` bytes once padded: the next whole block, always longer.
+// hail_cbc_padded_len is the length of `len` bytes once padded: the next whole block, always
+// longer.
 static inline size_t hail_cbc_padded_len(size_t len)
 {
     return (len / HAIL_CBC_BLOCK + 1) * HAIL_CBC_BLOCK;

@@ -10,8 +10,8 @@
 
 enum {
     HAIL_FAULT_TEXT_MAX = 320,
-    HAIL_SIGNATURE_MAX = 1024,     // RSA-8192
-    HAIL_CERTIFICATE_MAX = 16384   // DER bytes of one certificate that we take from anyone
+    HAIL_SIGNATURE_MAX = 1024,   // RSA-8192
+    HAIL_CERTIFICATE_MAX = 16384 // DER bytes of one certificate that we take from anyone
 };
 
 // Which check failed.
@@ -95,8 +95,8 @@ HAIL_MUST_USE bool hail_certificate_signed(const struct hail_certificate *certif
                                            struct hail_bytes signature,
                                            struct hail_fault_report *report);
 
-// hail_certificate_describe writes what a person wants to know, a line each: subject, issuer, names,
-// validity, key, SHA-256 fingerprint. Cut to `text_len`, always terminated.
+// hail_certificate_describe writes what a person wants to know, a line each: subject, issuer,
+// names, validity, key, SHA-256 fingerprint. Cut to `text_len`, always terminated.
 void hail_certificate_describe(const struct hail_certificate *certificate, char *text,
                                size_t text_len);
 
@@ -113,7 +113,8 @@ void hail_trust_free(struct hail_trust *trust);
 // hail_trust_check says whether `certificate` chains to an anchor at the time `unix_s`, is for TLS
 // servers where it says what it is for, and carries the name `host` in its subject alternative
 // names: DNS names, with wildcards as RFC 6125 has them, or IP addresses. The common name does not
-// count. A host of "127.0.0.1" needs no name, as MLAPI documents; the chain is checked all the same.
+// count. A host of "127.0.0.1" needs no name, as MLAPI documents; the chain is checked all the
+// same.
 HAIL_MUST_USE bool hail_trust_check(const struct hail_trust *trust,
                                     const struct hail_certificate *certificate, const char *host,
                                     int64_t unix_s, struct hail_fault_report *report);

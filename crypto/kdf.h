@@ -12,7 +12,8 @@ struct hail_bytes {
 };
 
 // hail_pbkdf2_sha1 and hail_pbkdf2_sha256 stretch `password` into `out_len` bytes with HMAC-SHA1 or
-// HMAC-SHA256. `iterations` is at least 1. They fail only when memory for the hash is not to be had.
+// HMAC-SHA256. `iterations` is at least 1. They fail only when memory for the hash is not to be
+// had.
 HAIL_MUST_USE bool hail_pbkdf2_sha1(uint8_t *out, size_t out_len, struct hail_bytes password,
                                     struct hail_bytes salt, uint32_t iterations);
 HAIL_MUST_USE bool hail_pbkdf2_sha256(uint8_t *out, size_t out_len, struct hail_bytes password,

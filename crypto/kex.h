@@ -21,7 +21,8 @@ struct hail_x25519_pair {
 // hail_x25519_pair_init draws a fresh pair from `random`.
 void hail_x25519_pair_init(struct hail_x25519_pair *pair, struct hail_random *random);
 
-// hail_x25519 computes the shared secret. Fails on a public key of low order (RFC 7748 section 6.1).
+// hail_x25519 computes the shared secret. Fails on a public key of low order (RFC 7748
+// section 6.1).
 HAIL_MUST_USE bool hail_x25519(uint8_t shared[HAIL_X25519_LEN],
                                const uint8_t private_key[HAIL_X25519_LEN],
                                const uint8_t public_key[HAIL_X25519_LEN]);
@@ -35,8 +36,8 @@ HAIL_MUST_USE size_t hail_affine_write(uint8_t out[HAIL_AFFINE_MAX],
                                        const uint8_t public_key[HAIL_X25519_LEN]);
 
 // hail_affine_parse reads an affine public part that a peer sent, and takes it only if it is a
-// point: both coordinates at most 32 bytes and below p, on the curve, not of low order. Leading zero
-// bytes are allowed, as MLAPI's own reader allows them.
+// point: both coordinates at most 32 bytes and below p, on the curve, not of low order. Leading
+// zero bytes are allowed, as MLAPI's own reader allows them.
 //
 // public_key  Written on success only: the X to give to hail_x25519.
 HAIL_MUST_USE bool hail_affine_parse(uint8_t public_key[HAIL_X25519_LEN], const uint8_t *part,
