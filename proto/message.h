@@ -1,0 +1,35 @@
+// message.h: a message or RPC as an application sees it, the same on every profile.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_PROTO_MESSAGE_H
+#define HAIL_PROTO_MESSAGE_H
+
+#include "crypto/base.h"
+
+// How a message is protected; the values lie on the mlapi wire.
+enum {
+    HAIL_FLAG_ENCRYPTED = 1u << 0,
+    HAIL_FLAG_AUTHENTICATED = 1u << 1,
+    HAIL_FLAGS_BOTH = HAIL_FLAG_ENCRYPTED | HAIL_FLAG_AUTHENTICATED
+};
+
+enum hail_message_kind {
+    HAIL_MESSAGE_UNNAMED,
+    HAIL_MESSAGE_NAMED,
+    HAIL_MESSAGE_CALL,    // an RPC that wants no response
+    HAIL_MESSAGE_REQUEST, // an RPC that wants one
+    HAIL_MESSAGE_RESPONSE
+};
+
+// One message, on its way in or out. Fields that its kind does not have are 0.
+struct hail_message_view {
+    enum hail_message_kind kind;
+    uint32_t flags;      // HAIL_FLAG_*
+    uint64_t name_hash;  // NAMED: of the name; CALL, REQUEST: of the method
+    uint64_t network_id; // CALL, REQUEST: the networked object
+    uint16_t behaviour;  // CALL, REQUEST: the behaviour's order on it
+    uint64_t call_id;    // REQUEST, RESPONSE: names the call, chosen by its caller
+    const uint8_t *body; // payload, arguments or result; borrowed
+    size_t body_len;
+};
+
+#endif

@@ -1,0 +1,49 @@
+// policy.h: which names an endpoint knows, and the least protection each of them takes.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_PROTO_POLICY_H
+#define HAIL_PROTO_POLICY_H
+
+#include "proto/message.h"
+#include "proto/verdict.h"
+
+enum {
+    HAIL_POLICY_NAMES_MAX = 1024
+};
+
+// One name's rule. A named message and an RPC of the same name are two names.
+struct hail_policy_rule {
+    uint64_t hash;
+    bool is_rpc;
+    uint8_t floor;    // HAIL_FLAG_*: the least it takes
+    uint16_t handler; // the application's index of it; an RPC known under two hashes has one
+};
+
+// The rules of an endpoint, sorted; constant once built, so any thread may look.
+struct hail_policy {
+    struct hail_policy_rule rules[HAIL_POLICY_NAMES_MAX];
+    size_t rule_count;
+    uint8_t default_floor; // for unnamed messages and, if they are taken, unknown names
+    bool takes_unknown;    // deliver names without a rule; false: HAIL_DROP_NAME
+};
+
+enum {
+    HAIL_POLICY_NO_HANDLER = 0xffff
+};
+
+// hail_policy_add adds a rule, in any order. Returns false when the table is full or the same kind
+// of name with the same hash is there already (two names can share a short hash); `*clash` is then
+// the handler that has it, or HAIL_POLICY_NO_HANDLER when the table is full.
+HAIL_MUST_USE bool hail_policy_add(struct hail_policy *policy, const struct hail_policy_rule *rule,
+                                   uint16_t *clash);
+
+// hail_policy_check decides on a message of any kind but RESPONSE (whose floor is its request's).
+//
+// handler  Set on HAIL_ACCEPT: the rule's handler, or HAIL_POLICY_NO_HANDLER for unnamed messages
+//          and unknown names that are taken.
+//
+// Returns  HAIL_ACCEPT, HAIL_DROP_FLOOR or HAIL_DROP_NAME.
+// Cost     A binary search. No allocation.
+enum hail_verdict hail_policy_check(const struct hail_policy *policy, uint16_t *handler,
+                                    const struct hail_message_view *message);
+
+#endif

@@ -1,0 +1,36 @@
+// verdict.h: what became of an input from the wire. A verdict is also the index of its counter and,
+// through hail_verdict_name, its name in logs and metrics: a drop nobody counts cannot be added.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_PROTO_VERDICT_H
+#define HAIL_PROTO_VERDICT_H
+
+#define HAIL_VERDICTS(X)                                                                           \
+    X(ACCEPT, "accept")                /* taken; state may have changed */                         \
+    X(DROP_FRAME, "frame")             /* a frame's length is 0 or above the maximum */            \
+    X(DROP_SHORT, "short")             /* fewer bytes than its form needs */                       \
+    X(DROP_MALFORMED, "malformed")     /* a field is outside its range */                          \
+    X(DROP_TYPE, "type")               /* no such message type, or not from this side */           \
+    X(DROP_UNEXPECTED, "unexpected")   /* not allowed in this state */                             \
+    X(DROP_NO_KEY, "no_key")           /* protected, and there is no key yet */                    \
+    X(DROP_FORGED, "forged")           /* the HMAC does not verify */                              \
+    X(DROP_PADDING, "padding")         /* not whole blocks, or wrong padding */                    \
+    X(DROP_UNPROTECTED, "unprotected") /* a handshake message with less than both flags */         \
+    X(DROP_POINT, "point")             /* a public part that is no usable point */                 \
+    X(DROP_CONFIG, "config")           /* the peer's configuration has another hash */             \
+    X(DROP_CERTIFICATE, "certificate") /* the server's certificate is not believed */              \
+    X(DROP_SIGNATURE, "signature")     /* the key exchange is not signed by the certificate */     \
+    X(DROP_FLOOR, "floor")             /* less protection than its name, RPC or channel takes */   \
+    X(DROP_NAME, "name")               /* a message or RPC name nobody registered */               \
+    X(DROP_CALL, "call")               /* a response to no call of ours, or weaker than it */      \
+    X(DROP_TOO_LARGE, "too_large")     /* connection data above the configured maximum */
+
+#define HAIL_VERDICT_ENUM(id, name) HAIL_##id,
+enum hail_verdict {
+    HAIL_VERDICTS(HAIL_VERDICT_ENUM) HAIL_VERDICT_COUNT
+};
+#undef HAIL_VERDICT_ENUM
+
+// hail_verdict_name returns the verdict's name in counters; never NULL.
+const char *hail_verdict_name(enum hail_verdict verdict);
+
+#endif
