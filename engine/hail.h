@@ -1,0 +1,535 @@
+// hail.h: an encrypted game-server core for Linux. The one public header, for servers and clients.
+// SPDX-License-Identifier: MIT
+//
+// An endpoint is a server (it listens) or a client (it connects, as often as it likes). It owns
+// shards: worker threads with their own ring, sockets, connections and timers. Connections have
+// names that are values, and what happens to them arrives as events, in one of two ways:
+//
+//   callbacks  set `on_event`: it is called on the shard's own thread. Fastest.
+//   polling    leave it NULL: call hail_poll from one thread of your own, with hail_fd to wait on.
+//
+// Every message says how it is sent: in the clear, authenticated, encrypted, or both; every event
+// says how it came; and every name may demand a least protection, its floor, which the receiver
+// enforces before a handler sees anything.
+//
+// Thread rule, unless a function says otherwise: any thread, at any time between start and stop.
+// Calls made from an event callback about a connection of that callback's shard act at once; all
+// others are handed to the connection's shard through a bounded queue and act within a wake-up.
+#ifndef HAIL_H
+#define HAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HAIL_VERSION "0.1.0"
+#define HAIL_API     __attribute__((visibility("default")))
+
+// hail_version returns the version of the library that is running, such as "0.1.0".
+HAIL_API const char *hail_version(void);
+
+// What a call returns. Values are part of the ABI: new ones are added at the end, none is reused.
+enum hail_status {
+    HAIL_OK = 0,
+    HAIL_EINVAL = 1,    // an argument is outside its documented range
+    HAIL_ENOMEM = 2,    // memory for the configured limits could not be had; only at start
+    HAIL_ESYS = 3,      // a system call failed; the log says which and how
+    HAIL_EIDENTITY = 4, // certificate, key or trust store refused; the log says why
+    HAIL_EGONE = 5,     // the connection has ended
+    HAIL_EFULL = 6,     // a fixed limit is reached: nothing was queued; try again later
+    HAIL_ENOKEY = 7,    // protection was asked for and the connection has no key
+    HAIL_EABI = 8,      // the config comes from a newer header and uses something this build lacks
+    HAIL_ESTATE = 9,    // not now: the connection is not in the state that this needs
+    HAIL_ENAME = 10     // two handlers share a name or its hash; the log names them
+};
+
+// hail_strerror returns a short English phrase for `status`; never NULL, never to be freed.
+HAIL_API const char *hail_strerror(enum hail_status status);
+
+// ---- Protection
+
+enum {
+    HAIL_PLAIN = 0,
+    HAIL_ENCRYPTED = 1u << 0,    // AES; on the mlapi profile without HAIL_AUTHENTICATED it hides
+                                 // and does not protect: an attacker can change it unseen
+    HAIL_AUTHENTICATED = 1u << 1 // HMAC-SHA256
+};
+
+// The delivery a message asks for. The mlapi profile runs over TCP, where every channel is
+// delivered reliably and in order, which keeps each one's promise.
+enum hail_channel {
+    HAIL_RELIABLE_ORDERED = 0,
+    HAIL_RELIABLE_UNORDERED = 1,
+    HAIL_UNRELIABLE_SEQUENCED = 2,
+    HAIL_UNRELIABLE = 3
+};
+
+// ---- Names
+
+// A running endpoint; never seen inside.
+struct hail_endpoint;
+
+// A connection's name: shard, generation and slot in one word. It is a value, not a pointer: keep
+// it, copy it, compare it. Once the connection ends the name is stale for ever, and every call says
+// so with HAIL_EGONE instead of touching whoever has the slot now. 0 names no connection.
+struct hail_conn {
+    uint64_t id;
+};
+
+enum hail_handler_kind {
+    HAIL_HANDLER_MESSAGE = 0, // a named message
+    HAIL_HANDLER_RPC = 1
+};
+
+struct hail_event;
+
+// A name that this endpoint takes, and the least protection it takes it with.
+struct hail_handler {
+    enum hail_handler_kind kind;
+    const char *name;      // UTF-8
+    const char *signature; // RPC: the name as MLAPI writes it for a typed method, the bare name and
+                           // then the parameter type names, "MoveInt32Single"; NULL: none
+    uint32_t floor;        // HAIL_ENCRYPTED | HAIL_AUTHENTICATED as it must be; 0: no floor
+    void *user;            // yours: events for this name carry it
+    void (*on_event)(struct hail_endpoint *endpoint, const struct hail_event *event,
+                     void *user); // takes this name's events instead of config's; may be NULL;
+                                  // needs config's on_event
+};
+
+// ---- Events
+
+enum hail_event_type {
+    HAIL_EVENT_REQUEST =
+        1, // server: a client asks to join: hail_approve or hail_deny, now or later
+    HAIL_EVENT_CONNECTED = 2, // messages can be sent and will come
+    HAIL_EVENT_MESSAGE = 3,   // unnamed or named
+    HAIL_EVENT_CALL = 4,      // an RPC; hail_respond when `wants_response`
+    HAIL_EVENT_RESPONSE = 5,  // the answer to a hail_call of ours
+    HAIL_EVENT_CLOSED = 6     // the last event of a connection; its name is stale from here on
+};
+
+enum hail_close_reason {
+    HAIL_CLOSED_BY_APPLICATION = 0, // hail_close
+    HAIL_CLOSED_BY_PEER = 1,
+    HAIL_CLOSED_DENIED = 2,            // hail_deny
+    HAIL_CLOSED_HANDSHAKE_TIMEOUT = 3, // not connected within handshake_timeout_ms
+    HAIL_CLOSED_IDLE = 4,              // nothing came for idle_timeout_ms
+    HAIL_CLOSED_SLOW_READER = 5,       // took too long to take, or too much waits for it
+    HAIL_CLOSED_SLOW_WRITER = 6,       // a message begun and not finished within stall_timeout_ms
+    HAIL_CLOSED_PROTOCOL = 7,          // the peer broke the framing
+    HAIL_CLOSED_CONFIG = 8,            // the peer is configured differently
+    HAIL_CLOSED_CERTIFICATE = 9,       // client: the server is not who it should be
+    HAIL_CLOSED_CROWDED_OUT = 10,      // a newer handshake took the place of this unfinished one
+    HAIL_CLOSED_NO_BUFFER = 11,        // buffers_max is used up
+    HAIL_CLOSED_ERROR = 12,            // a socket error; the event's text says which
+    HAIL_CLOSED_SHUTDOWN = 13,         // hail_stop
+    HAIL_CLOSED_CONNECT = 14,          // client: no connection could be made; the text says why
+    HAIL_CLOSE_REASON_COUNT
+};
+
+// hail_close_reason_name returns a short stable name, such as "slow_reader"; never NULL.
+HAIL_API const char *hail_close_reason_name(enum hail_close_reason reason);
+
+// What happened. Lent: pointers hold until the callback returns, or until the next hail_poll.
+struct hail_event {
+    enum hail_event_type type;
+    uint32_t flags; // how it came: HAIL_ENCRYPTED, HAIL_AUTHENTICATED
+    struct hail_conn conn;
+    uint64_t tag; // what hail_connect, hail_approve or hail_set_tag gave this connection
+    const void
+        *data; // REQUEST: connection data; MESSAGE: payload; CALL: arguments; RESPONSE: result
+    size_t len;
+    const struct hail_handler *handler; // the name's entry, in the endpoint's copy; NULL: unnamed,
+                                        // or unknown and taken because of takes_unknown_names
+    bool named;                    // MESSAGE: it has a name
+    bool wants_response;           // CALL
+    uint16_t behaviour;            // CALL: the behaviour's order on its networked object
+    enum hail_close_reason reason; // CLOSED
+    enum hail_status status; // RESPONSE: HAIL_OK, or why the call never left (HAIL_EFULL, ...)
+    uint64_t name_hash;      // MESSAGE with a name; CALL: of the method
+    uint64_t network_id;     // CALL: the networked object
+    uint64_t call_id;        // CALL that wants a response; RESPONSE: as given to hail_call
+    uint64_t client_id;      // CONNECTED: the number the server gave the client
+    const char *text;        // CLOSED: a sentence for a person, if there is more to say; else NULL
+};
+
+// ---- Configuration
+
+enum hail_profile {
+    HAIL_PROFILE_NONE = 0,
+    HAIL_PROFILE_MLAPI = 1 // MLAPI 12 exactly, over TCP. For compatibility: stock MLAPI clients use
+                           // 8-bit private keys, which whoever listens can find at once
+};
+
+enum hail_hash_size {
+    HAIL_HASH_16 = 0,
+    HAIL_HASH_32 = 1,
+    HAIL_HASH_64 = 2
+};
+
+// The switches of MLAPI's NetworkConfig that both ends must share, under MLAPI's own names; start
+// from HAIL_MLAPI_INIT, which has MLAPI's defaults with encryption on.
+struct hail_mlapi_config {
+    uint16_t protocol_version;
+    const char *const *scenes; // names, any order
+    size_t scene_count;
+    const uint64_t *prefab_hashes; // any order
+    size_t prefab_count;
+    bool allow_runtime_scene_changes;
+    bool enable_networked_var;
+    bool force_same_prefabs;
+    bool use_prefab_sync;
+    bool enable_scene_management;
+    bool ensure_networked_var_length_safety;
+    bool enable_encryption;
+    bool sign_key_exchange;
+    bool connection_approval; // connection requests carry connection data
+    enum hail_hash_size rpc_hash_size;
+};
+#define HAIL_MLAPI_INIT                                                                            \
+    {                                                                                              \
+        .enable_networked_var = true, .force_same_prefabs = true, .enable_scene_management = true, \
+        .enable_encryption = true                                                                  \
+    }
+
+enum hail_log_level {
+    HAIL_LOG_DEBUG = 0,
+    HAIL_LOG_INFO = 1,
+    HAIL_LOG_WARN = 2,
+    HAIL_LOG_ERROR = 3
+};
+
+// A certificate that a server showed to our client, for an application that decides itself.
+struct hail_peer_certificate {
+    const uint8_t *der; // the leaf, as it was sent
+    size_t der_len;
+    const char *host;        // the name that was to be reached
+    bool believed;           // what the default check says: chain, time and name
+    const char *description; // subject, issuer, names, validity, fingerprint; a line each
+    const char *fault;       // what the default check holds against it; "" when believed
+};
+
+// What an endpoint is made from. Set `size` to sizeof(struct hail_config) (HAIL_CONFIG_INIT does),
+// then what differs; 0 means the default named beside the field. New fields are only ever added at
+// the end. Copied, strings and all, but for `on_event`, `on_log`, `verify` and the `user` pointers.
+struct hail_config {
+    size_t size;
+    enum hail_profile profile; // required
+    struct hail_mlapi_config mlapi;
+
+    // Server: where to listen.
+    const char *address; // numeric IPv4 or IPv6; NULL: every address of this machine
+    uint16_t port;       // host byte order; 0: let the kernel choose, see hail_port
+
+    // Events.
+    void (*on_event)(struct hail_endpoint *endpoint, const struct hail_event *event,
+                     void *user); // on the shard's thread; NULL: hail_poll
+    void (*on_log)(void *user, enum hail_log_level level, const char *line); // any shard's thread;
+                                                                             // NULL: silent
+    void *user;                          // handed to the callbacks
+    const struct hail_handler *handlers; // names taken, with their floors
+    size_t handler_count;                // at most 512
+    uint32_t default_floor;              // of unnamed messages and of unknown names
+    bool takes_unknown_names;            // deliver names that no handler has; false: drop, count
+    bool approves_all;                   // server: approve every request without asking
+
+    // Keys and certificates. PFX in DER or base64, or PEM.
+    const char *identity_file;     // server, required with sign_key_exchange: certificate (and key)
+    const char *identity_key_file; // PEM key, when it is not in identity_file
+    const char *identity_password; // of the PFX or key; NULL: none
+    const char *trust_file;        // client: PEM of CAs; NULL: the system's store
+    bool (*verify)(void *user, const struct hail_peer_certificate
+                                   *certificate); // client: replaces
+                                                  // the default decision; on the shard's thread
+    uint32_t key_reuse_ms; // server: one key and signature serve all clients for this long, which
+                           // saves a signature a handshake and gives up forward secrecy between
+                           // them (MLAPI.md, "Hail"); 0: a fresh key for each
+
+    // Limits, each per shard unless it says otherwise.
+    uint16_t shard_count;          // worker threads; 0: servers one for each CPU, clients one
+    uint32_t conns_max;            // connections; 0: 16,384; at most 1,048,576
+    uint32_t handshakes_max;       // of them unfinished, the oldest out; 0: 4,096
+    uint32_t message_max;          // bytes of a message's payload; 0: 65,536; at most 16 MiB
+    uint32_t conn_data_max;        // server: bytes of connection data; 0: 1,024; at most 4,096
+    uint32_t unsent_max;           // bytes waiting for one connection; 0: 1 MiB
+    uint64_t buffers_max;          // bytes waiting in all, to be sent or for their rest; 0: 64 MiB
+    uint32_t calls_max;            // RPCs that await a response, per connection; 0: 16
+    uint32_t handshake_timeout_ms; // from TCP connect to connected; 0: 10,000
+    uint32_t idle_timeout_ms;      // silence that ends a connection; 0: never, as MLAPI
+    uint32_t stall_timeout_ms;     // without progress on a begun message; 0: 30,000
+    uint32_t command_queue_bytes;  // calls from other threads that wait; 0: 4 MiB
+    uint32_t event_queue_bytes;    // whole endpoint: events that wait for hail_poll; 0: 16 MiB
+};
+#define HAIL_CONFIG_INIT                                                                           \
+    {                                                                                              \
+        .size = sizeof(struct hail_config), .profile = HAIL_PROFILE_MLAPI,                         \
+        .mlapi = HAIL_MLAPI_INIT                                                                   \
+    }
+
+// ---- Life
+
+// hail_server_start reads the certificate, reserves every byte the server will use, opens its
+// sockets and starts its threads.
+//
+// out      Set on success only. The caller owns it: hail_stop.
+//
+// Returns  HAIL_OK, HAIL_EINVAL, HAIL_ENOMEM, HAIL_ESYS, HAIL_EIDENTITY, HAIL_ENAME or HAIL_EABI.
+// On
+//          failure nothing is left open or allocated, and the log says which field, file or system
+//          call it was.
+HAIL_API enum hail_status hail_server_start(struct hail_endpoint **out,
+                                            const struct hail_config *config);
+
+// hail_client_start does the same for a client, which connects with hail_connect.
+HAIL_API enum hail_status hail_client_start(struct hail_endpoint **out,
+                                            const struct hail_config *config);
+
+// hail_stop closes every connection, tells the application (callbacks only: HAIL_CLOSED_SHUTDOWN),
+// joins the threads and frees everything. A server first stops listening.
+//
+// drain_ms  How long to let what is queued be sent; 0: not at all.
+//
+// Threads   Not from a callback; once; no other call may be under way or follow.
+HAIL_API void hail_stop(struct hail_endpoint *endpoint, uint32_t drain_ms);
+
+// hail_port returns the port a server listens on, host byte order.
+HAIL_API uint16_t hail_port(const struct hail_endpoint *endpoint);
+
+// Where to connect, and as whom.
+struct hail_target {
+    const char *host; // a name or a numeric address; also what the certificate must say
+    uint16_t port;
+    const void *conn_data; // handed to the server's application with the request; copied
+    size_t conn_data_len;  // at most 4,096, and 0 unless the mlapi config has connection_approval
+    uint64_t tag;          // the connection's tag from the start
+};
+
+// hail_connect begins a connection. What becomes of it arrives as an event with the target's tag:
+// CONNECTED, or CLOSED.
+//
+// Returns  HAIL_OK, HAIL_EINVAL (also for a server), HAIL_ESYS (the name does not resolve) or
+//          HAIL_EFULL.
+// Cost     A host name is looked up in the calling thread, and may block; numeric addresses do not.
+HAIL_API enum hail_status hail_connect(struct hail_endpoint *endpoint,
+                                       const struct hail_target *target);
+
+// ---- Events by polling
+
+// hail_fd returns a file descriptor that is readable when hail_poll has events; -1 with callbacks.
+// It is the endpoint's: do not read or close it.
+HAIL_API int hail_fd(const struct hail_endpoint *endpoint);
+
+// hail_poll takes up to `events_max` events, for servers and clients alike.
+//
+// Returns  How many were written, without waiting. Their pointers hold until the next hail_poll.
+// Threads  One thread at a time.
+HAIL_API size_t hail_poll(struct hail_endpoint *endpoint, struct hail_event *events,
+                          size_t events_max);
+
+// ---- What a connection is told to do
+
+// hail_approve lets a client in; `tag` becomes the connection's. HAIL_ESTATE when there is no
+// request.
+HAIL_API enum hail_status hail_approve(struct hail_endpoint *endpoint, struct hail_conn conn,
+                                       uint64_t tag);
+
+// hail_deny refuses a client and closes its connection. MLAPI has no message for it: `reason` goes
+// to the log and to the CLOSED event's text; NULL: none; at most 200 bytes are kept.
+HAIL_API enum hail_status hail_deny(struct hail_endpoint *endpoint, struct hail_conn conn,
+                                    const char *reason);
+
+// hail_close ends a connection once what is queued has been sent.
+HAIL_API enum hail_status hail_close(struct hail_endpoint *endpoint, struct hail_conn conn);
+
+HAIL_API enum hail_status hail_set_tag(struct hail_endpoint *endpoint, struct hail_conn conn,
+                                       uint64_t tag);
+
+// ---- Sending
+
+// A message to send. `data` is copied before the call returns.
+struct hail_message {
+    const void *data;
+    size_t len;     // at most message_max
+    uint32_t flags; // HAIL_ENCRYPTED, HAIL_AUTHENTICATED
+    enum hail_channel channel;
+    bool named;
+    uint64_t name_hash; // when named: hail_name_hash
+};
+
+// hail_name_hash returns what a name is on this endpoint's wire, for hail_message and hail_call. 0
+// when `name` is not valid UTF-8.
+HAIL_API uint64_t hail_name_hash(const struct hail_endpoint *endpoint, const char *name);
+
+// hail_send queues a message for one connection.
+//
+// Returns  HAIL_OK: queued. HAIL_EINVAL: too long, unknown flag or channel. HAIL_ENOKEY: protection
+//          was asked for where there is no key. HAIL_ESTATE: not connected yet. HAIL_EGONE.
+//          HAIL_EFULL: the connection's unsent_max is reached (then it is closed as a slow reader:
+//          messages on it would have a hole), buffers_max is, or the command queue is full. On all
+//          but HAIL_OK nothing was queued.
+// Cost     From a callback of the connection's shard: the protection and a copy, no system call.
+// From
+//          elsewhere: a copy to the shard.
+HAIL_API enum hail_status hail_send(struct hail_endpoint *endpoint, struct hail_conn conn,
+                                    const struct hail_message *message);
+
+// hail_send_many queues a message for each of `conn_count` connections. Each is tried; `*sent`, if
+// not NULL, is how many took it (or how many were handed to another shard, which counts those that
+// fail there in `sends_failed`). Returns HAIL_OK when all did, else the first failure.
+HAIL_API enum hail_status hail_send_many(struct hail_endpoint *endpoint,
+                                         const struct hail_conn *conns, size_t conn_count,
+                                         const struct hail_message *message, size_t *sent);
+
+// hail_send_all queues a message for every connected client, hail_send_all_but for every other than
+// one. Returns HAIL_OK, HAIL_EINVAL, HAIL_ENOKEY or, when a shard's command queue is full,
+// HAIL_EFULL: that shard's connections did not get it, the others' did.
+HAIL_API enum hail_status hail_send_all(struct hail_endpoint *endpoint,
+                                        const struct hail_message *message);
+HAIL_API enum hail_status hail_send_all_but(struct hail_endpoint *endpoint, struct hail_conn but,
+                                            const struct hail_message *message);
+
+// ---- RPCs
+
+// A call of a method at the other end.
+struct hail_call {
+    uint64_t network_id; // the networked object it is for
+    uint16_t behaviour;  // the behaviour's order on it
+    uint64_t name_hash;  // hail_name_hash of the method's name, or of its signature
+    const void *args;    // see hail_writer
+    size_t len;
+    uint32_t flags;
+    enum hail_channel channel;
+    bool wants_response;
+    uint64_t call_id; // with wants_response: yours to choose, comes back with the response
+};
+
+// hail_call sends a call. With wants_response, at most calls_max may be under way on a connection
+// and their ids differ: else HAIL_EFULL or HAIL_EINVAL. Returns otherwise as hail_send. When the
+// call was handed to another shard and fails there, a RESPONSE event with that status says so.
+HAIL_API enum hail_status hail_call(struct hail_endpoint *endpoint, struct hail_conn conn,
+                                    const struct hail_call *call);
+
+// hail_respond answers a CALL event that wants a response, with the protection the call came with.
+//
+// flags    Those of the event; more may be added, never less.
+HAIL_API enum hail_status hail_respond(struct hail_endpoint *endpoint, struct hail_conn conn,
+                                       uint64_t call_id, uint32_t flags, const void *result,
+                                       size_t len);
+
+// Arguments and results, bit-packed as MLAPI's typed RPCs have them. A writer that ran out of room,
+// or a reader out of bytes, is `failed` and stays so; check once at the end.
+struct hail_writer {
+    uint8_t *data; // yours
+    size_t capacity;
+    size_t bit;
+    bool failed;
+};
+struct hail_reader {
+    const uint8_t *data; // borrowed
+    size_t len;
+    size_t bit;
+    bool failed;
+};
+
+HAIL_API void hail_writer_init(struct hail_writer *writer, void *data, size_t capacity);
+HAIL_API void hail_write_bool(struct hail_writer *writer, bool value);
+HAIL_API void hail_write_uint(struct hail_writer *writer, uint64_t value); // byte to ulong, char
+HAIL_API void hail_write_int(struct hail_writer *writer, int64_t value);   // short, int, long
+HAIL_API void hail_write_byte(struct hail_writer *writer, uint8_t value);  // byte, unpacked
+HAIL_API void hail_write_float(struct hail_writer *writer, float value);
+HAIL_API void hail_write_double(struct hail_writer *writer, double value);
+HAIL_API void hail_write_string(struct hail_writer *writer, const char *text); // NULL: null
+HAIL_API void hail_write_bytes(struct hail_writer *writer, const void *data, size_t len);
+HAIL_API size_t hail_writer_len(const struct hail_writer *writer); // bytes to send
+
+HAIL_API void hail_reader_init(struct hail_reader *reader, const void *data, size_t len);
+HAIL_API bool hail_read_bool(struct hail_reader *reader);
+HAIL_API uint64_t hail_read_uint(struct hail_reader *reader);
+HAIL_API int64_t hail_read_int(struct hail_reader *reader);
+HAIL_API uint8_t hail_read_byte(struct hail_reader *reader);
+HAIL_API float hail_read_float(struct hail_reader *reader);
+HAIL_API double hail_read_double(struct hail_reader *reader);
+
+// hail_read_string reads into `out`, terminated; fails when it needs more than `capacity` bytes. A
+// null string gives false and an empty text.
+HAIL_API bool hail_read_string(struct hail_reader *reader, char *out, size_t capacity);
+
+// hail_read_bytes copies a byte array's first `capacity` bytes at most; fails when it is longer.
+// Returns its length.
+HAIL_API size_t hail_read_bytes(struct hail_reader *reader, void *out, size_t capacity);
+
+// ---- Keys and what is known of a connection, from any thread without locks
+
+enum {
+    HAIL_KEY_LEN = 32
+};
+
+// hail_client_key copies the connection's stretched key, the root of all its keys, as MLAPI hands
+// it out. Prefer hail_export_key: what it gives is independent of the keys in use.
+//
+// Returns  HAIL_OK, HAIL_EGONE, or HAIL_ENOKEY before the key is agreed on or without encryption.
+HAIL_API enum hail_status hail_client_key(const struct hail_endpoint *endpoint,
+                                          struct hail_conn conn, uint8_t key[HAIL_KEY_LEN]);
+
+// hail_export_key derives `len` bytes (at most 8,160) for the application's own use: HKDF-SHA256 of
+// the stretched key with the info "hail export", 0, label, 0, context. Both ends get the same.
+//
+// Returns  As hail_client_key, and HAIL_EINVAL for a label of more than 255 bytes or a context of
+//          more than 1,024.
+HAIL_API enum hail_status hail_export_key(const struct hail_endpoint *endpoint,
+                                          struct hail_conn conn, const char *label,
+                                          const void *context, size_t context_len, uint8_t *out,
+                                          size_t len);
+
+// What is known of a connection.
+struct hail_conn_info {
+    size_t size;                  // sizeof(struct hail_conn_info), set by the caller
+    struct sockaddr_storage peer; // its address
+    bool connected;
+    bool has_key;
+    uint64_t messages_in;
+    uint64_t messages_out;
+    uint64_t bytes_in; // of the stream
+    uint64_t bytes_out;
+    uint64_t bytes_unsent; // queued here and not yet taken by the kernel
+};
+HAIL_API enum hail_status hail_conn_info(const struct hail_endpoint *endpoint,
+                                         struct hail_conn conn, struct hail_conn_info *info);
+
+// ---- Statistics
+
+// One counter of an endpoint.
+struct hail_counter {
+    const char *name; // stable, such as "messages_in_encrypted" or "dropped_forged"
+    uint64_t value;
+};
+
+// hail_stats writes the endpoint's counters, summed over its shards, in a fixed order.
+//
+// Returns  How many there are; when that is above `counters_max`, only so many were written.
+HAIL_API size_t hail_stats(const struct hail_endpoint *endpoint, struct hail_counter *counters,
+                           size_t counters_max);
+
+// hail_handler_drops returns how many messages for the handler with index `handler` in the config
+// were dropped for being below its floor.
+HAIL_API uint64_t hail_handler_drops(const struct hail_endpoint *endpoint, size_t handler);
+
+// What an endpoint reserves, in bytes; all of it at start.
+struct hail_memory {
+    size_t size;        // sizeof(struct hail_memory), set by the caller
+    uint64_t per_conn;  // for each connection that conns_max allows
+    uint64_t per_shard; // beside its connections: rings, buffers, queues
+    uint64_t total;
+};
+HAIL_API void hail_memory(const struct hail_endpoint *endpoint, struct hail_memory *memory);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
