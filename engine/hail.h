@@ -146,10 +146,10 @@ struct hail_event {
     size_t len;
     const struct hail_handler *handler; // the name's entry, in the endpoint's copy; NULL: unnamed,
                                         // or unknown and taken because of takes_unknown_names
-    bool named;                    // MESSAGE: it has a name
-    bool wants_response;           // CALL
-    uint16_t behaviour;            // CALL: the behaviour's order on its networked object
-    enum hail_close_reason reason; // CLOSED
+    bool named;                         // MESSAGE: it has a name
+    bool wants_response;                // CALL
+    uint16_t behaviour;                 // CALL: the behaviour's order on its networked object
+    enum hail_close_reason reason;      // CLOSED
     enum hail_status status; // RESPONSE: HAIL_OK, or why the call never left (HAIL_EFULL, ...)
     uint64_t name_hash;      // MESSAGE with a name; CALL: of the method
     uint64_t network_id;     // CALL: the networked object
@@ -261,9 +261,9 @@ struct hail_config {
     uint32_t calls_max;            // RPCs that await a response, per connection; 0: 16
     uint32_t handshake_timeout_ms; // from TCP connect to connected; 0: 10,000
     uint32_t idle_timeout_ms;      // silence that ends a connection; 0: never, as MLAPI
-    uint32_t stall_timeout_ms;     // without progress on a begun message; 0: 30,000
-    uint32_t command_queue_bytes;  // calls from other threads that wait; 0: 4 MiB
-    uint32_t event_queue_bytes;    // whole endpoint: events that wait for hail_poll; 0: 16 MiB
+    uint32_t stall_timeout_ms; // to finish a message begun, or to take any of what waits; 0: 30,000
+    uint32_t command_queue_bytes; // calls from other threads that wait; 0: 4 MiB
+    uint32_t event_queue_bytes;   // whole endpoint: events that wait for hail_poll; 0: 16 MiB
 };
 #define HAIL_CONFIG_INIT                                                                           \
     {                                                                                              \
@@ -459,8 +459,8 @@ HAIL_API double hail_read_double(struct hail_reader *reader);
 // null string gives false and an empty text.
 HAIL_API bool hail_read_string(struct hail_reader *reader, char *out, size_t capacity);
 
-// hail_read_bytes copies a byte array's first `capacity` bytes at most; fails when it is longer.
-// Returns its length.
+// hail_read_bytes copies a byte array and returns its length; fails, and returns 0, when it is
+// longer than `capacity`.
 HAIL_API size_t hail_read_bytes(struct hail_reader *reader, void *out, size_t capacity);
 
 // ---- Keys and what is known of a connection, from any thread without locks

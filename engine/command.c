@@ -1,0 +1,247 @@
+// command.c: see command.h.
+// SPDX-License-Identifier: MIT
+#include "engine/command.h"
+
+#include <string.h>
+
+#include "engine/conn.h"
+#include "engine/deliver.h"
+
+static enum hail_status connect_to(struct hail_shard *shard, const struct hail_command *command)
+{
+    uint32_t slot = hail_table_take(&shard->table);
+    struct hail_shard_target *target = &shard->targets[slot];
+
+    HAIL_ASSERT(slot != HAIL_SLOT_NONE); // hail_connect counts what it promises
+    target->addresses = *command->addresses;
+    target->tried = 0;
+    if (command->view.body_len > 0)
+        memcpy(target->conn_data, command->view.body, command->view.body_len);
+
+    hail_conn_begin(shard, slot, HAIL_CONN_CONNECTING);
+    shard->conns[slot].tag = command->tag;
+    shard->conns[slot].announced = true; // whoever asked is told how it ends
+    hail_mlapi_client_init(&shard->conns[slot].session, &shard->context->setup,
+                           target->addresses.host,
+                           (struct hail_bytes){target->conn_data, command->view.body_len});
+    hail_table_publish_peer(&shard->table, slot,
+                            (const struct sockaddr *)&target->addresses.list[0],
+                            sizeof target->addresses.list[0]);
+    hail_queue_push(&shard->output, slot);
+    return HAIL_OK;
+}
+
+static enum hail_status decide(struct hail_shard *shard, uint32_t slot,
+                               const struct hail_command *command)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+    char reason[201];
+
+    if (conn->state != HAIL_CONN_OPEN || conn->session.state != HAIL_MLAPI_EXPECT_DECISION)
+        return HAIL_ESTATE;
+    if (command->op == HAIL_COMMAND_APPROVE) {
+        conn->tag = command->tag;
+        hail_conn_approve(shard, slot);
+        return conn->state == HAIL_CONN_OPEN ? HAIL_OK : HAIL_EFULL;
+    }
+    size_t len =
+        command->view.body_len < sizeof reason ? command->view.body_len : sizeof reason - 1;
+    if (len > 0)
+        memcpy(reason, command->view.body, len);
+    reason[len] = 0;
+    hail_log_line(&shard->context->log, HAIL_LOG_DEBUG, "denied conn=%llx reason=\"%s\"",
+                  (unsigned long long)command->conn.id, reason);
+    hail_conn_end(shard, slot, HAIL_CLOSED_DENIED, true, len > 0 ? reason : NULL);
+    return HAIL_OK;
+}
+
+// A call that wants a response needs a place among those under way, under an id of its own.
+static enum hail_status open_call(struct hail_shard *shard, uint32_t slot,
+                                  const struct hail_message_view *view,
+                                  struct hail_open_call **opened)
+{
+    struct hail_open_call *calls = hail_conn_calls(shard, slot);
+    struct hail_open_call *place = NULL;
+
+    for (uint32_t i = 0; i < shard->context->config.calls_max; i++) {
+        if (!calls[i].used && !place)
+            place = &calls[i];
+        if (calls[i].used && calls[i].id == view->call_id)
+            return HAIL_EINVAL;
+    }
+    if (!place)
+        return HAIL_EFULL;
+    *place = (struct hail_open_call){.id = view->call_id, .flags = view->flags, .used = true};
+    *opened = place;
+    return HAIL_OK;
+}
+
+static enum hail_status send_one(struct hail_shard *shard, uint32_t slot,
+                                 const struct hail_message_view *view)
+{
+    struct hail_open_call *call = NULL;
+    enum hail_status status = HAIL_OK;
+
+    if (view->kind == HAIL_MESSAGE_REQUEST)
+        status = open_call(shard, slot, view, &call);
+    if (status == HAIL_OK)
+        status = hail_conn_send(shard, slot, view);
+    if (status != HAIL_OK && call)
+        call->used = false;
+    return status;
+}
+
+static enum hail_status send_many(struct hail_shard *shard, const struct hail_command *command,
+                                  size_t *done)
+{
+    enum hail_status first_failure = HAIL_OK;
+
+    *done = 0;
+    for (size_t i = 0; i < command->conn_count; i++) {
+        if (hail_name_unpack(command->conns[i]).shard != shard->index)
+            continue; // another shard's
+        uint32_t slot = hail_table_find(&shard->table, command->conns[i]);
+        enum hail_status status =
+            slot == HAIL_SLOT_NONE ? HAIL_EGONE : send_one(shard, slot, &command->view);
+        if (status == HAIL_OK)
+            (*done)++;
+        else if (first_failure == HAIL_OK)
+            first_failure = status;
+    }
+    return first_failure;
+}
+
+// Everybody who has joined, but for one. Connections that are ending, or that this very message
+// ends for being slow, are not counted against it.
+static enum hail_status send_all_but(struct hail_shard *shard, const struct hail_command *command)
+{
+    enum hail_status first_failure = HAIL_OK;
+
+    for (uint32_t slot = 0; slot < shard->table.fresh; slot++) {
+        const struct hail_connection *conn = &shard->conns[slot];
+        if (conn->state != HAIL_CONN_OPEN || conn->session.state != HAIL_MLAPI_CONNECTED)
+            continue;
+        if (hail_table_name(&shard->table, slot).id == command->conn.id)
+            continue;
+        enum hail_status status = hail_conn_send(shard, slot, &command->view);
+        if (status != HAIL_OK && conn->state == HAIL_CONN_OPEN && first_failure == HAIL_OK)
+            first_failure = status;
+    }
+    return first_failure;
+}
+
+enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_command *command,
+                                  size_t *done)
+{
+    if (command->op == HAIL_COMMAND_CONNECT)
+        return connect_to(shard, command);
+    if (command->op == HAIL_COMMAND_SEND_MANY)
+        return send_many(shard, command, done);
+    if (command->op == HAIL_COMMAND_SEND_ALL_BUT)
+        return send_all_but(shard, command);
+
+    uint32_t slot = hail_table_find(&shard->table, command->conn);
+    if (slot == HAIL_SLOT_NONE || shard->conns[slot].state >= HAIL_CONN_FLUSHING)
+        return HAIL_EGONE;
+    switch (command->op) {
+    case HAIL_COMMAND_APPROVE:
+    case HAIL_COMMAND_DENY:
+        return decide(shard, slot, command);
+    case HAIL_COMMAND_CLOSE:
+        hail_conn_end(shard, slot, HAIL_CLOSED_BY_APPLICATION, true, NULL);
+        return HAIL_OK;
+    case HAIL_COMMAND_SET_TAG:
+        shard->conns[slot].tag = command->tag;
+        return HAIL_OK;
+    case HAIL_COMMAND_SEND:
+        return send_one(shard, slot, &command->view);
+    case HAIL_COMMAND_CONNECT:
+    case HAIL_COMMAND_SEND_MANY:
+    case HAIL_COMMAND_SEND_ALL_BUT:
+        break;
+    }
+    HAIL_UNREACHABLE("every op has its case");
+}
+
+enum hail_status hail_command_post(struct hail_shard *shard, const struct hail_command *command)
+{
+    size_t list_len = command->addresses ? sizeof *command->addresses
+                                         : command->conn_count * sizeof(struct hail_conn);
+    struct hail_command *own =
+        hail_mailbox_reserve(&shard->commands, sizeof *own + list_len + command->view.body_len);
+
+    if (!own)
+        return HAIL_EFULL;
+    // What the command points to lies behind it in its record: a list, then the body.
+    void *list = own + 1;
+    uint8_t *body = (uint8_t *)list + list_len;
+    *own = *command;
+    if (command->addresses) {
+        memcpy(list, command->addresses, sizeof *command->addresses);
+        own->addresses = list;
+    }
+    if (command->conn_count > 0) {
+        struct hail_conn *conns = list;
+        own->conns = conns;
+        own->conn_count = 0;
+        for (size_t i = 0; i < command->conn_count; i++) {
+            if (hail_name_unpack(command->conns[i]).shard == shard->index)
+                conns[own->conn_count++] = command->conns[i];
+        }
+    }
+    if (command->view.body_len > 0) {
+        memcpy(body, command->view.body, command->view.body_len);
+        own->view.body = body;
+    }
+    hail_mailbox_commit(own);
+    hail_shard_wake(shard);
+    return HAIL_OK;
+}
+
+static bool is_call(const struct hail_command *command)
+{
+    return command->op == HAIL_COMMAND_SEND && command->view.kind == HAIL_MESSAGE_REQUEST;
+}
+
+static void run_posted(struct hail_shard *shard, const struct hail_command *command,
+                       struct hail_delivery *delivery)
+{
+    size_t done = 0;
+    enum hail_status status = hail_command_run(shard, command, &done);
+
+    if (status == HAIL_OK)
+        return;
+    if (command->op >= HAIL_COMMAND_SEND)
+        hail_stat_add(&shard->stats, HAIL_STAT_SENDS_FAILED,
+                      command->op == HAIL_COMMAND_SEND_MANY ? command->conn_count - done : 1);
+    if (!is_call(command))
+        return;
+    struct hail_event event = {
+        .type = HAIL_EVENT_RESPONSE,
+        .conn = command->conn,
+        .status = status,
+        .call_id = command->view.call_id,
+    };
+    hail_deliver_commit(shard, delivery, &event);
+}
+
+void hail_command_drain(struct hail_shard *shard)
+{
+    // Room is given back at the end, so one turn drains what fits into the mailbox and no more.
+    for (;;) {
+        struct hail_delivery delivery = {NULL};
+        size_t len;
+
+        if (!shard->command_held)
+            shard->command_held = hail_mailbox_next(&shard->commands, &len);
+        if (!shard->command_held)
+            break;
+        // A call may have to be answered with an event, so it waits for room for one.
+        if (is_call(shard->command_held) && !hail_deliver_reserve(shard, &delivery, 0))
+            return;
+        run_posted(shard, shard->command_held, &delivery);
+        hail_deliver_abandon(&delivery);
+        shard->command_held = NULL;
+    }
+    hail_mailbox_release(&shard->commands);
+}

@@ -1,0 +1,312 @@
+// conn.c: how a connection begins, sends, times out and ends. What it receives is in stream.c.
+// SPDX-License-Identifier: MIT
+#include "engine/conn.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "crypto/secret.h"
+#include "engine/deliver.h"
+#include "proto/mlapi/frame.h"
+
+static const uint64_t ns_per_ms = 1000000;
+
+static bool ending(const struct hail_connection *conn)
+{
+    return conn->state >= HAIL_CONN_FLUSHING;
+}
+
+static void handshakes_add(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+
+    conn->in_handshakes = true;
+    conn->handshake_prev = shard->handshake_last;
+    conn->handshake_next = HAIL_SLOT_NONE;
+    if (shard->handshake_last != HAIL_SLOT_NONE)
+        shard->conns[shard->handshake_last].handshake_next = slot;
+    else
+        shard->handshake_first = slot;
+    shard->handshake_last = slot;
+    hail_stat_set(&shard->stats, HAIL_STAT_HANDSHAKES_OPEN, ++shard->handshake_count);
+}
+
+static void handshakes_remove(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+
+    if (!conn->in_handshakes)
+        return;
+    conn->in_handshakes = false;
+    if (conn->handshake_prev != HAIL_SLOT_NONE)
+        shard->conns[conn->handshake_prev].handshake_next = conn->handshake_next;
+    else
+        shard->handshake_first = conn->handshake_next;
+    if (conn->handshake_next != HAIL_SLOT_NONE)
+        shard->conns[conn->handshake_next].handshake_prev = conn->handshake_prev;
+    else
+        shard->handshake_last = conn->handshake_prev;
+    hail_stat_set(&shard->stats, HAIL_STAT_HANDSHAKES_OPEN, --shard->handshake_count);
+}
+
+struct hail_open_call *hail_conn_calls(struct hail_shard *shard, uint32_t slot)
+{
+    return shard->calls + (size_t)slot * shard->context->config.calls_max;
+}
+
+void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+
+    HAIL_ASSERT(conn->state == HAIL_CONN_FREE);
+    *conn = (struct hail_connection){
+        .state = state,
+        .opened_ns = shard->now_ns,
+        .heard_ns = shard->now_ns,
+    };
+    hail_chain_init(&conn->in);
+    hail_chain_init(&conn->out);
+    for (uint32_t i = 0; i < shard->context->config.calls_max; i++)
+        hail_conn_calls(shard, slot)[i].used = false;
+
+    // The oldest goes, not the newest: somebody who opens connections and never finishes a
+    // handshake pushes out his own.
+    if (shard->handshake_count >= shard->context->config.handshakes_max)
+        hail_conn_end(shard, shard->handshake_first, HAIL_CLOSED_CROWDED_OUT, false, NULL);
+    handshakes_add(shard, slot);
+    hail_stat_set(&shard->stats, HAIL_STAT_CONNS_OPEN, shard->table.used_count);
+    hail_conn_arm(shard, slot);
+}
+
+void hail_conn_hail(struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_context *context = shard->context;
+    struct hail_connection *conn = &shard->conns[slot];
+
+    if (!context->setup.encryption) {
+        hail_mlapi_server_init(&conn->session, &context->setup, NULL);
+        return;
+    }
+    if (shard->now_ns >= shard->hail_until_ns) {
+        if (!hail_mlapi_hail_make(&shard->hail, &context->setup, &shard->random)) {
+            hail_conn_end(shard, slot, HAIL_CLOSED_ERROR, false, "the hail could not be signed");
+            return;
+        }
+        shard->hail_until_ns = shard->now_ns + context->config.key_reuse_ms * ns_per_ms;
+        hail_stat_add(&shard->stats, HAIL_STAT_HAILS_MADE, 1);
+    }
+    hail_mlapi_server_init(&conn->session, &context->setup, &shard->hail);
+    memcpy(shard->scratch_out + HAIL_FRAME_HEADER_LEN, shard->hail.message, shard->hail.len);
+    if (context->config.key_reuse_ms == 0)
+        hail_wipe(&shard->hail.pair, sizeof shard->hail.pair);
+    if (hail_conn_queue(shard, slot, shard->hail.len) != HAIL_OK)
+        hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
+}
+
+void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
+{
+    handshakes_remove(shard, slot);
+    hail_table_publish_connected(&shard->table, slot);
+    hail_stat_add(&shard->stats, HAIL_STAT_HANDSHAKES_DONE, 1);
+    shard->conns[slot].connected_pending = true;
+    hail_queue_push(&shard->held, slot); // told before this turn's end, or when there is room
+}
+
+void hail_conn_approve(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+    struct hail_mlapi_approval approval;
+    uint64_t age_ns = shard->now_ns - shard->context->start_ns;
+
+    conn->client_id =
+        atomic_fetch_add_explicit(&shard->shared->client_ids, 1, memory_order_relaxed) + 1;
+    hail_mlapi_server_approve(&conn->session, &approval, conn->client_id, (float)age_ns / 1e9f,
+                              &shard->random);
+    memcpy(shard->scratch_out + HAIL_FRAME_HEADER_LEN, approval.time_sync, approval.time_sync_len);
+    enum hail_status status = hail_conn_queue(shard, slot, approval.time_sync_len);
+    if (status == HAIL_OK) {
+        memcpy(shard->scratch_out + HAIL_FRAME_HEADER_LEN, approval.approved,
+               approval.approved_len);
+        status = hail_conn_queue(shard, slot, approval.approved_len);
+    }
+    if (status != HAIL_OK)
+        hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
+    else
+        hail_conn_joined(shard, slot);
+}
+
+enum hail_status hail_conn_queue(struct hail_shard *shard, uint32_t slot, size_t len)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+    size_t framed = HAIL_FRAME_HEADER_LEN + len;
+
+    hail_frame_write(shard->scratch_out, len);
+    if (conn->out.len + framed > shard->context->config.unsent_max) {
+        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
+        return HAIL_EFULL;
+    }
+    if (conn->out.len == 0)
+        conn->out_since_ns = shard->now_ns;
+    if (!hail_chain_append(&conn->out, &shard->pool, shard->scratch_out, framed)) {
+        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+        return HAIL_EFULL;
+    }
+    hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_UNSENT, conn->out.len);
+    hail_queue_push(&shard->output, slot);
+    hail_conn_arm(shard, slot);
+    return HAIL_OK;
+}
+
+void hail_conn_reply(struct hail_shard *shard, uint32_t slot)
+{
+    if (shard->result.reply_len == 0)
+        return;
+    memcpy(shard->scratch_out + HAIL_FRAME_HEADER_LEN, shard->result.reply,
+           shard->result.reply_len);
+    if (hail_conn_queue(shard, slot, shard->result.reply_len) != HAIL_OK)
+        hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
+}
+
+enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
+                                const struct hail_message_view *view)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+
+    if (ending(conn))
+        return HAIL_EGONE;
+    if (conn->state != HAIL_CONN_OPEN || conn->session.state != HAIL_MLAPI_CONNECTED)
+        return HAIL_ESTATE;
+    if (view->flags != 0 && !conn->session.has_key)
+        return HAIL_ENOKEY;
+    HAIL_ASSERT(view->body_len <= shard->context->config.message_max);
+
+    size_t len = hail_mlapi_session_write(
+        &conn->session, shard->scratch_out + HAIL_FRAME_HEADER_LEN, view, &shard->random);
+    enum hail_status status = hail_conn_queue(shard, slot, len);
+    if (status == HAIL_OK) {
+        hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_OUT_PLAIN + view->flags, 1);
+        hail_table_count(&shard->table, slot, HAIL_TRAFFIC_MESSAGES_OUT, 1);
+    }
+    return status;
+}
+
+// When something about the connection is next too late.
+static uint64_t deadline(const struct hail_shard *shard, const struct hail_connection *conn)
+{
+    const struct hail_config *config = &shard->context->config;
+    uint64_t earliest = UINT64_MAX;
+    uint64_t stall_ns = config->stall_timeout_ms * ns_per_ms;
+
+    if (conn->state == HAIL_CONN_FREE || conn->state >= HAIL_CONN_CLOSING)
+        return UINT64_MAX;
+    if (conn->out.len > 0)
+        earliest = conn->out_since_ns + stall_ns;
+    if (conn->state == HAIL_CONN_FLUSHING)
+        return earliest;
+    if (conn->in.len > 0 && !conn->held && conn->in_since_ns + stall_ns < earliest)
+        earliest = conn->in_since_ns + stall_ns;
+    if (conn->in_handshakes) {
+        uint64_t handshake = conn->opened_ns + config->handshake_timeout_ms * ns_per_ms;
+        return handshake < earliest ? handshake : earliest;
+    }
+    if (config->idle_timeout_ms > 0) {
+        uint64_t idle = conn->heard_ns + config->idle_timeout_ms * ns_per_ms;
+        return idle < earliest ? idle : earliest;
+    }
+    return earliest;
+}
+
+void hail_conn_arm(struct hail_shard *shard, uint32_t slot)
+{
+    uint64_t next = deadline(shard, &shard->conns[slot]);
+
+    // Later deadlines are looked at when the earlier one rings.
+    if (next < hail_timers_deadline(&shard->timers, slot))
+        hail_timers_set(&shard->timers, slot, next);
+}
+
+void hail_conn_ring(struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_config *config = &shard->context->config;
+    struct hail_connection *conn = &shard->conns[slot];
+    uint64_t stall_ns = config->stall_timeout_ms * ns_per_ms;
+    uint64_t next = deadline(shard, conn);
+
+    if (next > shard->now_ns) {
+        hail_timers_set(&shard->timers, slot, next);
+        return;
+    }
+    if (conn->out.len > 0 && conn->out_since_ns + stall_ns <= shard->now_ns)
+        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
+    else if (conn->in_handshakes &&
+             conn->opened_ns + config->handshake_timeout_ms * ns_per_ms <= shard->now_ns)
+        hail_conn_end(shard, slot, HAIL_CLOSED_HANDSHAKE_TIMEOUT, false, NULL);
+    else if (conn->in.len > 0 && !conn->held && conn->in_since_ns + stall_ns <= shard->now_ns)
+        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_WRITER, false, NULL);
+    else
+        hail_conn_end(shard, slot, HAIL_CLOSED_IDLE, true, NULL);
+}
+
+void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
+                   bool flush, const char *text)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+    bool can_flush = flush && conn->state == HAIL_CONN_OPEN && conn->out.len > 0;
+
+    if (conn->state == HAIL_CONN_FREE || conn->state >= HAIL_CONN_CLOSING)
+        return;
+    if (conn->state == HAIL_CONN_FLUSHING && flush)
+        return;
+    if (conn->state != HAIL_CONN_FLUSHING) { // the first reason is the one that counts
+        conn->reason = reason;
+        hail_stat_add(&shard->stats, HAIL_STAT_CLOSED_FIRST + reason, 1);
+        if (text) {
+            snprintf(shard->texts[slot].text, sizeof shard->texts[slot].text, "%s", text);
+            conn->has_text = true;
+        }
+    }
+    handshakes_remove(shard, slot);
+    conn->state = can_flush ? HAIL_CONN_FLUSHING : HAIL_CONN_CLOSING;
+    if (can_flush)
+        hail_conn_arm(shard, slot);
+    else
+        hail_timers_set(&shard->timers, slot, UINT64_MAX);
+    hail_queue_push(&shard->output, slot);
+}
+
+void hail_conn_release(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+    struct hail_event event = hail_deliver_event(shard, slot, HAIL_EVENT_CLOSED);
+    struct hail_shard_text text = {{0}};
+    struct hail_delivery delivery = {NULL};
+    bool tell = conn->announced;
+
+    HAIL_ASSERT(conn->state == HAIL_CONN_CLOSED);
+    if (tell && !hail_deliver_reserve(shard, &delivery, sizeof text)) {
+        hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
+        if (!shard->stopping) {
+            hail_queue_push(&shard->held, slot);
+            return;
+        }
+        tell = false; // nobody polls any more
+    }
+    event.reason = conn->reason;
+    if (conn->has_text) {
+        text = shard->texts[slot];
+        event.text = text.text;
+    }
+    hail_chain_consume(&conn->in, &shard->pool, conn->in.len);
+    hail_chain_consume(&conn->out, &shard->pool, conn->out.len);
+    hail_mlapi_session_cleanup(&conn->session);
+    hail_timers_set(&shard->timers, slot, UINT64_MAX);
+    conn->state = HAIL_CONN_FREE;
+    hail_table_free(&shard->table, slot);
+    hail_stat_set(&shard->stats, HAIL_STAT_CONNS_OPEN, shard->table.used_count);
+    if (!shard->context->is_server)
+        atomic_fetch_sub_explicit(&shard->conns_promised, 1, memory_order_relaxed);
+
+    // Last, so that an application that connects again at once finds the place free.
+    if (tell)
+        hail_deliver_commit(shard, &delivery, &event);
+}

@@ -1,0 +1,59 @@
+// conn.h: the life of a connection inside its shard: begun, fed, told to send, ended. Used by the
+// shard and its commands.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_ENGINE_CONN_H
+#define HAIL_ENGINE_CONN_H
+
+#include "engine/shard.h"
+
+// hail_conn_begin makes a fresh connection in `slot`, which has just been taken.
+void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state);
+
+// hail_conn_end begins to end a connection: flushes it if that makes sense and `flush` says so, and
+// then has the backend close it. Does nothing when that has begun already.
+//
+// text  For a person; copied; NULL: none.
+void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
+                   bool flush, const char *text);
+
+// hail_conn_release frees a slot that the backend has let go of, once the application is told.
+void hail_conn_release(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_hail greets a client that was accepted.
+void hail_conn_hail(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_approve lets a client in that has asked.
+void hail_conn_approve(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_queue frames one message that lies at scratch_out + HAIL_FRAME_HEADER_LEN and queues
+// it. When that does not fit, the answer is HAIL_EFULL, and a connection over its own limit is
+// ended.
+HAIL_MUST_USE enum hail_status hail_conn_queue(struct hail_shard *shard, uint32_t slot, size_t len);
+
+// hail_conn_reply queues the message that the session wrote by itself, if it wrote one.
+void hail_conn_reply(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_send protects and queues an application message. Checks key, state and limits.
+HAIL_MUST_USE enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
+                                              const struct hail_message_view *view);
+
+// hail_conn_ring does what the connection's deadline was for, or sets the next one.
+void hail_conn_ring(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_arm sets the connection's timer if its deadline is earlier than what is set.
+void hail_conn_arm(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_feed takes in `len` bytes that came, after those that wait already; none: tries again
+// those that wait.
+void hail_conn_feed(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len);
+
+// hail_conn_retry tries again what waited for room among the events.
+void hail_conn_retry(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_joined ends the handshake: from here on messages are the application's.
+void hail_conn_joined(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_calls returns the connection's calls_max places for calls under way.
+struct hail_open_call *hail_conn_calls(struct hail_shard *shard, uint32_t slot);
+
+#endif

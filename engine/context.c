@@ -1,0 +1,475 @@
+// context.c: a config from an application, of any age, made into what shards run on.
+// SPDX-License-Identifier: MIT
+#include "engine/context.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "crypto/secret.h"
+#include "engine/shard.h"
+
+// The first released layout. Never changes; a later field is optional to older callers.
+#define CONFIG_SIZE_V1 (offsetof(struct hail_config, event_queue_bytes) + sizeof(uint32_t))
+
+enum {
+    CONFIG_SIZE_MAX = 4096,
+    HANDLERS_MAX = 512,
+    FILE_MAX = 1 << 20
+};
+
+_Static_assert(HANDLERS_MAX * 2 <= HAIL_POLICY_NAMES_MAX, "every handler can have two names");
+
+// hail_config_import's rule is that of Linux's openat2: what is short is old, and what is longer
+// must be zero.
+static enum hail_status import(struct hail_config *own, const struct hail_config *given)
+{
+    const unsigned char *bytes = (const unsigned char *)given;
+
+    if (given->size < CONFIG_SIZE_V1 || given->size > CONFIG_SIZE_MAX)
+        return HAIL_EINVAL;
+    for (size_t i = sizeof *own; i < given->size; i++) {
+        if (bytes[i] != 0)
+            return HAIL_EABI;
+    }
+    memset(own, 0, sizeof *own);
+    memcpy(own, given, given->size < sizeof *own ? given->size : sizeof *own);
+    own->size = sizeof *own;
+    return HAIL_OK;
+}
+
+static uint16_t shards_by_default(bool is_server)
+{
+    cpu_set_t cpus;
+
+    if (!is_server || sched_getaffinity(0, sizeof cpus, &cpus) != 0)
+        return 1;
+    int count = CPU_COUNT(&cpus);
+    return (uint16_t)(count < HAIL_SHARDS_MAX ? count : HAIL_SHARDS_MAX);
+}
+
+// A limit's default and bounds.
+struct limit {
+    const char *name;
+    uint32_t *value;
+    uint32_t fallback;
+    uint32_t min;
+    uint32_t max;
+};
+
+static bool check_limits(struct hail_context *context)
+{
+    struct hail_config *config = &context->config;
+    const struct limit limits[] = {
+        {"conns_max", &config->conns_max, 16384, 1, HAIL_SLOTS_MAX},
+        {"handshakes_max", &config->handshakes_max, 4096, 1, UINT32_MAX},
+        {"message_max", &config->message_max, 65536, 16, 16u << 20},
+        {"conn_data_max", &config->conn_data_max, 1024, 1, HAIL_MLAPI_CONN_DATA_MAX},
+        {"unsent_max", &config->unsent_max, 1u << 20, 4096, 1u << 30},
+        {"calls_max", &config->calls_max, 16, 1, 4096},
+        {"handshake_timeout_ms", &config->handshake_timeout_ms, 10000, 1, UINT32_MAX},
+        {"stall_timeout_ms", &config->stall_timeout_ms, 30000, 1, UINT32_MAX},
+        {"command_queue_bytes", &config->command_queue_bytes, 4u << 20, 4096, 1u << 29},
+        {"event_queue_bytes", &config->event_queue_bytes, 16u << 20, 4096, 1u << 29},
+    };
+
+    for (size_t i = 0; i < HAIL_COUNTOF(limits); i++) {
+        if (*limits[i].value == 0)
+            *limits[i].value = limits[i].fallback;
+        if (*limits[i].value < limits[i].min || *limits[i].value > limits[i].max) {
+            hail_log_line(&context->log, HAIL_LOG_ERROR,
+                          "config field=%s value=%u: must be from %u to %u", limits[i].name,
+                          *limits[i].value, limits[i].min, limits[i].max);
+            return false;
+        }
+    }
+    if (config->buffers_max == 0)
+        config->buffers_max = 64u << 20;
+    if (config->shard_count == 0)
+        config->shard_count = shards_by_default(context->is_server);
+    return true;
+}
+
+// The limits must leave room for one of the longest messages.
+static bool check_room(struct hail_context *context)
+{
+    const struct hail_config *config = &context->config;
+    uint64_t wire = (uint64_t)config->message_max + HAIL_WIRE_EXTRA;
+    const struct {
+        const char *name;
+        uint64_t value;
+        uint64_t min;
+    } rooms[] = {
+        {"unsent_max", config->unsent_max, wire},
+        {"buffers_max", config->buffers_max, 2 * wire + 2 * HAIL_BLOCK_SIZE},
+        {"command_queue_bytes", config->command_queue_bytes, 4 * wire},
+        {"event_queue_bytes", config->on_event ? UINT64_MAX : config->event_queue_bytes, 4 * wire},
+    };
+
+    for (size_t i = 0; i < HAIL_COUNTOF(rooms); i++) {
+        if (rooms[i].value < rooms[i].min) {
+            hail_log_line(&context->log, HAIL_LOG_ERROR,
+                          "config field=%s value=%llu: too small for message_max=%u, which needs "
+                          "at least %llu",
+                          rooms[i].name, (unsigned long long)rooms[i].value, config->message_max,
+                          (unsigned long long)rooms[i].min);
+            return false;
+        }
+    }
+    if (config->buffers_max / HAIL_BLOCK_SIZE > UINT32_MAX / 2) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR, "config field=buffers_max: above 8 TiB");
+        return false;
+    }
+    return true;
+}
+
+static bool refuse(const struct hail_context *context, const char *what)
+{
+    hail_log_line(&context->log, HAIL_LOG_ERROR, "config %s", what);
+    return false;
+}
+
+static bool check_fields(struct hail_context *context)
+{
+    const struct hail_config *config = &context->config;
+
+    if (config->profile != HAIL_PROFILE_MLAPI)
+        return refuse(context, "field=profile: choose HAIL_PROFILE_MLAPI");
+    if (config->mlapi.sign_key_exchange && !config->mlapi.enable_encryption)
+        return refuse(context, "field=mlapi.sign_key_exchange: needs mlapi.enable_encryption");
+    if ((unsigned)config->mlapi.rpc_hash_size > HAIL_HASH_64)
+        return refuse(context, "field=mlapi.rpc_hash_size: not one of HAIL_HASH_*");
+    if (config->handler_count > HANDLERS_MAX)
+        return refuse(context, "field=handler_count: at most 512");
+    if (config->default_floor > HAIL_FLAGS_BOTH)
+        return refuse(context, "field=default_floor: only HAIL_ENCRYPTED and HAIL_AUTHENTICATED");
+    if (config->default_floor != 0 && !config->mlapi.enable_encryption)
+        return refuse(context, "field=default_floor: nothing can meet it without encryption");
+    if (config->shard_count > HAIL_SHARDS_MAX)
+        return refuse(context, "field=shard_count: at most 255");
+    if (context->is_server && config->mlapi.sign_key_exchange && !config->identity_file)
+        return refuse(context, "field=identity_file: mlapi.sign_key_exchange needs a certificate "
+                               "and key; hail-cert dev makes some for development");
+    return true;
+}
+
+static char *copy_text(const char *text, bool *failed)
+{
+    char *copy = text ? strdup(text) : NULL;
+
+    *failed |= text && !copy;
+    return copy;
+}
+
+// Replaces every borrowed pointer by a copy. On failure all are ours or NULL, for the cleanup.
+static bool own_pointers(struct hail_context *context, const struct hail_config *given)
+{
+    struct hail_config *config = &context->config;
+    bool failed = false;
+
+    config->address = copy_text(given->address, &failed);
+    config->identity_file = copy_text(given->identity_file, &failed);
+    config->identity_key_file = copy_text(given->identity_key_file, &failed);
+    config->identity_password = NULL; // read once, and not kept
+    config->trust_file = copy_text(given->trust_file, &failed);
+    config->mlapi.scenes = NULL; // they enter the config hash, and are not kept
+    config->mlapi.prefab_hashes = NULL;
+    context->handlers = calloc(given->handler_count + 1, sizeof *context->handlers);
+    config->handlers = context->handlers;
+    if (!context->handlers)
+        return false;
+    for (size_t i = 0; i < given->handler_count; i++) {
+        context->handlers[i] = given->handlers[i];
+        context->handlers[i].name = copy_text(given->handlers[i].name, &failed);
+        context->handlers[i].signature = copy_text(given->handlers[i].signature, &failed);
+    }
+    return !failed;
+}
+
+static enum hail_status add_rule(struct hail_context *context, size_t handler, const char *name)
+{
+    const struct hail_handler *entry = &context->handlers[handler];
+    struct hail_policy_rule rule = {
+        .is_rpc = entry->kind == HAIL_HANDLER_RPC,
+        .floor = (uint8_t)entry->floor,
+        .handler = (uint16_t)handler,
+    };
+    uint16_t clash;
+
+    if (!hail_mlapi_name_hash(&rule.hash, name, context->setup.rpc_hash_size)) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR, "config handler=%zu: name is not UTF-8",
+                      handler);
+        return HAIL_EINVAL;
+    }
+    if (hail_policy_add(&context->policy, &rule, &clash))
+        return HAIL_OK;
+    hail_log_line(&context->log, HAIL_LOG_ERROR,
+                  "config handlers \"%s\" and \"%s\" have the same hash: rename one, or use a "
+                  "larger mlapi.rpc_hash_size",
+                  name,
+                  clash < context->config.handler_count ? context->handlers[clash].name : "?");
+    return HAIL_ENAME;
+}
+
+static enum hail_status build_policy(struct hail_context *context)
+{
+    const struct hail_config *config = &context->config;
+
+    context->policy.default_floor = (uint8_t)config->default_floor;
+    context->policy.takes_unknown = config->takes_unknown_names;
+    for (size_t i = 0; i < config->handler_count; i++) {
+        const struct hail_handler *handler = &context->handlers[i];
+        bool unmet = handler->floor != 0 && !config->mlapi.enable_encryption;
+        if (!handler->name || handler->floor > HAIL_FLAGS_BOTH || unmet ||
+            (unsigned)handler->kind > HAIL_HANDLER_RPC ||
+            (handler->on_event && !config->on_event)) {
+            hail_log_line(&context->log, HAIL_LOG_ERROR, "config handler=%zu name=%s: %s", i,
+                          handler->name ? handler->name : "NULL",
+                          unmet ? "nothing can meet its floor without encryption"
+                                : "needs a name, a floor of HAIL_* flags, a kind, and on_event "
+                                  "only with config.on_event");
+            return HAIL_EINVAL;
+        }
+        enum hail_status status = add_rule(context, i, handler->name);
+        if (status == HAIL_OK && handler->kind == HAIL_HANDLER_RPC && handler->signature)
+            status = add_rule(context, i, handler->signature);
+        if (status != HAIL_OK)
+            return status;
+    }
+    return HAIL_OK;
+}
+
+static enum hail_status build_setup(struct hail_context *context, const struct hail_config *given)
+{
+    const struct hail_mlapi_config *mlapi = &given->mlapi;
+    const struct hail_mlapi_network network = {
+        .protocol_version = mlapi->protocol_version,
+        .scenes = mlapi->scenes,
+        .scene_count = mlapi->scene_count,
+        .prefab_hashes = mlapi->prefab_hashes,
+        .prefab_count = mlapi->prefab_count,
+        .allow_runtime_scene_changes = mlapi->allow_runtime_scene_changes,
+        .enable_networked_var = mlapi->enable_networked_var,
+        .force_same_prefabs = mlapi->force_same_prefabs,
+        .use_prefab_sync = mlapi->use_prefab_sync,
+        .enable_scene_management = mlapi->enable_scene_management,
+        .ensure_networked_var_length_safety = mlapi->ensure_networked_var_length_safety,
+        .enable_encryption = mlapi->enable_encryption,
+        .sign_key_exchange = mlapi->sign_key_exchange,
+        .connection_approval = mlapi->connection_approval,
+        .rpc_hash_size = (enum hail_mlapi_hash_size)mlapi->rpc_hash_size,
+    };
+
+    if (!hail_mlapi_setup_init(&context->setup, &network)) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR,
+                      "config field=mlapi.scenes or mlapi.prefab_hashes: more than %d scenes or %d "
+                      "prefabs, or a scene's name is not UTF-8",
+                      HAIL_MLAPI_SCENES_MAX, HAIL_MLAPI_PREFABS_MAX);
+        return HAIL_EINVAL;
+    }
+    context->setup.conn_data_max = context->config.conn_data_max;
+    return HAIL_OK;
+}
+
+// Reads a file that may hold a key; the caller wipes and frees.
+static bool read_file(const struct hail_context *context, const char *path,
+                      struct hail_bytes *bytes)
+{
+    struct hail_fault_report report;
+    uint8_t *data;
+
+    *bytes = (struct hail_bytes){0};
+    if (!path)
+        return true;
+    if (!hail_file_read(path, FILE_MAX, &data, &bytes->len, &report)) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR, "file path=%s: %s", path, report.text);
+        return false;
+    }
+    bytes->data = data;
+    return true;
+}
+
+static void wipe_file(struct hail_bytes *bytes)
+{
+    if (bytes->data)
+        hail_wipe((void *)(uintptr_t)bytes->data, bytes->len);
+    free((void *)(uintptr_t)bytes->data);
+}
+
+static enum hail_status load_identity(struct hail_context *context, const char *password)
+{
+    const struct hail_config *config = &context->config;
+    struct hail_fault_report report;
+    struct hail_bytes file = {0};
+    struct hail_bytes key = {0};
+    enum hail_status status = HAIL_EIDENTITY;
+
+    if (!read_file(context, config->identity_file, &file) ||
+        !read_file(context, config->identity_key_file, &key))
+        goto out;
+    if (!hail_identity_load(&context->identity, file, key, password, &report)) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR, "identity file=%s fault=%s: %s",
+                      config->identity_file, hail_fault_name(report.fault), report.text);
+        goto out;
+    }
+    if (!hail_identity_is_rsa(context->identity)) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR,
+                      "identity file=%s: the mlapi profile signs with RSA and this key is another "
+                      "kind; use an RSA certificate",
+                      config->identity_file);
+        goto out;
+    }
+    context->setup.identity = context->identity;
+    status = HAIL_OK;
+out:
+    wipe_file(&file);
+    wipe_file(&key);
+    return status;
+}
+
+// The default check, and the application's word over it.
+static bool believe(void *user, const struct hail_certificate *certificate, const char *host,
+                    int64_t unix_s, struct hail_fault_report *report)
+{
+    const struct hail_context *context = user;
+    const struct hail_config *config = &context->config;
+    char description[2048];
+    bool believed =
+        context->trust && hail_trust_check(context->trust, certificate, host, unix_s, report);
+
+    if (!context->trust) {
+        report->fault = HAIL_FAULT_NO_TRUST;
+        memcpy(report->text, context->trust_fault, sizeof report->text);
+    }
+    if (!config->verify)
+        return believed;
+
+    hail_certificate_describe(certificate, description, sizeof description);
+    struct hail_bytes der = hail_certificate_der(certificate);
+    const struct hail_peer_certificate shown = {
+        .der = der.data,
+        .der_len = der.len,
+        .host = host,
+        .believed = believed,
+        .description = description,
+        .fault = believed ? "" : report->text,
+    };
+    if (config->verify(config->user, &shown))
+        return true;
+    if (believed) {
+        report->fault = HAIL_FAULT_CHAIN;
+        strcpy(report->text, "the application's own check refused the server's certificate");
+    }
+    return false;
+}
+
+static enum hail_status load_trust(struct hail_context *context)
+{
+    struct hail_fault_report report = {0};
+    struct hail_bytes pem;
+    bool loaded = read_file(context, context->config.trust_file, &pem);
+
+    if (!loaded)
+        return HAIL_EIDENTITY;
+    loaded = hail_trust_load(&context->trust, pem, &report);
+    wipe_file(&pem);
+    if (!loaded && (context->config.trust_file || !context->config.verify)) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR, "trust file=%s fault=%s: %s",
+                      context->config.trust_file ? context->config.trust_file : "(the system's)",
+                      hail_fault_name(report.fault), report.text);
+        return HAIL_EIDENTITY;
+    }
+    memcpy(context->trust_fault, report.text, sizeof context->trust_fault);
+    context->setup.verifier = (struct hail_mlapi_verifier){believe, context};
+    return HAIL_OK;
+}
+
+static enum hail_status open_events(struct hail_context *context)
+{
+    size_t capacity = 4096;
+
+    context->events_fd = -1;
+    if (context->config.on_event)
+        return HAIL_OK;
+    while (capacity < context->config.event_queue_bytes)
+        capacity *= 2;
+    hail_mailbox_init(&context->events, &context->events_arena, capacity);
+    if (!hail_arena_reserve(&context->events_arena)) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR, "config field=event_queue_bytes: %s",
+                      strerrordesc_np(errno));
+        return HAIL_ENOMEM;
+    }
+    hail_mailbox_init(&context->events, &context->events_arena, capacity);
+    // The reader is asleep until its first hail_poll, so the first event makes the fd readable.
+    atomic_store_explicit(&context->events.sleeping, true, memory_order_relaxed);
+    context->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (context->events_fd < 0) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR, "eventfd: %s", strerrordesc_np(errno));
+        return HAIL_ESYS;
+    }
+    return HAIL_OK;
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+enum hail_status hail_context_init(struct hail_context *context, const struct hail_config *given,
+                                   bool is_server)
+{
+    enum hail_status status = import(&context->config, given);
+
+    if (status != HAIL_OK)
+        return status;
+    context->is_server = is_server;
+    context->log = (struct hail_log){context->config.on_log, context->config.user};
+    context->start_ns = clock_ns(CLOCK_MONOTONIC);
+    context->start_unix_ns = (int64_t)clock_ns(CLOCK_REALTIME);
+    context->events_fd = -1;
+    status = HAIL_EINVAL;
+    bool owned = own_pointers(context, given);
+    if (!owned)
+        status = HAIL_ENOMEM;
+    if (owned && check_fields(context) && check_limits(context) && check_room(context))
+        status = build_setup(context, given);
+    if (status == HAIL_OK)
+        status = build_policy(context);
+    if (status == HAIL_OK && context->setup.signing)
+        status = is_server ? load_identity(context, given->identity_password) : load_trust(context);
+    if (status == HAIL_OK)
+        status = open_events(context);
+    if (status != HAIL_OK)
+        hail_context_cleanup(context);
+    return status;
+}
+
+void hail_context_cleanup(struct hail_context *context)
+{
+    const struct hail_config *config = &context->config;
+
+    for (size_t i = 0; context->handlers && i < config->handler_count; i++) {
+        free((void *)(uintptr_t)context->handlers[i].name);
+        free((void *)(uintptr_t)context->handlers[i].signature);
+    }
+    free(context->handlers);
+    free((void *)(uintptr_t)config->address);
+    free((void *)(uintptr_t)config->identity_file);
+    free((void *)(uintptr_t)config->identity_key_file);
+    free((void *)(uintptr_t)config->trust_file);
+    hail_identity_free(context->identity);
+    hail_trust_free(context->trust);
+    hail_arena_cleanup(&context->events_arena);
+    if (context->events_fd >= 0)
+        close(context->events_fd);
+    memset(context, 0, sizeof *context);
+    context->events_fd = -1;
+}

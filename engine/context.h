@@ -1,0 +1,43 @@
+// context.h: what all shards of an endpoint share. Made at start, constant while they run, but for
+// what is atomic.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_ENGINE_CONTEXT_H
+#define HAIL_ENGINE_CONTEXT_H
+
+#include <stdatomic.h>
+
+#include "crypto/identity.h"
+#include "engine/hail.h"
+#include "engine/log.h"
+#include "engine/mailbox.h"
+#include "proto/mlapi/session.h"
+#include "proto/policy.h"
+
+struct hail_context {
+    struct hail_config config; // own copy: every default filled in, every string ours
+    bool is_server;
+    struct hail_log log;
+    struct hail_handler *handlers; // own copy, config.handler_count of them
+    struct hail_policy policy;
+    struct hail_mlapi_setup setup;
+    struct hail_identity *identity;        // server that signs; else NULL
+    struct hail_trust *trust;              // client that checks; else NULL
+    char trust_fault[HAIL_FAULT_TEXT_MAX]; // why there is no trust store, if there is none
+    struct hail_endpoint *endpoint;        // for callbacks
+    uint64_t start_ns;                     // CLOCK_MONOTONIC when the endpoint was started
+    int64_t start_unix_ns;                 // CLOCK_REALTIME at the same moment
+    struct hail_mailbox events;            // for hail_poll; no ring with callbacks
+    struct hail_arena events_arena;
+    int events_fd;               // eventfd that hail_fd shows; -1 with callbacks
+    _Atomic uint64_t client_ids; // numbers given to clients so far
+};
+
+// hail_context_init copies, completes and checks a config, and reads the files it names. A line in
+// the log says which field or file is wrong, and what to do. On failure nothing is left.
+HAIL_MUST_USE enum hail_status hail_context_init(struct hail_context *context,
+                                                 const struct hail_config *given, bool is_server);
+
+// hail_context_cleanup frees and wipes; the zero state is allowed.
+void hail_context_cleanup(struct hail_context *context);
+
+#endif

@@ -1,0 +1,79 @@
+// deliver.c: see deliver.h.
+// SPDX-License-Identifier: MIT
+#include "engine/deliver.h"
+
+#include <string.h>
+#include <unistd.h>
+
+bool hail_deliver_reserve(struct hail_shard *shard, struct hail_delivery *delivery, size_t len)
+{
+    delivery->record = NULL;
+    if (shard->context->config.on_event)
+        return true;
+
+    struct hail_mailbox *events = &shard->shared->events;
+    delivery->record = hail_mailbox_reserve(events, sizeof(struct hail_event) + len);
+    if (delivery->record)
+        return true;
+
+    // Say that we wait, then look again; hail_poll makes room, then looks for waiters. Whichever
+    // exchange comes second sees what was done before the first.
+    atomic_exchange_explicit(&shard->wants_room, true, memory_order_acq_rel);
+    delivery->record = hail_mailbox_reserve(events, sizeof(struct hail_event) + len);
+    return delivery->record != NULL;
+}
+
+static void put_in_queue(struct hail_shard *shard, void *record, const struct hail_event *event)
+{
+    struct hail_event *own = record;
+    uint8_t *tail = (uint8_t *)(own + 1);
+
+    *own = *event;
+    if (event->len > 0) {
+        memcpy(tail, event->data, event->len);
+        own->data = tail;
+    }
+    if (event->text) {
+        strcpy((char *)tail + event->len, event->text);
+        own->text = (char *)tail + event->len;
+    }
+    hail_mailbox_commit(record);
+    if (hail_mailbox_wake(&shard->shared->events)) {
+        uint64_t one = 1;
+        ssize_t written = write(shard->context->events_fd, &one, sizeof one);
+        HAIL_ASSERT(written == sizeof one); // an eventfd whose reader is never 2^64 behind
+    }
+}
+
+void hail_deliver_commit(struct hail_shard *shard, struct hail_delivery *delivery,
+                         const struct hail_event *event)
+{
+    const struct hail_context *context = shard->context;
+
+    if (delivery->record) {
+        put_in_queue(shard, delivery->record, event);
+        delivery->record = NULL;
+        return;
+    }
+    if (event->handler && event->handler->on_event)
+        event->handler->on_event(context->endpoint, event, event->handler->user);
+    else
+        context->config.on_event(context->endpoint, event, context->config.user);
+}
+
+void hail_deliver_abandon(struct hail_delivery *delivery)
+{
+    if (delivery->record)
+        hail_mailbox_abandon(delivery->record);
+    delivery->record = NULL;
+}
+
+struct hail_event hail_deliver_event(const struct hail_shard *shard, uint32_t slot,
+                                     enum hail_event_type type)
+{
+    return (struct hail_event){
+        .type = type,
+        .conn = hail_table_name(&shard->table, slot),
+        .tag = shard->conns[slot].tag,
+    };
+}

@@ -1,0 +1,31 @@
+// deliver.h: telling the application, by callback or through the queue of events. Room is reserved
+// before a message is opened, so that no event can be lost for lack of it.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_ENGINE_DELIVER_H
+#define HAIL_ENGINE_DELIVER_H
+
+#include "engine/shard.h"
+
+// Room for one event. With callbacks there is nothing to reserve.
+struct hail_delivery {
+    void *record;
+};
+
+// hail_deliver_reserve gets room for an event whose data and text have `len` bytes at most. False:
+// the application is behind; hold what you have, and the shard will be woken.
+HAIL_MUST_USE bool hail_deliver_reserve(struct hail_shard *shard, struct hail_delivery *delivery,
+                                        size_t len);
+
+// hail_deliver_commit tells the application. `event` and what it points to are copied; conn, tag
+// and type are the caller's to fill in (hail_deliver_event).
+void hail_deliver_commit(struct hail_shard *shard, struct hail_delivery *delivery,
+                         const struct hail_event *event);
+
+// hail_deliver_abandon gives the room back.
+void hail_deliver_abandon(struct hail_delivery *delivery);
+
+// hail_deliver_event returns an event about a connection, for the caller to complete.
+struct hail_event hail_deliver_event(const struct hail_shard *shard, uint32_t slot,
+                                     enum hail_event_type type);
+
+#endif

@@ -1,0 +1,309 @@
+// endpoint.c: starting and stopping servers and clients, and asking about them.
+// SPDX-License-Identifier: MIT
+#include "engine/endpoint.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "crypto/kdf.h"
+#include "crypto/secret.h"
+
+struct hail_shard *hail_endpoint_shard(const struct hail_endpoint *endpoint, struct hail_conn conn)
+{
+    uint8_t index = hail_name_unpack(conn).shard;
+
+    return index < endpoint->context.config.shard_count ? &endpoint->workers[index].shard : NULL;
+}
+
+// Fills in where to listen. False: the address is not numeric.
+static bool listen_at(const struct hail_config *config, struct hail_listen *listen)
+{
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&listen->address;
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&listen->address;
+
+    memset(listen, 0, sizeof *listen);
+    if (config->address && inet_pton(AF_INET, config->address, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(config->port);
+        listen->address_len = sizeof *v4;
+        return true;
+    }
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(config->port);
+    listen->address_len = sizeof *v6;
+    return !config->address || inet_pton(AF_INET6, config->address, &v6->sin6_addr) == 1;
+}
+
+// Every address: IPv6 takes IPv4 with it, where the machine has IPv6.
+static void listen_without_ipv6(const struct hail_config *config, struct hail_listen *listen)
+{
+    int fd = config->address ? -1 : socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (config->address)
+        return;
+    if (fd >= 0) {
+        close(fd);
+        return;
+    }
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&listen->address;
+    *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(config->port)};
+    listen->address_len = sizeof *v4;
+}
+
+static void destroy(struct hail_endpoint *endpoint)
+{
+    for (uint32_t i = 0; endpoint->workers && i < endpoint->context.config.shard_count; i++)
+        hail_worker_close(&endpoint->workers[i]);
+    free(endpoint->workers);
+    hail_context_cleanup(&endpoint->context);
+    free(endpoint);
+}
+
+static enum hail_status open_workers(struct hail_endpoint *endpoint)
+{
+    const struct hail_config *config = &endpoint->context.config;
+    struct hail_listen listen = {0};
+    enum hail_status status = HAIL_OK;
+
+    if (endpoint->context.is_server) {
+        if (!listen_at(config, &listen)) {
+            hail_log_line(&endpoint->context.log, HAIL_LOG_ERROR,
+                          "config field=address value=%s: not a numeric IPv4 or IPv6 address",
+                          config->address);
+            return HAIL_EINVAL;
+        }
+        listen_without_ipv6(config, &listen);
+    }
+    for (uint8_t i = 0; status == HAIL_OK && i < config->shard_count; i++)
+        status = hail_worker_open(&endpoint->workers[i], &endpoint->context, i, &listen);
+    // The port has the same place in both families.
+    endpoint->port = ntohs(((struct sockaddr_in *)&listen.address)->sin_port);
+    for (uint8_t i = 0; status == HAIL_OK && i < config->shard_count; i++)
+        status = hail_worker_start(&endpoint->workers[i]);
+    return status;
+}
+
+static enum hail_status start(struct hail_endpoint **out, const struct hail_config *config,
+                              bool is_server)
+{
+    struct hail_endpoint *endpoint =
+        aligned_alloc(_Alignof(struct hail_endpoint), sizeof *endpoint);
+
+    if (!endpoint)
+        return HAIL_ENOMEM;
+    memset(endpoint, 0, sizeof *endpoint);
+    enum hail_status status = hail_context_init(&endpoint->context, config, is_server);
+    if (status != HAIL_OK) {
+        free(endpoint);
+        return status;
+    }
+    endpoint->context.endpoint = endpoint;
+    size_t workers_len = endpoint->context.config.shard_count * sizeof *endpoint->workers;
+    endpoint->workers = aligned_alloc(_Alignof(struct hail_worker), workers_len);
+    if (!endpoint->workers) {
+        destroy(endpoint);
+        return HAIL_ENOMEM;
+    }
+    memset(endpoint->workers, 0, workers_len);
+    status = open_workers(endpoint);
+    if (status != HAIL_OK) {
+        hail_stop(endpoint, 0);
+        return status;
+    }
+    hail_log_line(&endpoint->context.log, HAIL_LOG_WARN,
+                  "profile=mlapi: for compatibility only; stock MLAPI clients use 8-bit private "
+                  "keys, so whoever listens can find their session keys");
+    *out = endpoint;
+    return HAIL_OK;
+}
+
+enum hail_status hail_server_start(struct hail_endpoint **out, const struct hail_config *config)
+{
+    return start(out, config, true);
+}
+
+enum hail_status hail_client_start(struct hail_endpoint **out, const struct hail_config *config)
+{
+    return start(out, config, false);
+}
+
+void hail_stop(struct hail_endpoint *endpoint, uint32_t drain_ms)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t stop_at_ns =
+        (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + (uint64_t)drain_ms * 1000000u;
+    for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
+        hail_worker_stop(&endpoint->workers[i], stop_at_ns);
+    destroy(endpoint);
+}
+
+uint16_t hail_port(const struct hail_endpoint *endpoint)
+{
+    return endpoint->port;
+}
+
+int hail_fd(const struct hail_endpoint *endpoint)
+{
+    return endpoint->context.events_fd;
+}
+
+static size_t collect(struct hail_mailbox *box, struct hail_event *events, size_t events_max)
+{
+    size_t count = 0;
+
+    while (count < events_max) {
+        size_t len;
+        const struct hail_event *event = hail_mailbox_next(box, &len);
+        if (!event)
+            break;
+        events[count++] = *event;
+    }
+    return count;
+}
+
+// Room has been made: wake the shards that wait for it.
+static void wake_waiters(struct hail_endpoint *endpoint)
+{
+    for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++) {
+        struct hail_shard *shard = &endpoint->workers[i].shard;
+        // Pairs with the exchange in hail_deliver_reserve.
+        if (atomic_load_explicit(&shard->wants_room, memory_order_relaxed) |
+            atomic_exchange_explicit(&shard->wants_room, false, memory_order_acq_rel))
+            hail_shard_wake(shard);
+    }
+}
+
+size_t hail_poll(struct hail_endpoint *endpoint, struct hail_event *events, size_t events_max)
+{
+    struct hail_mailbox *box = &endpoint->context.events;
+    uint64_t wakes;
+
+    if (endpoint->context.config.on_event || events_max == 0)
+        return 0;
+    hail_mailbox_release(box);
+    wake_waiters(endpoint);
+    size_t count = collect(box, events, events_max);
+    if (count > 0)
+        return count;
+
+    // Nothing: let the fd become unreadable, and look once more in case something came meanwhile.
+    ssize_t got = read(endpoint->context.events_fd, &wakes, sizeof wakes);
+    (void)got; // it was unreadable already
+    if (hail_mailbox_sleep(box))
+        return 0;
+    return collect(box, events, events_max);
+}
+
+enum hail_status hail_client_key(const struct hail_endpoint *endpoint, struct hail_conn conn,
+                                 uint8_t key[HAIL_KEY_LEN])
+{
+    const struct hail_shard *shard = hail_endpoint_shard(endpoint, conn);
+    struct hail_slot_view view;
+
+    if (!shard || !hail_table_read(&shard->table, conn, &view))
+        return HAIL_EGONE;
+    enum hail_status status = view.facts & HAIL_FACT_KEY ? HAIL_OK : HAIL_ENOKEY;
+    if (status == HAIL_OK)
+        memcpy(key, view.key, sizeof view.key);
+    hail_wipe(&view, sizeof view);
+    return status;
+}
+
+enum hail_status hail_export_key(const struct hail_endpoint *endpoint, struct hail_conn conn,
+                                 const char *label, const void *context, size_t context_len,
+                                 uint8_t *out, size_t len)
+{
+    static const char prefix[] = "hail export"; // its terminator separates it from the label
+    uint8_t info[sizeof prefix + 256 + 1024];
+    uint8_t key[HAIL_KEY_LEN];
+    size_t label_len = label ? strnlen(label, 256) : 256;
+
+    if (label_len > 255 || context_len > 1024 || len > 8160 || (context_len > 0 && !context))
+        return HAIL_EINVAL;
+    enum hail_status status = hail_client_key(endpoint, conn, key);
+    if (status != HAIL_OK)
+        return status;
+
+    memcpy(info, prefix, sizeof prefix);
+    memcpy(info + sizeof prefix, label, label_len + 1);
+    size_t info_len = sizeof prefix + label_len + 1;
+    if (context_len > 0)
+        memcpy(info + info_len, context, context_len);
+    bool derived = hail_hkdf_sha256(out, len, (struct hail_bytes){key, sizeof key},
+                                    (struct hail_bytes){NULL, 0},
+                                    (struct hail_bytes){info, info_len + context_len});
+    hail_wipe(key, sizeof key);
+    return derived ? HAIL_OK : HAIL_ENOMEM;
+}
+
+enum hail_status hail_conn_info(const struct hail_endpoint *endpoint, struct hail_conn conn,
+                                struct hail_conn_info *info)
+{
+    const struct hail_shard *shard = hail_endpoint_shard(endpoint, conn);
+    struct hail_slot_view view;
+
+    if (info->size != sizeof *info)
+        return HAIL_EABI;
+    if (!shard || !hail_table_read(&shard->table, conn, &view))
+        return HAIL_EGONE;
+    *info = (struct hail_conn_info){
+        .size = sizeof *info,
+        .peer = view.peer,
+        .connected = view.facts & HAIL_FACT_CONNECTED,
+        .has_key = view.facts & HAIL_FACT_KEY,
+        .messages_in = view.traffic[HAIL_TRAFFIC_MESSAGES_IN],
+        .messages_out = view.traffic[HAIL_TRAFFIC_MESSAGES_OUT],
+        .bytes_in = view.traffic[HAIL_TRAFFIC_BYTES_IN],
+        .bytes_out = view.traffic[HAIL_TRAFFIC_BYTES_OUT],
+        .bytes_unsent = view.traffic[HAIL_TRAFFIC_UNSENT],
+    };
+    hail_wipe(&view, sizeof view);
+    return HAIL_OK;
+}
+
+size_t hail_stats(const struct hail_endpoint *endpoint, struct hail_counter *counters,
+                  size_t counters_max)
+{
+    for (unsigned stat = 0; stat < HAIL_STAT_COUNT && stat < counters_max; stat++) {
+        counters[stat] = (struct hail_counter){.name = hail_stat_name(stat)};
+        for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
+            counters[stat].value += hail_stat_get(&endpoint->workers[i].shard.stats, stat);
+    }
+    return HAIL_STAT_COUNT;
+}
+
+uint64_t hail_handler_drops(const struct hail_endpoint *endpoint, size_t handler)
+{
+    uint64_t drops = 0;
+
+    if (handler >= endpoint->context.config.handler_count)
+        return 0;
+    for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
+        drops += atomic_load_explicit(&endpoint->workers[i].shard.handler_drops[handler],
+                                      memory_order_relaxed);
+    return drops;
+}
+
+void hail_memory(const struct hail_endpoint *endpoint, struct hail_memory *memory)
+{
+    const struct hail_config *config = &endpoint->context.config;
+    const struct hail_worker *worker = &endpoint->workers[0];
+    uint64_t shard_len = worker->shard.arena.size + hail_io_memory(worker->io) + sizeof *worker;
+    uint64_t conns_len = (uint64_t)worker->shard.per_conn_len * config->conns_max;
+
+    if (memory->size != sizeof *memory)
+        return;
+    *memory = (struct hail_memory){
+        .size = sizeof *memory,
+        .per_conn = worker->shard.per_conn_len,
+        .per_shard = shard_len - conns_len,
+        .total = shard_len * config->shard_count + endpoint->context.events_arena.size +
+                 sizeof *endpoint,
+    };
+}

@@ -1,0 +1,63 @@
+// pool.h: fixed blocks for bytes that wait, to be sent or for the rest of their message, and chains
+// of such blocks as byte queues. The pool is a shard's only memory for them, so its size is the
+// bound.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_ENGINE_POOL_H
+#define HAIL_ENGINE_POOL_H
+
+#include <sys/uio.h>
+
+#include "engine/arena.h"
+
+enum {
+    HAIL_BLOCK_SIZE = 4096,
+    HAIL_BLOCK_BYTES = HAIL_BLOCK_SIZE - 4
+};
+
+struct hail_block {
+    uint32_t next; // in a chain or the free list; HAIL_BLOCK_NONE: last
+    uint8_t bytes[HAIL_BLOCK_BYTES];
+};
+_Static_assert(sizeof(struct hail_block) == HAIL_BLOCK_SIZE, "a block is a page");
+
+#define HAIL_BLOCK_NONE UINT32_MAX
+
+struct hail_pool {
+    struct hail_block *blocks;
+    uint32_t block_count;
+    uint32_t fresh; // blocks from here on were never used, and their pages never touched
+    uint32_t free_first;
+    uint32_t used_count;
+};
+
+void hail_pool_init(struct hail_pool *pool, struct hail_arena *arena, uint32_t block_count);
+
+// A queue of bytes. The zero state is no queue: hail_chain_init.
+struct hail_chain {
+    uint32_t first;
+    uint32_t last;
+    uint32_t start; // of the bytes in the first block
+    uint32_t end;   // of the bytes in the last block
+    size_t len;
+};
+
+void hail_chain_init(struct hail_chain *chain);
+
+// hail_chain_append adds `len` bytes at the end, or nothing and returns false when the pool has not
+// enough blocks. Bytes that are there already do not move: the kernel may be reading them.
+HAIL_MUST_USE bool hail_chain_append(struct hail_chain *chain, struct hail_pool *pool,
+                                     const void *data, size_t len);
+
+// hail_chain_copy copies the first `len` bytes, which are there.
+void hail_chain_copy(const struct hail_chain *chain, const struct hail_pool *pool, void *out,
+                     size_t len);
+
+// hail_chain_consume drops the first `len` bytes, which are there, and frees emptied blocks.
+void hail_chain_consume(struct hail_chain *chain, struct hail_pool *pool, size_t len);
+
+// hail_chain_views describes the first bytes in at most `views_max` pieces. Returns how many, and
+// their sum in `*len`.
+size_t hail_chain_views(const struct hail_chain *chain, const struct hail_pool *pool,
+                        struct iovec *views, size_t views_max, size_t *len);
+
+#endif

@@ -1,0 +1,280 @@
+// send.c: what an application tells connections to do, checked, and carried out on this thread or
+// handed to the shard it concerns.
+// SPDX-License-Identifier: MIT
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/endpoint.h"
+
+_Static_assert(HAIL_ENCRYPTED == (unsigned)HAIL_FLAG_ENCRYPTED, "the public flags are the wire's");
+_Static_assert(HAIL_AUTHENTICATED == (unsigned)HAIL_FLAG_AUTHENTICATED,
+               "the public flags are the wire's");
+
+// Carries out a command about one connection. What can be answered at once is, from any thread.
+static enum hail_status dispatch(struct hail_endpoint *endpoint, const struct hail_command *command)
+{
+    struct hail_shard *shard = hail_endpoint_shard(endpoint, command->conn);
+    uint32_t facts;
+    size_t done;
+
+    if (!shard)
+        return HAIL_EGONE;
+    if (shard == hail_shard_current())
+        return hail_command_run(shard, command, &done);
+    if (!hail_table_facts(&shard->table, command->conn, &facts))
+        return HAIL_EGONE;
+    if (command->op == HAIL_COMMAND_SEND) {
+        if (!(facts & HAIL_FACT_CONNECTED))
+            return HAIL_ESTATE;
+        if (command->view.flags != 0 && !(facts & HAIL_FACT_KEY))
+            return HAIL_ENOKEY;
+    }
+    return hail_command_post(shard, command);
+}
+
+static enum hail_status check_view(const struct hail_endpoint *endpoint,
+                                   const struct hail_message_view *view, enum hail_channel channel)
+{
+    if (view->flags > HAIL_FLAGS_BOTH || (unsigned)channel > HAIL_UNRELIABLE)
+        return HAIL_EINVAL;
+    if (view->body_len > endpoint->context.config.message_max ||
+        (view->body_len > 0 && !view->body))
+        return HAIL_EINVAL;
+    if (view->flags != 0 && !endpoint->context.setup.encryption)
+        return HAIL_ENOKEY;
+    return HAIL_OK;
+}
+
+static struct hail_message_view view_of(const struct hail_message *message)
+{
+    return (struct hail_message_view){
+        .kind = message->named ? HAIL_MESSAGE_NAMED : HAIL_MESSAGE_UNNAMED,
+        .flags = message->flags,
+        .name_hash = message->name_hash,
+        .body = message->data,
+        .body_len = message->len,
+    };
+}
+
+enum hail_status hail_approve(struct hail_endpoint *endpoint, struct hail_conn conn, uint64_t tag)
+{
+    const struct hail_command command = {.op = HAIL_COMMAND_APPROVE, .conn = conn, .tag = tag};
+
+    return dispatch(endpoint, &command);
+}
+
+enum hail_status hail_deny(struct hail_endpoint *endpoint, struct hail_conn conn,
+                           const char *reason)
+{
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_DENY,
+        .conn = conn,
+        .view = {.body = (const uint8_t *)reason, .body_len = reason ? strnlen(reason, 200) : 0},
+    };
+
+    return dispatch(endpoint, &command);
+}
+
+enum hail_status hail_close(struct hail_endpoint *endpoint, struct hail_conn conn)
+{
+    const struct hail_command command = {.op = HAIL_COMMAND_CLOSE, .conn = conn};
+
+    return dispatch(endpoint, &command);
+}
+
+enum hail_status hail_set_tag(struct hail_endpoint *endpoint, struct hail_conn conn, uint64_t tag)
+{
+    const struct hail_command command = {.op = HAIL_COMMAND_SET_TAG, .conn = conn, .tag = tag};
+
+    return dispatch(endpoint, &command);
+}
+
+uint64_t hail_name_hash(const struct hail_endpoint *endpoint, const char *name)
+{
+    uint64_t hash;
+
+    return hail_mlapi_name_hash(&hash, name, endpoint->context.setup.rpc_hash_size) ? hash : 0;
+}
+
+enum hail_status hail_send(struct hail_endpoint *endpoint, struct hail_conn conn,
+                           const struct hail_message *message)
+{
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_SEND, .conn = conn, .view = view_of(message)};
+    enum hail_status status = check_view(endpoint, &command.view, message->channel);
+
+    return status == HAIL_OK ? dispatch(endpoint, &command) : status;
+}
+
+// How many of the connections are the shard's.
+static size_t count_of(const struct hail_shard *shard, const struct hail_conn *conns, size_t count)
+{
+    size_t own = 0;
+
+    for (size_t i = 0; i < count; i++)
+        own += hail_name_unpack(conns[i]).shard == shard->index;
+    return own;
+}
+
+enum hail_status hail_send_many(struct hail_endpoint *endpoint, const struct hail_conn *conns,
+                                size_t conn_count, const struct hail_message *message, size_t *sent)
+{
+    const struct hail_command command = {.op = HAIL_COMMAND_SEND_MANY,
+                                         .conns = conns,
+                                         .conn_count = conn_count,
+                                         .view = view_of(message)};
+    enum hail_status first_failure = check_view(endpoint, &command.view, message->channel);
+    size_t total = 0;
+    size_t known = 0;
+
+    if (sent)
+        *sent = 0;
+    if (first_failure != HAIL_OK)
+        return first_failure;
+    for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++) {
+        struct hail_shard *shard = &endpoint->workers[i].shard;
+        size_t own = count_of(shard, conns, conn_count);
+        size_t done = 0;
+        enum hail_status status = HAIL_OK;
+
+        known += own;
+        if (own > 0 && shard == hail_shard_current()) {
+            status = hail_command_run(shard, &command, &done);
+        } else if (own > 0) {
+            status = hail_command_post(shard, &command);
+            done = status == HAIL_OK ? own : 0;
+        }
+        total += done;
+        if (status != HAIL_OK && first_failure == HAIL_OK)
+            first_failure = status;
+    }
+    if (sent)
+        *sent = total;
+    return first_failure == HAIL_OK && known < conn_count ? HAIL_EGONE : first_failure;
+}
+
+enum hail_status hail_send_all_but(struct hail_endpoint *endpoint, struct hail_conn but,
+                                   const struct hail_message *message)
+{
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_SEND_ALL_BUT, .conn = but, .view = view_of(message)};
+    enum hail_status first_failure = check_view(endpoint, &command.view, message->channel);
+
+    if (first_failure != HAIL_OK)
+        return first_failure;
+    for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++) {
+        struct hail_shard *shard = &endpoint->workers[i].shard;
+        size_t done;
+        enum hail_status status = shard == hail_shard_current()
+                                      ? hail_command_run(shard, &command, &done)
+                                      : hail_command_post(shard, &command);
+        if (status != HAIL_OK && first_failure == HAIL_OK)
+            first_failure = status;
+    }
+    return first_failure;
+}
+
+enum hail_status hail_send_all(struct hail_endpoint *endpoint, const struct hail_message *message)
+{
+    return hail_send_all_but(endpoint, (struct hail_conn){0}, message);
+}
+
+enum hail_status hail_call(struct hail_endpoint *endpoint, struct hail_conn conn,
+                           const struct hail_call *call)
+{
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_SEND,
+        .conn = conn,
+        .view = {.kind = call->wants_response ? HAIL_MESSAGE_REQUEST : HAIL_MESSAGE_CALL,
+                 .flags = call->flags,
+                 .name_hash = call->name_hash,
+                 .network_id = call->network_id,
+                 .behaviour = call->behaviour,
+                 .call_id = call->wants_response ? call->call_id : 0,
+                 .body = call->args,
+                 .body_len = call->len},
+    };
+    enum hail_status status = check_view(endpoint, &command.view, call->channel);
+
+    return status == HAIL_OK ? dispatch(endpoint, &command) : status;
+}
+
+enum hail_status hail_respond(struct hail_endpoint *endpoint, struct hail_conn conn,
+                              uint64_t call_id, uint32_t flags, const void *result, size_t len)
+{
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_SEND,
+        .conn = conn,
+        .view = {.kind = HAIL_MESSAGE_RESPONSE,
+                 .flags = flags,
+                 .call_id = call_id,
+                 .body = result,
+                 .body_len = len},
+    };
+    enum hail_status status = check_view(endpoint, &command.view, HAIL_RELIABLE_ORDERED);
+
+    return status == HAIL_OK ? dispatch(endpoint, &command) : status;
+}
+
+// Looks up a host; numeric addresses without asking anybody.
+static enum hail_status resolve(const struct hail_endpoint *endpoint,
+                                const struct hail_target *target, struct hail_addresses *addresses)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *found = NULL;
+    char port[8];
+
+    snprintf(port, sizeof port, "%u", target->port);
+    int error = getaddrinfo(target->host, port, &hints, &found);
+    if (error == EAI_NONAME) {
+        hints.ai_flags = 0;
+        error = getaddrinfo(target->host, port, &hints, &found);
+    }
+    if (error != 0) {
+        hail_log_line(&endpoint->context.log, HAIL_LOG_ERROR, "host=%s: %s", target->host,
+                      gai_strerror(error));
+        return HAIL_ESYS;
+    }
+    snprintf(addresses->host, sizeof addresses->host, "%s", target->host);
+    addresses->count = 0;
+    for (const struct addrinfo *one = found; one && addresses->count < HAIL_ADDRESSES_MAX;
+         one = one->ai_next)
+        memcpy(&addresses->list[addresses->count++], one->ai_addr, one->ai_addrlen);
+    freeaddrinfo(found);
+    return HAIL_OK;
+}
+
+enum hail_status hail_connect(struct hail_endpoint *endpoint, const struct hail_target *target)
+{
+    const struct hail_config *config = &endpoint->context.config;
+    struct hail_addresses addresses = {0};
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_CONNECT,
+        .tag = target->tag,
+        .view = {.body = target->conn_data, .body_len = target->conn_data_len},
+        .addresses = &addresses,
+    };
+    size_t done;
+
+    if (endpoint->context.is_server || !target->host || strlen(target->host) >= HAIL_HOST_MAX ||
+        target->conn_data_len > HAIL_MLAPI_CONN_DATA_MAX ||
+        (target->conn_data_len > 0 && !config->mlapi.connection_approval))
+        return HAIL_EINVAL;
+    enum hail_status status = resolve(endpoint, target, &addresses);
+    if (status != HAIL_OK)
+        return status;
+
+    uint32_t turn = atomic_fetch_add_explicit(&endpoint->next_shard, 1, memory_order_relaxed);
+    struct hail_shard *shard = &endpoint->workers[turn % config->shard_count].shard;
+    if (atomic_fetch_add_explicit(&shard->conns_promised, 1, memory_order_relaxed) >=
+        config->conns_max)
+        status = HAIL_EFULL;
+    else if (shard == hail_shard_current())
+        status = hail_command_run(shard, &command, &done);
+    else
+        status = hail_command_post(shard, &command);
+    if (status != HAIL_OK)
+        atomic_fetch_sub_explicit(&shard->conns_promised, 1, memory_order_relaxed);
+    return status;
+}

@@ -1,0 +1,299 @@
+// shard.c: see shard.h.
+// SPDX-License-Identifier: MIT
+#include "engine/shard.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crypto/secret.h"
+#include "engine/conn.h"
+#include "proto/mlapi/frame.h"
+
+static _Thread_local struct hail_shard *current;
+
+struct hail_shard *hail_shard_current(void)
+{
+    return current;
+}
+
+void hail_shard_enter(struct hail_shard *shard)
+{
+    current = shard;
+}
+
+static size_t power_of_two_at_least(size_t len)
+{
+    size_t power = 4096;
+
+    while (power < len)
+        power *= 2;
+    return power;
+}
+
+void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *context)
+{
+    const struct hail_config *config = &context->config;
+    struct hail_arena *arena = &shard->arena;
+    uint32_t slots = config->conns_max;
+    size_t wire_max = HAIL_FRAME_HEADER_LEN + config->message_max + HAIL_WIRE_EXTRA;
+    size_t scratch =
+        wire_max > HAIL_MLAPI_HAIL_MAX ? wire_max : HAIL_MLAPI_HAIL_MAX + HAIL_FRAME_HEADER_LEN;
+
+    shard->conns = hail_arena_take(arena, slots, sizeof(struct hail_connection));
+    shard->calls =
+        hail_arena_take(arena, (size_t)slots * config->calls_max, sizeof(struct hail_open_call));
+    shard->texts = hail_arena_take(arena, slots, sizeof(struct hail_shard_text));
+    shard->targets =
+        hail_arena_take(arena, context->is_server ? 0 : slots, sizeof(struct hail_shard_target));
+    hail_table_init(&shard->table, arena, slots, shard->index);
+    hail_timers_init(&shard->timers, arena, slots);
+    hail_queue_init(&shard->output, arena, slots);
+    hail_queue_init(&shard->unhailed, arena, slots);
+    hail_queue_init(&shard->held, arena, slots);
+    shard->per_conn_len = (arena->used + slots - 1) / slots; // all of it until here
+
+    hail_pool_init(&shard->pool, arena, (uint32_t)(config->buffers_max / HAIL_BLOCK_SIZE));
+    hail_mailbox_init(&shard->commands, arena, power_of_two_at_least(config->command_queue_bytes));
+    shard->handler_drops = hail_arena_take(arena, config->handler_count, sizeof(uint64_t));
+    shard->scratch_in = hail_arena_take(arena, scratch, 1);
+    shard->scratch_out = hail_arena_take(arena, scratch, 1);
+}
+
+void hail_shard_init(struct hail_shard *shard, struct hail_context *context, uint8_t index,
+                     const struct hail_random *random)
+{
+    shard->context = context;
+    shard->shared = context;
+    shard->index = index;
+    shard->table.shard = index;
+    shard->random = *random;
+    shard->now_ns = context->start_ns;
+    shard->handshake_first = HAIL_SLOT_NONE;
+    shard->handshake_last = HAIL_SLOT_NONE;
+}
+
+void hail_shard_cleanup(struct hail_shard *shard)
+{
+    HAIL_ASSERT(shard->table.used_count == 0);
+    HAIL_ASSERT(shard->pool.used_count == 0);
+    hail_random_cleanup(&shard->random);
+    hail_wipe(&shard->hail, sizeof shard->hail);
+    hail_wipe(&shard->result, sizeof shard->result);
+}
+
+void hail_shard_wake(struct hail_shard *shard)
+{
+    uint64_t one = 1;
+
+    if (!hail_mailbox_wake(&shard->commands))
+        return;
+    ssize_t written = write(shard->wake_fd, &one, sizeof one);
+    HAIL_ASSERT(written == sizeof one); // an eventfd whose reader is never 2^64 behind
+}
+
+uint32_t hail_shard_accept(struct hail_shard *shard, const struct sockaddr *peer,
+                           socklen_t peer_len)
+{
+    uint32_t slot = shard->stopping ? HAIL_SLOT_NONE : hail_table_take(&shard->table);
+
+    if (slot == HAIL_SLOT_NONE) {
+        hail_stat_add(&shard->stats, HAIL_STAT_CONNS_REFUSED, 1);
+        return HAIL_SLOT_NONE;
+    }
+    hail_stat_add(&shard->stats, HAIL_STAT_CONNS_ACCEPTED, 1);
+    hail_table_publish_peer(&shard->table, slot, peer, peer_len);
+    hail_conn_begin(shard, slot, HAIL_CONN_OPEN);
+    hail_queue_push(&shard->unhailed, slot);
+    shard->conns[slot].unhailed = true;
+    return slot;
+}
+
+void hail_shard_connected(struct hail_shard *shard, uint32_t slot, int result)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+    char text[128];
+
+    if (conn->state != HAIL_CONN_CONNECTING)
+        return;
+    if (result < 0 && shard->targets[slot].tried + 1 < shard->targets[slot].addresses.count) {
+        shard->targets[slot].tried++;
+        hail_queue_push(&shard->output, slot);
+        return;
+    }
+    if (result < 0) {
+        snprintf(text, sizeof text, "cannot connect: %s", strerrordesc_np(-result));
+        hail_conn_end(shard, slot, HAIL_CLOSED_CONNECT, false, text);
+        return;
+    }
+    conn->state = HAIL_CONN_OPEN;
+    struct hail_mlapi_ambient ambient = {.random = &shard->random};
+    hail_mlapi_client_open(&conn->session, &shard->result, &ambient);
+    hail_conn_reply(shard, slot);
+}
+
+void hail_shard_input(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+
+    hail_stat_add(&shard->stats, HAIL_STAT_BYTES_IN, len);
+    if (conn->state != HAIL_CONN_OPEN)
+        return;
+    conn->heard_ns = shard->now_ns;
+    hail_table_count(&shard->table, slot, HAIL_TRAFFIC_BYTES_IN, len);
+    hail_conn_feed(shard, slot, data, len);
+}
+
+void hail_shard_ended(struct hail_shard *shard, uint32_t slot, int result)
+{
+    const char *text = result < 0 ? strerrordesc_np(-result) : NULL;
+    bool by_peer = result == 0 || result == -ECONNRESET || result == -EPIPE;
+
+    hail_conn_end(shard, slot, by_peer ? HAIL_CLOSED_BY_PEER : HAIL_CLOSED_ERROR, false, text);
+}
+
+void hail_shard_sent(struct hail_shard *shard, uint32_t slot, int result)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+    size_t sent = result > 0 ? (size_t)result : 0;
+
+    HAIL_ASSERT(conn->in_flight > 0);
+    HAIL_ASSERT(sent <= conn->in_flight);
+    conn->in_flight = 0;
+    if (sent > 0) {
+        hail_chain_consume(&conn->out, &shard->pool, sent);
+        conn->out_since_ns = shard->now_ns;
+        hail_stat_add(&shard->stats, HAIL_STAT_BYTES_OUT, sent);
+        hail_table_count(&shard->table, slot, HAIL_TRAFFIC_BYTES_OUT, sent);
+        hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_UNSENT, conn->out.len);
+    }
+    if (result < 0 && conn->state != HAIL_CONN_CLOSING)
+        hail_shard_ended(shard, slot, result);
+    if (conn->state == HAIL_CONN_FLUSHING && conn->out.len == 0)
+        hail_conn_end(shard, slot, conn->reason, false, NULL);
+    if (conn->out.len > 0)
+        hail_queue_push(&shard->output, slot);
+}
+
+void hail_shard_closed(struct hail_shard *shard, uint32_t slot)
+{
+    HAIL_ASSERT(shard->conns[slot].state == HAIL_CONN_CLOSING);
+    shard->conns[slot].state = HAIL_CONN_CLOSED;
+    shard->conns[slot].in_flight = 0;
+    hail_conn_release(shard, slot);
+}
+
+static void make_hails(struct hail_shard *shard)
+{
+    uint32_t slot;
+
+    for (int i = 0; i < HAIL_HAILS_PER_TURN && hail_queue_pop(&shard->unhailed, &slot); i++) {
+        if (shard->conns[slot].state != HAIL_CONN_OPEN || !shard->conns[slot].unhailed)
+            continue;
+        shard->conns[slot].unhailed = false;
+        hail_conn_hail(shard, slot);
+    }
+}
+
+static void retry_held(struct hail_shard *shard)
+{
+    uint32_t slot;
+
+    // Those that still have to wait stand in the queue again: look at each once.
+    for (uint32_t left = shard->held.count; left > 0 && hail_queue_pop(&shard->held, &slot); left--)
+        hail_conn_retry(shard, slot);
+}
+
+void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
+{
+    uint32_t slot;
+
+    shard->now_ns = now_ns;
+    hail_stat_add(&shard->stats, HAIL_STAT_WAKEUPS, 1);
+    hail_command_drain(shard);
+    make_hails(shard);
+    retry_held(shard);
+    while (hail_timers_due(&shard->timers, now_ns, &slot))
+        hail_conn_ring(shard, slot);
+    if (shard->stopping && now_ns >= shard->stop_at_ns)
+        hail_shard_stop(shard, now_ns);
+    hail_stat_set(&shard->stats, HAIL_STAT_BYTES_WAITING,
+                  (uint64_t)shard->pool.used_count * HAIL_BLOCK_SIZE);
+}
+
+uint64_t hail_shard_next_ns(const struct hail_shard *shard)
+{
+    uint64_t next = hail_timers_next(&shard->timers);
+
+    if (shard->unhailed.count > 0)
+        return 0;
+    if (shard->stopping && shard->stop_at_ns < next)
+        return shard->stop_at_ns;
+    return next;
+}
+
+// The next piece of work of one connection; false: it has none.
+static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *task)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+
+    task->slot = slot;
+    switch (conn->state) {
+    case HAIL_CONN_FREE:
+    case HAIL_CONN_CLOSED:
+        return false;
+    case HAIL_CONN_CLOSING:
+        task->op = HAIL_TASK_CLOSE;
+        return !conn->close_told && (conn->close_told = true);
+    case HAIL_CONN_CONNECTING:
+        task->op = HAIL_TASK_CONNECT;
+        task->address = &shard->targets[slot].addresses.list[shard->targets[slot].tried];
+        return true;
+    case HAIL_CONN_OPEN:
+    case HAIL_CONN_FLUSHING:
+        break;
+    }
+    if (conn->pause_changed) {
+        conn->pause_changed = false;
+        task->op = conn->paused ? HAIL_TASK_PAUSE : HAIL_TASK_RESUME;
+        hail_queue_push(&shard->output, slot); // there may be something to send as well
+        return true;
+    }
+    if (conn->out.len == 0 || conn->in_flight > 0)
+        return false;
+    task->op = HAIL_TASK_SEND;
+    task->view_count =
+        hail_chain_views(&conn->out, &shard->pool, task->views, HAIL_VIEWS_MAX, &conn->in_flight);
+    return true;
+}
+
+bool hail_shard_output(struct hail_shard *shard, struct hail_task *task)
+{
+    uint32_t slot;
+
+    while (hail_queue_pop(&shard->output, &slot)) {
+        if (task_of(shard, slot, task))
+            return true;
+    }
+    return false;
+}
+
+void hail_shard_stop(struct hail_shard *shard, uint64_t stop_at_ns)
+{
+    bool flush = stop_at_ns > shard->now_ns;
+
+    shard->stopping = true;
+    shard->stop_at_ns = flush ? stop_at_ns : UINT64_MAX;
+    for (uint32_t slot = 0; slot < shard->table.fresh; slot++) {
+        if (shard->conns[slot].state == HAIL_CONN_CLOSED)
+            hail_conn_release(shard, slot);
+        else
+            hail_conn_end(shard, slot, HAIL_CLOSED_SHUTDOWN, flush, NULL);
+    }
+}
+
+bool hail_shard_stopped(const struct hail_shard *shard)
+{
+    return shard->stopping && shard->table.used_count == 0;
+}

@@ -1,0 +1,69 @@
+// stats.h: what a shard counts. One thread writes, any thread reads.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_ENGINE_STATS_H
+#define HAIL_ENGINE_STATS_H
+
+#include <stdatomic.h>
+
+#include "engine/hail.h"
+#include "proto/verdict.h"
+
+// Counters by name, then one for each reason to close, then one for each verdict. Gauges can fall.
+enum hail_stat {
+    HAIL_STAT_CONNS_OPEN, // gauge
+    HAIL_STAT_CONNS_ACCEPTED,
+    HAIL_STAT_CONNS_REFUSED, // conns_max was reached
+    HAIL_STAT_ACCEPT_ERRORS,
+    HAIL_STAT_HANDSHAKES_OPEN, // gauge
+    HAIL_STAT_HANDSHAKES_DONE,
+    HAIL_STAT_HAILS_MADE, // fresh keys, and signatures if signing
+    HAIL_STAT_REQUESTS,
+    HAIL_STAT_MESSAGES_IN_PLAIN, // the next three: index plus flags
+    HAIL_STAT_MESSAGES_IN_ENCRYPTED,
+    HAIL_STAT_MESSAGES_IN_AUTHENTICATED,
+    HAIL_STAT_MESSAGES_IN_BOTH,
+    HAIL_STAT_MESSAGES_OUT_PLAIN,
+    HAIL_STAT_MESSAGES_OUT_ENCRYPTED,
+    HAIL_STAT_MESSAGES_OUT_AUTHENTICATED,
+    HAIL_STAT_MESSAGES_OUT_BOTH,
+    HAIL_STAT_BYTES_IN,
+    HAIL_STAT_BYTES_OUT,
+    HAIL_STAT_BYTES_WAITING, // gauge: of buffers_max
+    HAIL_STAT_SENDS_FAILED,  // sends from other threads that could not be done when their turn came
+    HAIL_STAT_BUFFERS_FULL,  // times that buffers_max stood in the way
+    HAIL_STAT_EVENTS_HELD,   // times that hail_poll was behind and a connection had to wait
+    HAIL_STAT_RECV_STARVED,  // times that the kernel had no receive buffer
+    HAIL_STAT_WAKEUPS,
+    HAIL_STAT_CLOSED_FIRST,
+    HAIL_STAT_DROPPED_FIRST = HAIL_STAT_CLOSED_FIRST + HAIL_CLOSE_REASON_COUNT,
+    HAIL_STAT_COUNT = HAIL_STAT_DROPPED_FIRST + HAIL_VERDICT_COUNT
+};
+
+struct hail_stats {
+    _Atomic uint64_t counts[HAIL_STAT_COUNT];
+};
+
+// hail_stat_add adds to a counter; hail_stat_set sets a gauge.
+// Threads  The writer's.
+static inline void hail_stat_add(struct hail_stats *stats, unsigned stat, uint64_t amount)
+{
+    uint64_t value = atomic_load_explicit(&stats->counts[stat], memory_order_relaxed);
+
+    // A load and a store, not an atomic addition: there is one writer.
+    atomic_store_explicit(&stats->counts[stat], value + amount, memory_order_relaxed);
+}
+
+static inline void hail_stat_set(struct hail_stats *stats, unsigned stat, uint64_t value)
+{
+    atomic_store_explicit(&stats->counts[stat], value, memory_order_relaxed);
+}
+
+static inline uint64_t hail_stat_get(const struct hail_stats *stats, unsigned stat)
+{
+    return atomic_load_explicit(&stats->counts[stat], memory_order_relaxed);
+}
+
+// hail_stat_name returns a counter's stable name; never NULL.
+const char *hail_stat_name(unsigned stat);
+
+#endif

@@ -1,0 +1,352 @@
+// stream.c: what a connection receives: frames out of the stream, messages out of the session, and
+// each to the application once its floor is met.
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "engine/conn.h"
+#include "engine/deliver.h"
+#include "proto/mlapi/frame.h"
+
+enum {
+    TICKS_PER_SECOND = 10000000 // .NET's ticks are 100 ns
+};
+
+// .NET counts from year 1.
+static const int64_t ticks_at_unix_epoch = 621355968000000000;
+
+static void count_drop(struct hail_shard *shard, enum hail_verdict verdict)
+{
+    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+}
+
+static struct hail_mlapi_ambient ambient(struct hail_shard *shard)
+{
+    int64_t unix_ns =
+        shard->context->start_unix_ns + (int64_t)(shard->now_ns - shard->context->start_ns);
+
+    return (struct hail_mlapi_ambient){
+        .random = &shard->random,
+        .ticks = ticks_at_unix_epoch + unix_ns / (1000000000 / TICKS_PER_SECOND),
+        .unix_s = unix_ns / 1000000000,
+    };
+}
+
+static enum hail_close_reason reason_for(enum hail_verdict verdict)
+{
+    if (verdict == HAIL_DROP_CONFIG)
+        return HAIL_CLOSED_CONFIG;
+    if (verdict == HAIL_DROP_CERTIFICATE || verdict == HAIL_DROP_SIGNATURE)
+        return HAIL_CLOSED_CERTIFICATE;
+    return HAIL_CLOSED_PROTOCOL;
+}
+
+static void on_request(struct hail_shard *shard, uint32_t slot, struct hail_delivery *delivery)
+{
+    hail_stat_add(&shard->stats, HAIL_STAT_REQUESTS, 1);
+    if (shard->context->config.approves_all) {
+        hail_conn_approve(shard, slot);
+        return;
+    }
+    struct hail_event event = hail_deliver_event(shard, slot, HAIL_EVENT_REQUEST);
+    event.flags = shard->result.message.flags;
+    event.data = shard->result.data.data;
+    event.len = shard->result.data.len;
+    shard->conns[slot].announced = true;
+    hail_deliver_commit(shard, delivery, &event);
+}
+
+// Takes the call that `message` answers off the books. False: there is none, or the response is
+// less protected than the call was.
+static bool settle_call(struct hail_shard *shard, uint32_t slot,
+                        const struct hail_message_view *message)
+{
+    struct hail_open_call *calls = hail_conn_calls(shard, slot);
+
+    for (uint32_t i = 0; i < shard->context->config.calls_max; i++) {
+        if (!calls[i].used || calls[i].id != message->call_id)
+            continue;
+        if ((message->flags & calls[i].flags) != calls[i].flags)
+            return false;
+        calls[i].used = false;
+        return true;
+    }
+    return false;
+}
+
+// Whether the application takes the message; if not, it has been counted.
+static bool admit(struct hail_shard *shard, uint32_t slot, const struct hail_message_view *message,
+                  const struct hail_handler **handler)
+{
+    const struct hail_context *context = shard->context;
+    uint16_t index = HAIL_POLICY_NO_HANDLER;
+
+    *handler = NULL;
+    if (message->kind == HAIL_MESSAGE_RESPONSE) {
+        if (settle_call(shard, slot, message))
+            return true;
+        count_drop(shard, HAIL_DROP_CALL);
+        return false;
+    }
+    enum hail_verdict verdict = hail_policy_check(&context->policy, &index, message);
+    if (index != HAIL_POLICY_NO_HANDLER)
+        *handler = &context->handlers[index];
+    if (verdict == HAIL_ACCEPT)
+        return true;
+    count_drop(shard, verdict);
+    if (verdict == HAIL_DROP_FLOOR && index != HAIL_POLICY_NO_HANDLER)
+        atomic_fetch_add_explicit(&shard->handler_drops[index], 1, memory_order_relaxed);
+    return false;
+}
+
+static void on_message(struct hail_shard *shard, uint32_t slot, struct hail_delivery *delivery)
+{
+    const struct hail_message_view *message = &shard->result.message;
+    const struct hail_handler *handler;
+
+    if (!admit(shard, slot, message, &handler))
+        return;
+    enum hail_event_type type =
+        message->kind == HAIL_MESSAGE_RESPONSE ? HAIL_EVENT_RESPONSE
+        : message->kind == HAIL_MESSAGE_CALL || message->kind == HAIL_MESSAGE_REQUEST
+            ? HAIL_EVENT_CALL
+            : HAIL_EVENT_MESSAGE;
+    struct hail_event event = hail_deliver_event(shard, slot, type);
+    event.flags = message->flags;
+    event.data = message->body;
+    event.len = message->body_len;
+    event.handler = handler;
+    event.named = message->kind == HAIL_MESSAGE_NAMED;
+    event.wants_response = message->kind == HAIL_MESSAGE_REQUEST;
+    event.behaviour = message->behaviour;
+    event.name_hash = message->name_hash;
+    event.network_id = message->network_id;
+    event.call_id = message->call_id;
+    hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_IN_PLAIN + message->flags, 1);
+    hail_table_count(&shard->table, slot, HAIL_TRAFFIC_MESSAGES_IN, 1);
+    hail_deliver_commit(shard, delivery, &event);
+}
+
+static void act_on_result(struct hail_shard *shard, uint32_t slot, struct hail_delivery *delivery)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+
+    hail_conn_reply(shard, slot);
+    switch (shard->result.event) {
+    case HAIL_MLAPI_EVENT_NONE:
+        return;
+    case HAIL_MLAPI_EVENT_KEYED:
+        hail_table_publish_key(&shard->table, slot, conn->session.key);
+        return;
+    case HAIL_MLAPI_EVENT_REQUEST:
+        on_request(shard, slot, delivery);
+        return;
+    case HAIL_MLAPI_EVENT_CONNECTED:
+        conn->client_id = shard->result.client_id;
+        hail_conn_joined(shard, slot);
+        return;
+    case HAIL_MLAPI_EVENT_MESSAGE:
+        on_message(shard, slot, delivery);
+        return;
+    }
+    HAIL_UNREACHABLE("every event of a session has its case");
+}
+
+// Tells the application that it is connected. False: there is no room.
+static bool tell_connected(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+    struct hail_delivery delivery;
+
+    if (!hail_deliver_reserve(shard, &delivery, 0))
+        return false;
+    struct hail_event event = hail_deliver_event(shard, slot, HAIL_EVENT_CONNECTED);
+    event.client_id = conn->client_id;
+    conn->connected_pending = false;
+    conn->announced = true;
+    hail_deliver_commit(shard, &delivery, &event);
+    return true;
+}
+
+// One whole message. False: there is no room for what it may lead to, and it is untouched.
+static bool take_message(struct hail_shard *shard, uint32_t slot, uint8_t *message, size_t len)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+    struct hail_delivery delivery;
+
+    if ((conn->connected_pending && !tell_connected(shard, slot)) ||
+        !hail_deliver_reserve(shard, &delivery, len)) {
+        hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
+        return false;
+    }
+    struct hail_mlapi_ambient now = ambient(shard);
+    enum hail_verdict verdict =
+        hail_mlapi_session_input(&conn->session, &shard->result, message, len, &now);
+    if (verdict != HAIL_ACCEPT)
+        count_drop(shard, verdict);
+    else
+        act_on_result(shard, slot, &delivery);
+    hail_deliver_abandon(&delivery);
+    if (verdict != HAIL_ACCEPT && shard->result.close)
+        hail_conn_end(shard, slot, reason_for(verdict), false,
+                      shard->result.report.fault ? shard->result.report.text : NULL);
+    return true;
+}
+
+// The longest message that the connection may send in its present state.
+static size_t payload_max(const struct hail_shard *shard, const struct hail_connection *conn)
+{
+    const struct hail_config *config = &shard->context->config;
+
+    if (conn->session.state == HAIL_MLAPI_CONNECTED)
+        return config->message_max + HAIL_WIRE_EXTRA;
+    if (shard->context->is_server)
+        return config->conn_data_max + HAIL_WIRE_EXTRA;
+    return config->message_max + HAIL_WIRE_EXTRA > HAIL_MLAPI_HAIL_MAX
+               ? config->message_max + HAIL_WIRE_EXTRA
+               : HAIL_MLAPI_HAIL_MAX;
+}
+
+static void break_frame(struct hail_shard *shard, uint32_t slot)
+{
+    count_drop(shard, HAIL_DROP_FRAME);
+    hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false, "a frame's length is 0 or too long");
+}
+
+// Keeps bytes for later.
+static void keep(struct hail_shard *shard, uint32_t slot, const uint8_t *data, size_t len)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+
+    if (len == 0)
+        return;
+    if (conn->in.len == 0)
+        conn->in_since_ns = shard->now_ns;
+    if (!hail_chain_append(&conn->in, &shard->pool, data, len)) {
+        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+        hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
+        return;
+    }
+    hail_conn_arm(shard, slot);
+}
+
+// The application is behind: take nothing more from this connection until it has caught up.
+static void hold(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+
+    conn->held = true;
+    if (!conn->paused) {
+        conn->paused = true;
+        conn->pause_changed = !conn->pause_changed; // twice is not at all
+        hail_queue_push(&shard->output, slot);
+    }
+    hail_queue_push(&shard->held, slot);
+}
+
+// Messages that lie whole in what was received, opened where they lie. Returns the bytes taken.
+static size_t feed_in_place(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+    size_t taken = 0;
+    size_t payload_len;
+
+    while (taken < len && conn->state == HAIL_CONN_OPEN) {
+        enum hail_frame_state state =
+            hail_frame_next(data + taken, len - taken, payload_max(shard, conn), &payload_len);
+        if (state == HAIL_FRAME_BAD)
+            break_frame(shard, slot);
+        if (state != HAIL_FRAME_WHOLE)
+            break;
+        if (!take_message(shard, slot, data + taken + HAIL_FRAME_HEADER_LEN, payload_len)) {
+            hold(shard, slot);
+            break;
+        }
+        taken += HAIL_FRAME_HEADER_LEN + payload_len;
+    }
+    return taken;
+}
+
+// Adds to the message that waits for its rest, and opens it when it is whole. Returns the bytes
+// taken; `*again` says whether there may be more to do.
+static size_t feed_partial(struct hail_shard *shard, uint32_t slot, const uint8_t *data, size_t len,
+                           bool *again)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+    uint8_t header[HAIL_FRAME_HEADER_LEN];
+    size_t payload_len = 0;
+    size_t want = HAIL_FRAME_HEADER_LEN;
+
+    *again = false;
+    if (conn->in.len >= HAIL_FRAME_HEADER_LEN) {
+        hail_chain_copy(&conn->in, &shard->pool, header, sizeof header);
+        if (hail_frame_next(header, sizeof header, payload_max(shard, conn), &payload_len) ==
+            HAIL_FRAME_BAD) {
+            break_frame(shard, slot);
+            return len;
+        }
+        want += payload_len;
+    }
+    if (conn->in.len < want) {
+        size_t part = len < want - conn->in.len ? len : want - conn->in.len;
+        keep(shard, slot, data, part);
+        *again = part > 0;
+        return part;
+    }
+
+    HAIL_ASSERT(payload_len > 0);
+    hail_chain_copy(&conn->in, &shard->pool, shard->scratch_in, want);
+    if (!take_message(shard, slot, shard->scratch_in + HAIL_FRAME_HEADER_LEN, payload_len)) {
+        hold(shard, slot);
+        return 0;
+    }
+    hail_chain_consume(&conn->in, &shard->pool, want);
+    conn->in_since_ns = shard->now_ns;
+    *again = true;
+    return 0;
+}
+
+void hail_conn_feed(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+    bool again = true;
+
+    while (again && conn->in.len > 0 && conn->state == HAIL_CONN_OPEN && !conn->held) {
+        size_t taken = feed_partial(shard, slot, data, len, &again);
+        data += taken;
+        len -= taken;
+    }
+    if (len > 0 && conn->in.len == 0 && !conn->held) {
+        size_t taken = feed_in_place(shard, slot, data, len);
+        data += taken;
+        len -= taken;
+    }
+    if (conn->state == HAIL_CONN_OPEN)
+        keep(shard, slot, data, len);
+}
+
+void hail_conn_retry(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+
+    if (conn->state == HAIL_CONN_CLOSED) {
+        hail_conn_release(shard, slot);
+        return;
+    }
+    if (conn->state != HAIL_CONN_OPEN)
+        return;
+    if (conn->connected_pending && !tell_connected(shard, slot)) {
+        hail_queue_push(&shard->held, slot);
+        return;
+    }
+    if (!conn->held || conn->state != HAIL_CONN_OPEN)
+        return;
+    conn->held = false;
+    conn->in_since_ns = shard->now_ns; // the wait was ours, not the peer's
+    hail_conn_feed(shard, slot, NULL, 0);
+    if (!conn->held && conn->state == HAIL_CONN_OPEN) {
+        conn->paused = false;
+        conn->pause_changed = !conn->pause_changed;
+        hail_queue_push(&shard->output, slot);
+        hail_conn_arm(shard, slot);
+    }
+}

@@ -1,0 +1,104 @@
+// worker.c: see worker.h.
+// SPDX-License-Identifier: MIT
+#include "engine/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+enum hail_status hail_worker_open(struct hail_worker *worker, struct hail_context *context,
+                                  uint8_t index, struct hail_listen *listen)
+{
+    struct hail_shard *shard = &worker->shard;
+    struct hail_random random;
+
+    shard->index = index;
+    hail_shard_reserve(shard, context);
+    if (!hail_arena_reserve(&shard->arena)) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR,
+                      "memory for shard %u: %s; lower conns_max, buffers_max or shard_count", index,
+                      strerrordesc_np(errno));
+        return HAIL_ENOMEM;
+    }
+    hail_shard_reserve(shard, context);
+    hail_random_init_system(&random);
+    hail_shard_init(shard, context, index, &random);
+    return hail_io_open(&worker->io, shard, listen);
+}
+
+static void turn_until_stopped(struct hail_worker *worker)
+{
+    struct hail_shard *shard = &worker->shard;
+    struct hail_io *io = worker->io;
+
+    while (!hail_shard_stopped(shard) || !hail_io_idle(io)) {
+        hail_io_push(io);
+        uint64_t deadline_ns = hail_shard_next_ns(shard);
+        if (!hail_mailbox_sleep(&shard->commands))
+            deadline_ns = 0;
+        hail_io_turn(io, deadline_ns);
+        hail_shard_turn(shard, shard->now_ns);
+
+        // Acquire: pairs with the release in hail_worker_stop.
+        uint64_t stop_at_ns = atomic_load_explicit(&worker->stop_at_ns, memory_order_acquire);
+        if (stop_at_ns != 0 && !shard->stopping) {
+            hail_io_stop_listening(io);
+            hail_shard_stop(shard, stop_at_ns);
+        }
+    }
+}
+
+static void *run(void *argument)
+{
+    struct hail_worker *worker = argument;
+
+    hail_shard_enter(&worker->shard);
+    worker->status = hail_io_start(worker->io);
+    bool started = worker->status == HAIL_OK;
+    sem_post(&worker->started);
+    if (started)
+        turn_until_stopped(worker);
+    return NULL;
+}
+
+enum hail_status hail_worker_start(struct hail_worker *worker)
+{
+    sigset_t all;
+    sigset_t before;
+
+    // Signals are the application's: none is to arrive on a thread it does not know.
+    sigfillset(&all);
+    sem_init(&worker->started, 0, 0);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&worker->thread, NULL, run, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0) {
+        hail_log_line(&worker->shard.context->log, HAIL_LOG_ERROR, "pthread_create: %s",
+                      strerrordesc_np(error));
+        return HAIL_ESYS;
+    }
+    worker->running = true;
+    while (sem_wait(&worker->started) < 0 && errno == EINTR)
+        continue;
+    return worker->status;
+}
+
+void hail_worker_stop(struct hail_worker *worker, uint64_t stop_at_ns)
+{
+    if (!worker->running)
+        return;
+    atomic_store_explicit(&worker->stop_at_ns, stop_at_ns, memory_order_release);
+    hail_shard_wake(&worker->shard);
+}
+
+void hail_worker_close(struct hail_worker *worker)
+{
+    if (worker->running) {
+        pthread_join(worker->thread, NULL);
+        worker->running = false;
+    }
+    if (worker->shard.context)
+        hail_shard_cleanup(&worker->shard);
+    hail_io_close(worker->io);
+    hail_arena_cleanup(&worker->shard.arena);
+}
