@@ -1,0 +1,169 @@
+// kex.c: X25519, and MLAPI's affine points. The curve is y^2 = x^3 + 486662 x^2 + x over
+// p = 2^255 - 19 (RFC 7748 section 4.1). Affine coordinates are public, so plain big numbers do;
+// the secret scalar meets X25519 alone. SPDX-License-Identifier: MIT
+#include "crypto/kex.h"
+
+#include <openssl/bn.h>
+#include <openssl/curve25519.h>
+#include <openssl/err.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "crypto/secret.h"
+
+_Static_assert(HAIL_X25519_LEN == X25519_PRIVATE_KEY_LEN, "RFC 7748");
+
+// Numbers that every point needs. Made once, never changed, never freed.
+static struct {
+    BIGNUM *p;
+    BIGNUM *a;             // 486662
+    BIGNUM *root_exponent; // (p + 3) / 8
+    BIGNUM *root_of_minus_one;
+    BN_MONT_CTX *mont;
+} curve;
+
+static pthread_once_t curve_once = PTHREAD_ONCE_INIT;
+
+static void make_curve(void)
+{
+    BN_CTX *ctx = BN_CTX_new();
+    BIGNUM *exponent = BN_new();
+    BIGNUM *two = BN_new();
+
+    curve.p = BN_new();
+    curve.a = BN_new();
+    curve.root_exponent = BN_new();
+    curve.root_of_minus_one = BN_new();
+    HAIL_ASSERT(ctx && exponent && two && curve.p && curve.a && curve.root_exponent &&
+                curve.root_of_minus_one);
+    bool made = BN_set_bit(curve.p, 255) && BN_sub_word(curve.p, 19) &&
+                BN_set_word(curve.a, 486662) && BN_copy(curve.root_exponent, curve.p) &&
+                BN_add_word(curve.root_exponent, 3) &&
+                BN_rshift(curve.root_exponent, curve.root_exponent, 3);
+    HAIL_ASSERT(made);
+    curve.mont = BN_MONT_CTX_new_for_modulus(curve.p, ctx);
+    HAIL_ASSERT(curve.mont);
+    // 2 is no square mod p, so 2^((p - 1) / 4) is a root of -1.
+    made = BN_set_word(two, 2) && BN_copy(exponent, curve.p) && BN_sub_word(exponent, 1) &&
+           BN_rshift(exponent, exponent, 2) &&
+           BN_mod_exp_mont(curve.root_of_minus_one, two, exponent, curve.p, ctx, curve.mont);
+    HAIL_ASSERT(made);
+    BN_free(exponent);
+    BN_free(two);
+    BN_CTX_free(ctx);
+}
+
+// x^3 + a x^2 + x, as ((x + a) x + 1) x. All memory comes from `ctx`.
+static bool right_side(BIGNUM *out, const BIGNUM *x, BN_CTX *ctx)
+{
+    return BN_mod_add(out, x, curve.a, curve.p, ctx) && BN_mod_mul(out, out, x, curve.p, ctx) &&
+           BN_add_word(out, 1) && BN_mod_mul(out, out, x, curve.p, ctx);
+}
+
+static bool is_square_of(const BIGNUM *root, const BIGNUM *square, BIGNUM *scratch, BN_CTX *ctx)
+{
+    return BN_mod_sqr(scratch, root, curve.p, ctx) && BN_cmp(scratch, square) == 0;
+}
+
+// The even Y for an X; false: X is on no point of the curve. p is 5 mod 8, so a root is
+// square^((p + 3) / 8), or that times the root of -1.
+static bool recover_y(BIGNUM *y, const BIGNUM *x, BN_CTX *ctx)
+{
+    BIGNUM *square = BN_CTX_get(ctx);
+    BIGNUM *scratch = BN_CTX_get(ctx);
+
+    if (!scratch || !right_side(square, x, ctx) ||
+        !BN_mod_exp_mont(y, square, curve.root_exponent, curve.p, ctx, curve.mont))
+        return false;
+    if (!is_square_of(y, square, scratch, ctx) &&
+        (!BN_mod_mul(y, y, curve.root_of_minus_one, curve.p, ctx) ||
+         !is_square_of(y, square, scratch, ctx)))
+        return false;
+    return !BN_is_odd(y) || BN_sub(y, curve.p, y);
+}
+
+void hail_x25519_pair_init(struct hail_x25519_pair *pair, struct hail_random *random)
+{
+    hail_random_bytes(random, pair->private_key, sizeof pair->private_key);
+    X25519_public_from_private(pair->public_key, pair->private_key);
+}
+
+bool hail_x25519(uint8_t shared[HAIL_X25519_LEN], const uint8_t private_key[HAIL_X25519_LEN],
+                 const uint8_t public_key[HAIL_X25519_LEN])
+{
+    return X25519(shared, private_key, public_key);
+}
+
+size_t hail_affine_write(uint8_t out[HAIL_AFFINE_MAX], const uint8_t public_key[HAIL_X25519_LEN])
+{
+    size_t len = 0;
+
+    pthread_once(&curve_once, make_curve);
+    BN_CTX *ctx = BN_CTX_new();
+    if (!ctx)
+        return 0;
+    BN_CTX_start(ctx);
+    BIGNUM *x = BN_CTX_get(ctx);
+    BIGNUM *y = BN_CTX_get(ctx);
+    if (y && BN_le2bn(public_key, HAIL_X25519_LEN, x) && BN_cmp(x, curve.p) < 0 &&
+        recover_y(y, x, ctx)) {
+        size_t x_len = BN_is_zero(x) ? 1 : BN_num_bytes(x); // zero is one byte 00
+        size_t y_len = BN_is_zero(y) ? 1 : BN_num_bytes(y);
+        memset(out, 0, 4);
+        out[0] = (uint8_t)x_len;
+        if (BN_bn2bin_padded(out + 4, x_len, x) && BN_bn2bin_padded(out + 4 + x_len, y_len, y))
+            len = 4 + x_len + y_len;
+    }
+    BN_CTX_end(ctx);
+    BN_CTX_free(ctx);
+    ERR_clear_error();
+    return len;
+}
+
+// Whether (x, y) is on the curve, with both coordinates below p.
+static bool on_curve(const BIGNUM *x, const BIGNUM *y, BN_CTX *ctx)
+{
+    BIGNUM *square = BN_CTX_get(ctx);
+    BIGNUM *scratch = BN_CTX_get(ctx);
+
+    return scratch && BN_cmp(x, curve.p) < 0 && BN_cmp(y, curve.p) < 0 &&
+           right_side(square, x, ctx) && is_square_of(y, square, scratch, ctx);
+}
+
+// Points of low order give X25519 nothing to work with: with any clamped scalar, zero.
+static bool low_order(const uint8_t public_key[HAIL_X25519_LEN])
+{
+    static const uint8_t scalar[HAIL_X25519_LEN] = {8};
+    uint8_t shared[HAIL_X25519_LEN];
+
+    return !X25519(shared, scalar, public_key);
+}
+
+bool hail_affine_parse(uint8_t public_key[HAIL_X25519_LEN], const uint8_t *part, size_t part_len)
+{
+    uint8_t own[HAIL_X25519_LEN];
+    bool taken = false;
+
+    if (part_len < 4)
+        return false;
+    size_t x_len = part[0] | (size_t)part[1] << 8 | (size_t)part[2] << 16 | (size_t)part[3] << 24;
+    if (x_len == 0 || x_len > HAIL_X25519_LEN || part_len - 4 <= x_len ||
+        part_len - 4 - x_len > HAIL_X25519_LEN)
+        return false;
+
+    pthread_once(&curve_once, make_curve);
+    BN_CTX *ctx = BN_CTX_new();
+    if (!ctx)
+        return false;
+    BN_CTX_start(ctx);
+    BIGNUM *x = BN_CTX_get(ctx);
+    BIGNUM *y = BN_CTX_get(ctx);
+    if (y && BN_bin2bn(part + 4, x_len, x) && BN_bin2bn(part + 4 + x_len, part_len - 4 - x_len, y))
+        taken = on_curve(x, y, ctx) && BN_bn2le_padded(own, sizeof own, x) && !low_order(own);
+    BN_CTX_end(ctx);
+    BN_CTX_free(ctx);
+    ERR_clear_error();
+    if (taken)
+        memcpy(public_key, own, sizeof own);
+    return taken;
+}
