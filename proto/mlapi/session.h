@@ -153,10 +153,9 @@ void hail_mlapi_server_approve(struct hail_mlapi_session *session,
                                struct hail_mlapi_approval *approval, uint64_t client_id,
                                float server_time_s, struct hail_random *random);
 
-// hail_mlapi_message_len returns the length on the wire, frame not counted, of `message` from this
-// session; the buffer for hail_mlapi_session_write.
-size_t hail_mlapi_message_len(const struct hail_mlapi_session *session,
-                              const struct hail_message_view *message);
+// hail_mlapi_message_len returns the length of `message` on the wire, frame not counted: the room
+// that hail_mlapi_session_write needs.
+size_t hail_mlapi_message_len(const struct hail_message_view *message);
 
 // hail_mlapi_session_write writes an application message. The session is connected, or protected
 // messages have a key (the caller has checked: session->has_key).

@@ -1,0 +1,460 @@
+// session.c: see session.h. One switch over the state, one handler a message; a handler works on
+// copies and commits when nothing can fail any more.
+// SPDX-License-Identifier: MIT
+#include "proto/mlapi/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "crypto/secret.h"
+#include "proto/mlapi/bits.h"
+#include "proto/mlapi/body.h"
+
+static const uint8_t stretch_salt[] = "P1sN0R4inb0wPl5P1sPls"; // MLAPI's, without the terminator
+static const uint32_t stretch_iterations = 1000;
+
+// The session's diagram: bit `to` of row `from` says that the step is legal.
+static const uint16_t legal[HAIL_MLAPI_STATE_COUNT] = {
+    [HAIL_MLAPI_EXPECT_HAIL_RESPONSE] = 1u << HAIL_MLAPI_EXPECT_REQUEST,
+    [HAIL_MLAPI_EXPECT_REQUEST] = 1u << HAIL_MLAPI_EXPECT_DECISION | 1u << HAIL_MLAPI_FAILED,
+    [HAIL_MLAPI_EXPECT_DECISION] = 1u << HAIL_MLAPI_CONNECTED,
+    [HAIL_MLAPI_EXPECT_HAIL] = 1u << HAIL_MLAPI_EXPECT_GREETINGS | 1u << HAIL_MLAPI_FAILED,
+    [HAIL_MLAPI_EXPECT_GREETINGS] = 1u << HAIL_MLAPI_EXPECT_APPROVED,
+    [HAIL_MLAPI_EXPECT_APPROVED] = 1u << HAIL_MLAPI_CONNECTED,
+};
+
+// The only place where a begun session's state is written.
+static void enter(struct hail_mlapi_session *session, enum hail_mlapi_state next)
+{
+    HAIL_ASSERT(legal[session->state] & 1u << next);
+    session->state = next;
+}
+
+bool hail_mlapi_setup_init(struct hail_mlapi_setup *setup, const struct hail_mlapi_network *network)
+{
+    uint64_t hash;
+
+    if (!hail_mlapi_network_hash(network, &hash))
+        return false;
+    *setup = (struct hail_mlapi_setup){
+        .encryption = network->enable_encryption,
+        .signing = network->enable_encryption && network->sign_key_exchange,
+        .scene_management = network->enable_scene_management,
+        .connection_approval = network->connection_approval,
+        .rpc_hash_size = network->rpc_hash_size,
+        .config_hash = hash,
+        .conn_data_max = HAIL_MLAPI_CONN_DATA_MAX,
+    };
+    return true;
+}
+
+bool hail_mlapi_hail_make(struct hail_mlapi_hail *hail, const struct hail_mlapi_setup *setup,
+                          struct hail_random *random)
+{
+    uint8_t part[HAIL_AFFINE_MAX];
+    uint8_t signature[HAIL_SIGNATURE_MAX];
+    struct hail_mlapi_hail_body body = {.public_part = {part, 0},
+                                        .signature = {signature, 0},
+                                        .signature_type = HAIL_SIGNATURE_RSA};
+
+    hail_x25519_pair_init(&hail->pair, random);
+    body.public_part.len = hail_affine_write(part, hail->pair.public_key);
+    if (body.public_part.len == 0)
+        return false;
+    if (setup->signing) {
+        body.certificate = hail_identity_leaf(setup->identity);
+        if (!hail_identity_sign_rsa(setup->identity, signature, &body.signature.len,
+                                    body.public_part))
+            return false;
+    }
+    size_t len =
+        hail_mlapi_hail_write(hail->message + 1, sizeof hail->message - 1, &body, setup->signing);
+    if (len == 0)
+        return false;
+    hail->len = hail_mlapi_wrap(hail->message, len, HAIL_MLAPI_HAIL, 0, NULL, NULL);
+    return true;
+}
+
+void hail_mlapi_server_init(struct hail_mlapi_session *session,
+                            const struct hail_mlapi_setup *setup,
+                            const struct hail_mlapi_hail *hail)
+{
+    HAIL_ASSERT(setup->encryption == (hail != NULL));
+    *session = (struct hail_mlapi_session){
+        .setup = setup,
+        .state = hail ? HAIL_MLAPI_EXPECT_HAIL_RESPONSE : HAIL_MLAPI_EXPECT_REQUEST,
+        .is_server = true,
+    };
+    if (hail)
+        memcpy(session->private_key, hail->pair.private_key, sizeof session->private_key);
+}
+
+void hail_mlapi_client_init(struct hail_mlapi_session *session,
+                            const struct hail_mlapi_setup *setup, const char *host,
+                            struct hail_bytes conn_data)
+{
+    HAIL_ASSERT(conn_data.len <= HAIL_MLAPI_CONN_DATA_MAX);
+    *session = (struct hail_mlapi_session){
+        .setup = setup,
+        .host = host,
+        .conn_data = conn_data,
+        .state = setup->encryption ? HAIL_MLAPI_EXPECT_HAIL : HAIL_MLAPI_EXPECT_APPROVED,
+    };
+}
+
+void hail_mlapi_session_cleanup(struct hail_mlapi_session *session)
+{
+    hail_wipe(session, sizeof *session);
+}
+
+static void begin_result(struct hail_mlapi_result *result)
+{
+    result->event = HAIL_MLAPI_EVENT_NONE;
+    result->close = false;
+    result->data = (struct hail_bytes){NULL, 0};
+    result->message = (struct hail_message_view){.kind = HAIL_MESSAGE_UNNAMED};
+    result->report.fault = HAIL_FAULT_NONE;
+    result->report.text[0] = 0;
+    result->reply_len = 0;
+}
+
+// Agrees on the key: X of the shared point, big-endian without leading zeroes, stretched. Nothing
+// changes unless it succeeds.
+static enum hail_verdict agree(struct hail_mlapi_session *session,
+                               const uint8_t private_key[HAIL_X25519_LEN],
+                               struct hail_bytes peer_part)
+{
+    uint8_t peer_key[HAIL_X25519_LEN];
+    uint8_t shared[HAIL_X25519_LEN];
+    uint8_t password[HAIL_X25519_LEN];
+    uint8_t key[HAIL_MLAPI_KEY_LEN];
+    size_t zeroes = 0;
+    enum hail_verdict verdict = HAIL_DROP_POINT;
+
+    if (!hail_affine_parse(peer_key, peer_part.data, peer_part.len) ||
+        !hail_x25519(shared, private_key, peer_key))
+        goto out;
+    for (size_t i = 0; i < sizeof shared; i++)
+        password[i] = shared[sizeof shared - 1 - i];
+    while (zeroes < sizeof password - 1 && password[zeroes] == 0)
+        zeroes++;
+    if (!hail_pbkdf2_sha1(
+            key, sizeof key, (struct hail_bytes){password + zeroes, sizeof password - zeroes},
+            (struct hail_bytes){stretch_salt, sizeof stretch_salt - 1}, stretch_iterations))
+        goto out;
+
+    memcpy(session->key, key, sizeof session->key);
+    hail_mlapi_keys_init(&session->keys, key);
+    hail_wipe(session->private_key, sizeof session->private_key);
+    session->has_key = true;
+    verdict = HAIL_ACCEPT;
+out:
+    hail_wipe(shared, sizeof shared);
+    hail_wipe(password, sizeof password);
+    hail_wipe(key, sizeof key);
+    return verdict;
+}
+
+static void reply_clear(struct hail_mlapi_result *result, uint8_t type, size_t body_len)
+{
+    result->reply_len = hail_mlapi_wrap(result->reply, body_len, type, 0, NULL, NULL);
+}
+
+static enum hail_verdict on_hail_response(struct hail_mlapi_session *session,
+                                          struct hail_mlapi_result *result,
+                                          const struct hail_mlapi_packet *packet,
+                                          const struct hail_mlapi_ambient *ambient)
+{
+    struct hail_bytes part;
+
+    if (!hail_mlapi_hail_response_read(&part, (struct hail_bytes){packet->body, packet->body_len}))
+        return HAIL_DROP_MALFORMED;
+    enum hail_verdict verdict = agree(session, session->private_key, part);
+    if (verdict != HAIL_ACCEPT)
+        return verdict; // and wait on: a right response may still come
+
+    struct hail_bits_writer writer = hail_bits_writer(result->reply + 1, sizeof result->reply - 1);
+    hail_bits_write_zigzag(&writer, ambient->ticks);
+    reply_clear(result, HAIL_MLAPI_GREETINGS, hail_bits_len(&writer));
+    enter(session, HAIL_MLAPI_EXPECT_REQUEST);
+    result->event = HAIL_MLAPI_EVENT_KEYED;
+    return HAIL_ACCEPT;
+}
+
+// With encryption on, what admits a peer has to carry both flags: MLAPI takes it in the clear.
+static bool protected_enough(const struct hail_mlapi_session *session,
+                             const struct hail_mlapi_packet *packet)
+{
+    return !session->setup->encryption || packet->flags == HAIL_FLAGS_BOTH;
+}
+
+static enum hail_verdict on_request(struct hail_mlapi_session *session,
+                                    struct hail_mlapi_result *result,
+                                    const struct hail_mlapi_packet *packet)
+{
+    const struct hail_mlapi_setup *setup = session->setup;
+    struct hail_mlapi_request_body request;
+
+    if (!protected_enough(session, packet))
+        return HAIL_DROP_UNPROTECTED;
+    if (!hail_mlapi_request_read(&request, setup->connection_approval,
+                                 (struct hail_bytes){packet->body, packet->body_len}))
+        return HAIL_DROP_MALFORMED;
+    if (request.config_hash != setup->config_hash) {
+        enter(session, HAIL_MLAPI_FAILED);
+        result->close = true;
+        return HAIL_DROP_CONFIG;
+    }
+    if (request.data.len > setup->conn_data_max)
+        return HAIL_DROP_TOO_LARGE;
+    enter(session, HAIL_MLAPI_EXPECT_DECISION);
+    result->event = HAIL_MLAPI_EVENT_REQUEST;
+    result->data = request.data;
+    result->message.flags = packet->flags;
+    return HAIL_ACCEPT;
+}
+
+void hail_mlapi_server_approve(struct hail_mlapi_session *session,
+                               struct hail_mlapi_approval *approval, uint64_t client_id,
+                               float server_time_s, struct hail_random *random)
+{
+    const struct hail_mlapi_approved_body approved = {client_id, server_time_s};
+    uint32_t flags = session->setup->encryption ? HAIL_FLAGS_BOTH : 0;
+    size_t offset = hail_mlapi_body_offset(flags);
+    uint8_t iv[HAIL_CBC_BLOCK];
+
+    HAIL_ASSERT(session->state == HAIL_MLAPI_EXPECT_DECISION);
+    struct hail_bits_writer writer =
+        hail_bits_writer(approval->time_sync + 1, sizeof approval->time_sync - 1);
+    hail_bits_write_float(&writer, server_time_s);
+    approval->time_sync_len = hail_mlapi_wrap(approval->time_sync, hail_bits_len(&writer),
+                                              HAIL_MLAPI_TIME_SYNC, 0, NULL, NULL);
+
+    size_t len =
+        hail_mlapi_approved_write(approval->approved + offset, sizeof approval->approved - offset,
+                                  &approved, session->setup->scene_management);
+    HAIL_ASSERT(len > 0);
+    HAIL_ASSERT(hail_mlapi_wrapped_len(flags, len) <= sizeof approval->approved);
+    hail_random_bytes(random, iv, sizeof iv);
+    approval->approved_len = hail_mlapi_wrap(
+        approval->approved, len, HAIL_MLAPI_CONNECTION_APPROVED, flags, &session->keys, iv);
+    enter(session, HAIL_MLAPI_CONNECTED);
+}
+
+// Something is wrong with the server's hail, and no other will come.
+static enum hail_verdict give_up(struct hail_mlapi_session *session,
+                                 struct hail_mlapi_result *result, enum hail_verdict verdict,
+                                 const char *text)
+{
+    if (text)
+        snprintf(result->report.text, sizeof result->report.text, "%s", text);
+    enter(session, HAIL_MLAPI_FAILED);
+    result->close = true;
+    return verdict;
+}
+
+// Whether the client believes the hail; in order of cost.
+static enum hail_verdict check_hail(const struct hail_mlapi_session *session,
+                                    struct hail_mlapi_result *result,
+                                    const struct hail_mlapi_hail_body *hail,
+                                    const struct hail_mlapi_ambient *ambient)
+{
+    const struct hail_mlapi_verifier *verifier = &session->setup->verifier;
+    struct hail_certificate *certificate = NULL;
+    enum hail_verdict verdict = HAIL_DROP_CERTIFICATE;
+
+    if (hail->signature_type > HAIL_SIGNATURE_DSA)
+        return HAIL_DROP_MALFORMED;
+    if (!hail_certificate_parse(&certificate, hail->certificate, &result->report))
+        return HAIL_DROP_CERTIFICATE;
+    if (!verifier->check(verifier->user, certificate, session->host, ambient->unix_s,
+                         &result->report))
+        goto out;
+    verdict = HAIL_DROP_SIGNATURE;
+    if (!hail_certificate_signed(certificate, (enum hail_signature_kind)hail->signature_type,
+                                 hail->public_part, hail->signature, &result->report))
+        goto out;
+    result->report.fault = HAIL_FAULT_NONE;
+    verdict = HAIL_ACCEPT;
+out:
+    hail_certificate_free(certificate);
+    return verdict;
+}
+
+static enum hail_verdict on_hail(struct hail_mlapi_session *session,
+                                 struct hail_mlapi_result *result,
+                                 const struct hail_mlapi_packet *packet,
+                                 const struct hail_mlapi_ambient *ambient)
+{
+    struct hail_mlapi_hail_body hail;
+    struct hail_x25519_pair pair;
+    uint8_t part[HAIL_AFFINE_MAX];
+    enum hail_verdict verdict = HAIL_ACCEPT;
+
+    if (!hail_mlapi_hail_read(&hail, session->setup->signing,
+                              (struct hail_bytes){packet->body, packet->body_len}))
+        return give_up(session, result, HAIL_DROP_MALFORMED,
+                       "the server's hail cannot be read: is sign_key_exchange the same at both "
+                       "ends?");
+    if (session->setup->signing)
+        verdict = check_hail(session, result, &hail, ambient);
+    if (verdict != HAIL_ACCEPT)
+        return give_up(session, result, verdict, NULL);
+
+    hail_x25519_pair_init(&pair, ambient->random);
+    verdict = agree(session, pair.private_key, hail.public_part);
+    size_t part_len = hail_affine_write(part, pair.public_key);
+    hail_wipe(&pair, sizeof pair);
+    if (verdict != HAIL_ACCEPT)
+        return give_up(session, result, verdict, "the server's public part is no usable point");
+    HAIL_ASSERT(part_len > 0);
+    size_t len = hail_mlapi_hail_response_write(result->reply + 1, sizeof result->reply - 1,
+                                                (struct hail_bytes){part, part_len});
+    reply_clear(result, HAIL_MLAPI_HAIL_RESPONSE, len);
+    enter(session, HAIL_MLAPI_EXPECT_GREETINGS);
+    result->event = HAIL_MLAPI_EVENT_KEYED;
+    return HAIL_ACCEPT;
+}
+
+static void reply_request(const struct hail_mlapi_session *session,
+                          struct hail_mlapi_result *result, struct hail_random *random)
+{
+    const struct hail_mlapi_setup *setup = session->setup;
+    const struct hail_mlapi_request_body request = {setup->config_hash, session->conn_data};
+    uint32_t flags = setup->encryption ? HAIL_FLAGS_BOTH : 0;
+    size_t offset = hail_mlapi_body_offset(flags);
+    uint8_t iv[HAIL_CBC_BLOCK];
+    size_t len = hail_mlapi_request_write(result->reply + offset, sizeof result->reply - offset,
+                                          &request, setup->connection_approval);
+
+    HAIL_ASSERT(len > 0);
+    hail_random_bytes(random, iv, sizeof iv);
+    result->reply_len = hail_mlapi_wrap(result->reply, len, HAIL_MLAPI_CONNECTION_REQUEST, flags,
+                                        &session->keys, iv);
+}
+
+static enum hail_verdict on_greetings(struct hail_mlapi_session *session,
+                                      struct hail_mlapi_result *result,
+                                      const struct hail_mlapi_ambient *ambient)
+{
+    reply_request(session, result, ambient->random); // the greetings' body says nothing of use
+    enter(session, HAIL_MLAPI_EXPECT_APPROVED);
+    return HAIL_ACCEPT;
+}
+
+void hail_mlapi_client_open(struct hail_mlapi_session *session, struct hail_mlapi_result *result,
+                            const struct hail_mlapi_ambient *ambient)
+{
+    begin_result(result);
+    if (!session->setup->encryption)
+        reply_request(session, result, ambient->random);
+}
+
+static enum hail_verdict on_approved(struct hail_mlapi_session *session,
+                                     struct hail_mlapi_result *result,
+                                     const struct hail_mlapi_packet *packet)
+{
+    struct hail_mlapi_approved_body approved;
+
+    if (!protected_enough(session, packet))
+        return HAIL_DROP_UNPROTECTED;
+    if (!hail_mlapi_approved_read(&approved, session->setup->scene_management,
+                                  (struct hail_bytes){packet->body, packet->body_len}))
+        return HAIL_DROP_MALFORMED;
+    enter(session, HAIL_MLAPI_CONNECTED);
+    result->event = HAIL_MLAPI_EVENT_CONNECTED;
+    result->client_id = approved.client_id;
+    return HAIL_ACCEPT;
+}
+
+static enum hail_verdict on_message(const struct hail_mlapi_session *session,
+                                    struct hail_mlapi_result *result,
+                                    const struct hail_mlapi_packet *packet)
+{
+    struct hail_message_view message = {.flags = packet->flags};
+
+    if (!hail_mlapi_message_kind(&message.kind, packet->type, !session->is_server))
+        return HAIL_DROP_UNEXPECTED;
+    if (!hail_mlapi_message_read(&message, (struct hail_bytes){packet->body, packet->body_len}))
+        return HAIL_DROP_MALFORMED;
+    result->event = HAIL_MLAPI_EVENT_MESSAGE;
+    result->message = message;
+    return HAIL_ACCEPT;
+}
+
+static enum hail_verdict dispatch(struct hail_mlapi_session *session,
+                                  struct hail_mlapi_result *result,
+                                  const struct hail_mlapi_packet *packet,
+                                  const struct hail_mlapi_ambient *ambient)
+{
+    uint8_t type = packet->type;
+
+    switch (session->state) {
+    case HAIL_MLAPI_EXPECT_HAIL_RESPONSE:
+        if (type == HAIL_MLAPI_HAIL_RESPONSE)
+            return on_hail_response(session, result, packet, ambient);
+        return HAIL_DROP_UNEXPECTED;
+    case HAIL_MLAPI_EXPECT_REQUEST:
+        if (type == HAIL_MLAPI_CONNECTION_REQUEST)
+            return on_request(session, result, packet);
+        return HAIL_DROP_UNEXPECTED;
+    case HAIL_MLAPI_EXPECT_HAIL:
+        if (type == HAIL_MLAPI_HAIL)
+            return on_hail(session, result, packet, ambient);
+        return HAIL_DROP_UNEXPECTED;
+    case HAIL_MLAPI_EXPECT_GREETINGS:
+        if (type == HAIL_MLAPI_GREETINGS)
+            return on_greetings(session, result, ambient);
+        return HAIL_DROP_UNEXPECTED;
+    case HAIL_MLAPI_EXPECT_APPROVED:
+        if (type == HAIL_MLAPI_CONNECTION_APPROVED)
+            return on_approved(session, result, packet);
+        return type == HAIL_MLAPI_TIME_SYNC ? HAIL_ACCEPT : HAIL_DROP_UNEXPECTED;
+    case HAIL_MLAPI_CONNECTED:
+        if (type == HAIL_MLAPI_TIME_SYNC && !session->is_server)
+            return HAIL_ACCEPT; // a real server sends one whenever somebody joins
+        return on_message(session, result, packet);
+    case HAIL_MLAPI_EXPECT_DECISION:
+    case HAIL_MLAPI_FAILED:
+        return HAIL_DROP_UNEXPECTED;
+    case HAIL_MLAPI_STATE_COUNT:
+        break;
+    }
+    HAIL_UNREACHABLE("session->state is written by init and enter alone");
+}
+
+enum hail_verdict hail_mlapi_session_input(struct hail_mlapi_session *session,
+                                           struct hail_mlapi_result *result, uint8_t *message,
+                                           size_t message_len,
+                                           const struct hail_mlapi_ambient *ambient)
+{
+    struct hail_mlapi_packet packet;
+
+    begin_result(result);
+    enum hail_verdict verdict =
+        hail_mlapi_unwrap(&packet, message, message_len, session->has_key ? &session->keys : NULL);
+    if (verdict != HAIL_ACCEPT)
+        return verdict;
+    if (packet.type > HAIL_MLAPI_TYPE_LAST)
+        return HAIL_DROP_TYPE;
+    return dispatch(session, result, &packet, ambient);
+}
+
+size_t hail_mlapi_message_len(const struct hail_message_view *message)
+{
+    return hail_mlapi_wrapped_len(message->flags, hail_mlapi_message_body_len(message));
+}
+
+size_t hail_mlapi_session_write(struct hail_mlapi_session *session, uint8_t *out,
+                                const struct hail_message_view *message, struct hail_random *random)
+{
+    uint8_t iv[HAIL_CBC_BLOCK];
+    size_t len = hail_mlapi_message_body_len(message);
+
+    HAIL_ASSERT(message->flags == 0 || session->has_key);
+    hail_mlapi_message_body_write(out + hail_mlapi_body_offset(message->flags), message);
+    if (message->flags & HAIL_FLAG_ENCRYPTED)
+        hail_random_bytes(random, iv, sizeof iv);
+    return hail_mlapi_wrap(out, len, hail_mlapi_message_type(message->kind, session->is_server),
+                           message->flags, &session->keys, iv);
+}

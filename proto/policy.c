@@ -1,0 +1,79 @@
+// policy.c: see policy.h.
+// SPDX-License-Identifier: MIT
+#include "proto/policy.h"
+
+#include <string.h>
+
+// Orders rules by kind, then hash.
+static bool before(bool is_rpc, uint64_t hash, const struct hail_policy_rule *rule)
+{
+    return is_rpc != rule->is_rpc ? is_rpc < rule->is_rpc : hash < rule->hash;
+}
+
+// The place of the first rule that is not before (is_rpc, hash).
+static size_t place_of(const struct hail_policy *policy, bool is_rpc, uint64_t hash)
+{
+    size_t low = 0;
+    size_t high = policy->rule_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct hail_policy_rule *rule = &policy->rules[middle];
+        if (before(rule->is_rpc, rule->hash, &(struct hail_policy_rule){hash, is_rpc, 0, 0}))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static const struct hail_policy_rule *find(const struct hail_policy *policy, bool is_rpc,
+                                           uint64_t hash)
+{
+    size_t place = place_of(policy, is_rpc, hash);
+
+    if (place == policy->rule_count || policy->rules[place].is_rpc != is_rpc ||
+        policy->rules[place].hash != hash)
+        return NULL;
+    return &policy->rules[place];
+}
+
+bool hail_policy_add(struct hail_policy *policy, const struct hail_policy_rule *rule,
+                     uint16_t *clash)
+{
+    const struct hail_policy_rule *same = find(policy, rule->is_rpc, rule->hash);
+
+    if (same || policy->rule_count == HAIL_POLICY_NAMES_MAX) {
+        *clash = same ? same->handler : HAIL_POLICY_NO_HANDLER;
+        return false;
+    }
+    size_t place = place_of(policy, rule->is_rpc, rule->hash);
+    memmove(&policy->rules[place + 1], &policy->rules[place],
+            (policy->rule_count - place) * sizeof *rule);
+    policy->rules[place] = *rule;
+    policy->rule_count++;
+    return true;
+}
+
+static enum hail_verdict check_floor(uint32_t flags, uint32_t floor)
+{
+    return (flags & floor) == floor ? HAIL_ACCEPT : HAIL_DROP_FLOOR;
+}
+
+enum hail_verdict hail_policy_check(const struct hail_policy *policy, uint16_t *handler,
+                                    const struct hail_message_view *message)
+{
+    bool is_rpc = message->kind == HAIL_MESSAGE_CALL || message->kind == HAIL_MESSAGE_REQUEST;
+    const struct hail_policy_rule *rule = NULL;
+
+    HAIL_ASSERT(message->kind != HAIL_MESSAGE_RESPONSE);
+    *handler = HAIL_POLICY_NO_HANDLER;
+    if (message->kind == HAIL_MESSAGE_UNNAMED)
+        return check_floor(message->flags, policy->default_floor);
+    rule = find(policy, is_rpc, message->name_hash);
+    if (!rule)
+        return policy->takes_unknown ? check_floor(message->flags, policy->default_floor)
+                                     : HAIL_DROP_NAME;
+    *handler = rule->handler;
+    return check_floor(message->flags, rule->floor);
+}
