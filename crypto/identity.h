@@ -91,6 +91,9 @@ void hail_certificate_free(struct hail_certificate *certificate);
 // hail_certificate_der returns the bytes it was parsed from, owned by `certificate`.
 struct hail_bytes hail_certificate_der(const struct hail_certificate *certificate);
 
+// hail_certificate_der returns the DER it was parsed from, owned by `certificate`.
+struct hail_bytes hail_certificate_der(const struct hail_certificate *certificate);
+
 // hail_certificate_signed says whether `signature` over `data` was made by the certificate's key.
 // Keys below 1024 bits are refused; DSA is 1024/160 only, as MLAPI has it.
 HAIL_MUST_USE bool hail_certificate_signed(const struct hail_certificate *certificate,

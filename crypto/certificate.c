@@ -1,0 +1,321 @@
+// certificate.c: certificates that peers and files show: parsed, described, and asked whether a
+// signature is theirs.
+// SPDX-License-Identifier: MIT
+#include "crypto/certificate.h"
+#include "crypto/report.h"
+
+#include <arpa/inet.h>
+#include <openssl/asn1.h>
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/bytestring.h>
+#include <openssl/dsa.h>
+#include <openssl/ec_key.h>
+#include <openssl/err.h>
+#include <openssl/mem.h>
+#include <openssl/nid.h>
+#include <openssl/rsa.h>
+#include <openssl/sha.h>
+#include <openssl/x509v3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    RSA_BITS_MIN = 1024,
+    DSA_P_BITS = 1024,
+    DSA_Q_BITS = 160,
+    DSA_HALF = DSA_Q_BITS / 8 // bytes of r, and of s
+};
+
+// Text that is cut to its buffer and stays terminated.
+struct writer {
+    char *text;
+    size_t left; // the terminator's byte included
+};
+
+static void HAIL_FORMAT(2, 3) put(struct writer *writer, const char *format, ...)
+{
+    va_list args;
+
+    if (writer->left == 0)
+        return;
+    va_start(args, format);
+    int len = vsnprintf(writer->text, writer->left, format, args);
+    va_end(args);
+    size_t taken = len < 0 ? 0 : (size_t)len < writer->left ? (size_t)len : writer->left - 1;
+    writer->text += taken;
+    writer->left -= taken;
+}
+
+static void put_name(struct writer *writer, const X509_NAME *name)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    const uint8_t *text;
+    size_t len = 0;
+
+    // The flags escape control characters and what is not ASCII.
+    if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~XN_FLAG_DN_REV) >= 0 &&
+        BIO_mem_contents(bio, &text, &len) && len > 0)
+        put(writer, "%.*s", (int)len, (const char *)text);
+    else
+        put(writer, "(no name)");
+    BIO_free(bio);
+    ERR_clear_error();
+}
+
+void hail_certificate_subject(const struct hail_certificate *certificate,
+                              char text[HAIL_SUBJECT_MAX])
+{
+    struct writer writer = {text, HAIL_SUBJECT_MAX};
+
+    put_name(&writer, X509_get_subject_name(certificate->x509));
+}
+
+void hail_time_describe(const ASN1_TIME *time, char text[HAIL_TIME_MAX])
+{
+    struct writer writer = {text, HAIL_TIME_MAX};
+    ASN1_GENERALIZEDTIME *general = ASN1_TIME_to_generalizedtime(time, NULL);
+    const char *t = general ? (const char *)ASN1_STRING_get0_data(general) : NULL;
+
+    if (t && ASN1_STRING_length(general) >= 14)
+        put(&writer, "%.4s-%.2s-%.2s %.2s:%.2s:%.2s UTC", t, t + 4, t + 6, t + 8, t + 10, t + 12);
+    else
+        put(&writer, "(unreadable)");
+    ASN1_GENERALIZEDTIME_free(general);
+    ERR_clear_error();
+}
+
+void hail_key_describe(const EVP_PKEY *key, char *text, size_t text_len)
+{
+    struct writer writer = {text, text_len};
+
+    switch (EVP_PKEY_id(key)) {
+    case EVP_PKEY_RSA:
+        put(&writer, "RSA, %d bits", EVP_PKEY_bits(key));
+        return;
+    case EVP_PKEY_DSA:
+        put(&writer, "DSA, %d bits", EVP_PKEY_bits(key));
+        return;
+    case EVP_PKEY_EC:
+        put(&writer, "EC, %d bits", EVP_PKEY_bits(key));
+        return;
+    case EVP_PKEY_ED25519:
+        put(&writer, "Ed25519");
+        return;
+    default:
+        put(&writer, "of another kind");
+    }
+}
+
+bool hail_certificate_parse(struct hail_certificate **out, struct hail_bytes der,
+                            struct hail_fault_report *report)
+{
+    CBS in;
+    CBS element;
+
+    if (der.len > HAIL_CERTIFICATE_MAX)
+        return hail_report_set(report, HAIL_FAULT_FORMAT,
+                               "the certificate has %zu bytes; at most %d are taken", der.len,
+                               HAIL_CERTIFICATE_MAX);
+    CBS_init(&in, der.data, der.len);
+    if (!CBS_get_asn1_element(&in, &element, CBS_ASN1_SEQUENCE) || CBS_len(&in) != 0)
+        return hail_report_set(report, HAIL_FAULT_FORMAT,
+                               "the certificate is damaged: it is not one whole DER structure");
+
+    struct hail_certificate *certificate = calloc(1, sizeof *certificate);
+    if (!certificate)
+        return hail_report_no_memory(report);
+    const uint8_t *next = der.data;
+    certificate->x509 = d2i_X509(NULL, &next, (long)der.len);
+    certificate->der = malloc(der.len);
+    certificate->der_len = der.len;
+    if (!certificate->x509 || next != der.data + der.len || !certificate->der) {
+        hail_certificate_free(certificate);
+        return hail_report_set(report, HAIL_FAULT_FORMAT,
+                               "the certificate is damaged: it is not X.509");
+    }
+    memcpy(certificate->der, der.data, der.len);
+    certificate->key = X509_get_pubkey(certificate->x509);
+    ERR_clear_error();
+    *out = certificate;
+    return true;
+}
+
+void hail_certificate_free(struct hail_certificate *certificate)
+{
+    if (!certificate)
+        return;
+    X509_free(certificate->x509);
+    EVP_PKEY_free(certificate->key);
+    free(certificate->der);
+    free(certificate);
+}
+
+struct hail_bytes hail_certificate_der(const struct hail_certificate *certificate)
+{
+    return (struct hail_bytes){certificate->der, certificate->der_len};
+}
+
+static bool wrong_kind(const struct hail_certificate *certificate, const char *want,
+                       struct hail_fault_report *report)
+{
+    char subject[HAIL_SUBJECT_MAX];
+    char kind[64] = "of a kind not known here";
+
+    hail_certificate_subject(certificate, subject);
+    if (certificate->key)
+        hail_key_describe(certificate->key, kind, sizeof kind);
+    return hail_report_set(report, HAIL_FAULT_KEY_KIND,
+                           "the key of the certificate of %s is %s; this signature needs %s",
+                           subject, kind, want);
+}
+
+static bool rsa_verifies(const RSA *rsa, struct hail_bytes data, struct hail_bytes signature)
+{
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+
+    SHA256(data.data, data.len, digest);
+    // BoringSSL takes the key without const and does not write to it.
+    return RSA_verify(NID_sha256, digest, sizeof digest, signature.data, signature.len,
+                      (RSA *)(uintptr_t)rsa);
+}
+
+static bool dsa_size_fits(const EVP_PKEY *key)
+{
+    const BIGNUM *p;
+    const BIGNUM *q;
+
+    if (EVP_PKEY_id(key) != EVP_PKEY_DSA || !EVP_PKEY_get0_DSA(key))
+        return false;
+    DSA_get0_pqg(EVP_PKEY_get0_DSA(key), &p, &q, NULL);
+    return p && q && BN_num_bits(p) == DSA_P_BITS && BN_num_bits(q) == DSA_Q_BITS;
+}
+
+static bool dsa_verifies(const DSA *dsa, struct hail_bytes data, struct hail_bytes signature)
+{
+    uint8_t inner[SHA256_DIGEST_LENGTH];
+    uint8_t digest[SHA_DIGEST_LENGTH];
+    int valid = 0;
+
+    if (signature.len != 2 * DSA_HALF)
+        return false;
+    DSA_SIG *pair = DSA_SIG_new();
+    BIGNUM *r = BN_bin2bn(signature.data, DSA_HALF, NULL);
+    BIGNUM *s = BN_bin2bn(signature.data + DSA_HALF, DSA_HALF, NULL);
+    if (!pair || !r || !s || !DSA_SIG_set0(pair, r, s)) {
+        BN_free(r);
+        BN_free(s);
+        DSA_SIG_free(pair);
+        return false;
+    }
+    SHA256(data.data, data.len, inner);
+    SHA1(inner, sizeof inner, digest);
+    bool checked = DSA_do_check_signature(&valid, digest, sizeof digest, pair, dsa);
+    DSA_SIG_free(pair);
+    return checked && valid == 1;
+}
+
+bool hail_certificate_signed(const struct hail_certificate *certificate,
+                             enum hail_signature_kind kind, struct hail_bytes data,
+                             struct hail_bytes signature, struct hail_fault_report *report)
+{
+    const EVP_PKEY *key = certificate->key;
+    bool verified = false;
+
+    switch (kind) {
+    case HAIL_SIGNATURE_RSA:
+        if (!key || EVP_PKEY_id(key) != EVP_PKEY_RSA || EVP_PKEY_bits(key) < RSA_BITS_MIN ||
+            EVP_PKEY_bits(key) > HAIL_SIGNATURE_MAX * 8)
+            return wrong_kind(certificate, "RSA of 1024 to 8192 bits", report);
+        verified = rsa_verifies(EVP_PKEY_get0_RSA(key), data, signature);
+        break;
+    case HAIL_SIGNATURE_DSA:
+        if (!key || !dsa_size_fits(key))
+            return wrong_kind(certificate, "DSA of 1024 bits with a q of 160", report);
+        verified = dsa_verifies(EVP_PKEY_get0_DSA(key), data, signature);
+        break;
+    }
+    if (!verified) {
+        char subject[HAIL_SUBJECT_MAX];
+
+        hail_certificate_subject(certificate, subject);
+        return hail_report_set(report, HAIL_FAULT_SIGNATURE,
+                               "the signature was not made by the key of the certificate of %s, "
+                               "or what it signs was changed on the way",
+                               subject);
+    }
+    ERR_clear_error();
+    return true;
+}
+
+static void put_dns(struct writer *writer, const ASN1_STRING *name)
+{
+    const uint8_t *c = ASN1_STRING_get0_data(name);
+
+    for (int i = 0; i < ASN1_STRING_length(name); i++)
+        put(writer, "%c", c[i] >= 0x20 && c[i] <= 0x7e ? c[i] : '?');
+}
+
+static void put_ip(struct writer *writer, const ASN1_STRING *address)
+{
+    char text[INET6_ADDRSTRLEN] = "(bad address)";
+    int len = ASN1_STRING_length(address);
+
+    if (len == 4)
+        inet_ntop(AF_INET, ASN1_STRING_get0_data(address), text, sizeof text);
+    else if (len == 16)
+        inet_ntop(AF_INET6, ASN1_STRING_get0_data(address), text, sizeof text);
+    put(writer, "%s", text);
+}
+
+static void put_alternatives(struct writer *writer, const X509 *x509)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
+    const char *comma = "";
+
+    for (size_t i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+        if (name->type != GEN_DNS && name->type != GEN_IPADD)
+            continue; // of no use to a client of ours
+        put(writer, "%s", comma);
+        if (name->type == GEN_DNS)
+            put_dns(writer, name->d.dNSName);
+        else
+            put_ip(writer, name->d.iPAddress);
+        comma = ", ";
+    }
+    if (*comma == '\0')
+        put(writer, "none: no client will take it for a host");
+    GENERAL_NAMES_free(names);
+    ERR_clear_error();
+}
+
+void hail_certificate_describe(const struct hail_certificate *certificate, char *text,
+                               size_t text_len)
+{
+    struct writer writer = {text, text_len};
+    uint8_t print[SHA256_DIGEST_LENGTH];
+    char from[HAIL_TIME_MAX];
+    char to[HAIL_TIME_MAX];
+    char kind[64] = "of a kind not known here";
+
+    put(&writer, "subject      ");
+    put_name(&writer, X509_get_subject_name(certificate->x509));
+    put(&writer, "\nissuer       ");
+    put_name(&writer, X509_get_issuer_name(certificate->x509));
+    put(&writer, "\nnames        ");
+    put_alternatives(&writer, certificate->x509);
+    hail_time_describe(X509_get0_notBefore(certificate->x509), from);
+    hail_time_describe(X509_get0_notAfter(certificate->x509), to);
+    put(&writer, "\nvalid        from %s to %s", from, to);
+    if (certificate->key)
+        hail_key_describe(certificate->key, kind, sizeof kind);
+    put(&writer, "\nkey          %s\nfingerprint  SHA-256 ", kind);
+    SHA256(certificate->der, certificate->der_len, print);
+    for (size_t i = 0; i < sizeof print; i++)
+        put(&writer, "%s%02x", i ? ":" : "", print[i]);
+    put(&writer, "\n");
+}

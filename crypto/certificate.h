@@ -1,0 +1,33 @@
+// certificate.h: the inside of a parsed certificate, for crypto/ alone.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_CRYPTO_CERTIFICATE_H
+#define HAIL_CRYPTO_CERTIFICATE_H
+
+#include "crypto/identity.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+struct hail_certificate {
+    X509 *x509;
+    EVP_PKEY *key;  // public; NULL when it is of a kind that BoringSSL does not know
+    uint8_t *der;   // as it came
+    size_t der_len; // at most HAIL_CERTIFICATE_MAX
+};
+
+enum {
+    HAIL_SUBJECT_MAX = 96, // bytes of a subject in a sentence
+    HAIL_TIME_MAX = 24     // bytes of a time in text
+};
+
+// hail_certificate_subject writes the subject in one line, cut to fit, such as "CN=play.example".
+void hail_certificate_subject(const struct hail_certificate *certificate,
+                              char text[HAIL_SUBJECT_MAX]);
+
+// hail_time_describe writes a certificate's time as "YYYY-MM-DD HH:MM:SS UTC".
+void hail_time_describe(const ASN1_TIME *time, char text[HAIL_TIME_MAX]);
+
+// hail_key_describe writes kind and size of a key, such as "RSA, 2048 bits".
+void hail_key_describe(const EVP_PKEY *key, char *text, size_t text_len);
+
+#endif

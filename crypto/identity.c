@@ -1,0 +1,141 @@
+// identity.c: a server's certificate chain and private key, judged and ready to sign.
+// SPDX-License-Identifier: MIT
+#include "crypto/identity.h"
+#include "crypto/bundle.h"
+#include "crypto/certificate.h"
+#include "crypto/report.h"
+
+#include <openssl/ec.h>
+#include <openssl/ec_key.h>
+#include <openssl/err.h>
+#include <openssl/nid.h>
+#include <openssl/rsa.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+
+enum {
+    RSA_BITS_MIN = 1024, // what MLAPI's users have; hail-cert makes 2048
+    RSA_BITS_MAX = HAIL_SIGNATURE_MAX * 8
+};
+
+struct hail_identity {
+    struct hail_certificate *leaf;
+    EVP_PKEY *key;
+};
+
+static bool can_sign(const EVP_PKEY *key)
+{
+    switch (EVP_PKEY_id(key)) {
+    case EVP_PKEY_RSA:
+        return EVP_PKEY_bits(key) >= RSA_BITS_MIN && EVP_PKEY_bits(key) <= RSA_BITS_MAX;
+    case EVP_PKEY_EC:
+        return EC_GROUP_get_curve_name(EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY(key))) ==
+               NID_X9_62_prime256v1;
+    case EVP_PKEY_ED25519:
+        return true;
+    default:
+        return false;
+    }
+}
+
+// A key whose public half is right may be wrong in what it signs with: see it sign once.
+static bool signs(const struct hail_identity *identity, struct hail_fault_report *report)
+{
+    static const uint8_t probe[] = "hail";
+    struct hail_bytes data = {probe, sizeof probe};
+    uint8_t signature[HAIL_SIGNATURE_MAX];
+    size_t len;
+
+    if (!hail_identity_is_rsa(identity))
+        return true;
+    if (hail_identity_sign_rsa(identity, signature, &len, data) &&
+        hail_certificate_signed(identity->leaf, HAIL_SIGNATURE_RSA, data,
+                                (struct hail_bytes){signature, len}, report))
+        return true;
+    return hail_report_set(report, HAIL_FAULT_FORMAT,
+                           "the private key is damaged: its signatures do not verify; export it "
+                           "again");
+}
+
+static bool judge(struct hail_identity **out, const struct hail_bundle *bundle,
+                  struct hail_fault_report *report)
+{
+    size_t certificate;
+    size_t key;
+    char kind[64];
+
+    if (!hail_bundle_pair(bundle, &certificate, &key, report))
+        return false;
+    if (!can_sign(bundle->keys[key])) {
+        hail_key_describe(bundle->keys[key], kind, sizeof kind);
+        return hail_report_set(report, HAIL_FAULT_KEY_KIND,
+                               "the private key is %s, which cannot sign here; issue the server a "
+                               "certificate with an RSA key of 2048 bits",
+                               kind);
+    }
+
+    struct hail_identity *identity = calloc(1, sizeof *identity);
+    if (!identity)
+        return hail_report_no_memory(report);
+    struct hail_certificate *leaf = bundle->certificates[certificate];
+    if (!hail_certificate_parse(&identity->leaf, hail_certificate_der(leaf), report)) {
+        hail_identity_free(identity);
+        return false;
+    }
+    EVP_PKEY_up_ref(bundle->keys[key]);
+    identity->key = bundle->keys[key];
+    if (!signs(identity, report)) {
+        hail_identity_free(identity);
+        return false;
+    }
+    *out = identity;
+    return true;
+}
+
+bool hail_identity_load(struct hail_identity **out, struct hail_bytes file, struct hail_bytes key,
+                        const char *password, struct hail_fault_report *report)
+{
+    struct hail_bundle bundle = {0};
+    bool loaded = hail_bundle_read(&bundle, file, password, report) &&
+                  (key.len == 0 || hail_bundle_read(&bundle, key, password, report)) &&
+                  judge(out, &bundle, report);
+
+    hail_bundle_cleanup(&bundle);
+    return loaded;
+}
+
+void hail_identity_free(struct hail_identity *identity)
+{
+    if (!identity)
+        return;
+    hail_certificate_free(identity->leaf);
+    EVP_PKEY_free(identity->key); // BoringSSL wipes what it frees
+    free(identity);
+}
+
+struct hail_bytes hail_identity_leaf(const struct hail_identity *identity)
+{
+    return hail_certificate_der(identity->leaf);
+}
+
+bool hail_identity_is_rsa(const struct hail_identity *identity)
+{
+    return EVP_PKEY_id(identity->key) == EVP_PKEY_RSA;
+}
+
+bool hail_identity_sign_rsa(const struct hail_identity *identity, uint8_t out[HAIL_SIGNATURE_MAX],
+                            size_t *out_len, struct hail_bytes data)
+{
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    unsigned len = 0;
+
+    if (!hail_identity_is_rsa(identity))
+        return false;
+    SHA256(data.data, data.len, digest);
+    if (!RSA_sign(NID_sha256, digest, sizeof digest, out, &len, EVP_PKEY_get0_RSA(identity->key))) {
+        ERR_clear_error();
+        return false;
+    }
+    *out_len = len;
+    return true;
+}

@@ -1,0 +1,206 @@
+// pem.c: certificates and keys from PEM text.
+// SPDX-License-Identifier: MIT
+#include "crypto/pem.h"
+#include "crypto/pbe.h"
+#include "crypto/report.h"
+
+#include <limits.h>
+#include <openssl/bio.h>
+#include <openssl/ec_key.h>
+#include <openssl/err.h>
+#include <openssl/mem.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <string.h>
+
+// One block, decoded.
+struct block {
+    char *name;
+    char *header;
+    unsigned char *data;
+    long len;
+};
+
+static bool bad_key(struct hail_fault_report *report, const char *name)
+{
+    return hail_report_set(report, HAIL_FAULT_FORMAT,
+                           "the block \"%.40s\" holds no private key that can be read: it is "
+                           "damaged, or of a kind other than RSA, EC or Ed25519",
+                           name);
+}
+
+static int give_password(char *out, int out_max, int rwflag, void *user)
+{
+    const char *password = user;
+    size_t len = password ? strlen(password) : 0;
+
+    (void)rwflag;
+    if (!password || len > (size_t)out_max)
+        return -1;
+    memcpy(out, password, len);
+    return (int)len;
+}
+
+static bool needs_password(struct hail_fault_report *report)
+{
+    return hail_report_set(report, HAIL_FAULT_PASSWORD,
+                           "the private key is encrypted and no password was given; give its "
+                           "password, or write the key without one (openssl pkey -in key.pem)");
+}
+
+static bool wrong_password(struct hail_fault_report *report)
+{
+    return hail_report_set(report, HAIL_FAULT_PASSWORD,
+                           "the password does not open the private key; give the one that it was "
+                           "written with");
+}
+
+// The old way: the header names a cipher, and the key is a hash of the password (RFC 1421).
+static bool open_header(struct block *block, const char *password, bool *sealed,
+                        struct hail_fault_report *report)
+{
+    EVP_CIPHER_INFO cipher;
+
+    *sealed = block->header[0] != '\0';
+    if (!*sealed)
+        return true;
+    if (!PEM_get_EVP_CIPHER_INFO(block->header, &cipher))
+        return hail_report_set(report, HAIL_FAULT_FORMAT,
+                               "the private key is encrypted with a cipher not known here; write "
+                               "it again (openssl pkcs8 -topk8 -in key.pem)");
+    if (!password)
+        return needs_password(report);
+    // The cast is lost in a callback that only reads.
+    if (!PEM_do_header(&cipher, block->data, &block->len, give_password,
+                       (void *)(uintptr_t)password))
+        return wrong_password(report);
+    return true;
+}
+
+// Wraps a traditional key. The caller owns it; NULL when it is none.
+static EVP_PKEY *parse_traditional(const struct block *block, bool is_rsa)
+{
+    EVP_PKEY *key = EVP_PKEY_new();
+    CBS in;
+
+    CBS_init(&in, block->data, (size_t)block->len);
+    RSA *rsa = is_rsa ? RSA_parse_private_key(&in) : NULL;
+    EC_KEY *ec = is_rsa ? NULL : EC_KEY_parse_private_key(&in, NULL);
+    if (key && rsa && CBS_len(&in) == 0 && EVP_PKEY_set1_RSA(key, rsa))
+        goto out;
+    if (key && ec && CBS_len(&in) == 0 && EVP_PKEY_set1_EC_KEY(key, ec))
+        goto out;
+    EVP_PKEY_free(key);
+    key = NULL;
+out:
+    RSA_free(rsa);
+    EC_KEY_free(ec);
+    return key;
+}
+
+static bool add_traditional(struct hail_bundle *bundle, struct block *block, bool is_rsa,
+                            const char *password, struct hail_fault_report *report)
+{
+    bool sealed;
+
+    if (!open_header(block, password, &sealed, report))
+        return false;
+    EVP_PKEY *key = parse_traditional(block, is_rsa);
+    if (key)
+        return hail_bundle_take_key(bundle, key, report);
+    // A wrong password passes the padding check once in 256 times.
+    return sealed ? wrong_password(report) : bad_key(report, block->name);
+}
+
+// An EncryptedPrivateKeyInfo (RFC 5958 section 3).
+static bool add_encrypted(struct hail_bundle *bundle, const struct block *block,
+                          const char *password, struct hail_fault_report *report)
+{
+    struct hail_password keys;
+    CBS in;
+    CBS sequence;
+    CBS algorithm;
+    CBS sealed;
+    uint8_t *info = NULL;
+    size_t info_len = 0;
+
+    CBS_init(&in, block->data, (size_t)block->len);
+    if (!CBS_get_asn1(&in, &sequence, CBS_ASN1_SEQUENCE) || CBS_len(&in) != 0 ||
+        !CBS_get_asn1(&sequence, &algorithm, CBS_ASN1_SEQUENCE) ||
+        !CBS_get_asn1(&sequence, &sealed, CBS_ASN1_OCTETSTRING))
+        return bad_key(report, block->name);
+    if (!password)
+        return needs_password(report);
+    if (!hail_password_init(&keys, password, report))
+        return false;
+    bool opened = hail_pbe_open(&info, &info_len, &keys, algorithm,
+                                (struct hail_bytes){CBS_data(&sealed), CBS_len(&sealed)}, report);
+    hail_password_cleanup(&keys);
+    if (!opened)
+        return report->fault == HAIL_FAULT_PASSWORD ? wrong_password(report) : false;
+
+    bool added = hail_bundle_add_key(bundle, (struct hail_bytes){info, info_len}, report);
+    OPENSSL_free(info);
+    return added;
+}
+
+static bool add_block(struct hail_bundle *bundle, struct block *block, const char *password,
+                      struct hail_fault_report *report)
+{
+    struct hail_bytes data = {block->data, (size_t)block->len};
+
+    if (strcmp(block->name, "CERTIFICATE") == 0 || strcmp(block->name, "X509 CERTIFICATE") == 0)
+        return hail_bundle_add_certificate(bundle, data, report);
+    if (strcmp(block->name, "PRIVATE KEY") == 0)
+        return hail_bundle_add_key(bundle, data, report);
+    if (strcmp(block->name, "ENCRYPTED PRIVATE KEY") == 0)
+        return add_encrypted(bundle, block, password, report);
+    if (strcmp(block->name, "RSA PRIVATE KEY") == 0)
+        return add_traditional(bundle, block, true, password, report);
+    if (strcmp(block->name, "EC PRIVATE KEY") == 0)
+        return add_traditional(bundle, block, false, password, report);
+    if (strcmp(block->name, "DSA PRIVATE KEY") == 0)
+        return hail_report_set(report, HAIL_FAULT_KEY_KIND,
+                               "the private key is DSA, which cannot sign here; issue the server "
+                               "a certificate with an RSA key of 2048 bits");
+    return true;
+}
+
+bool hail_pem_looks_like(struct hail_bytes file)
+{
+    return memmem(file.data, file.len, "-----BEGIN ", 11) != NULL;
+}
+
+bool hail_pem_read(struct hail_bundle *bundle, struct hail_bytes text, const char *password,
+                   struct hail_fault_report *report)
+{
+    if (text.len > INT_MAX)
+        return hail_report_set(report, HAIL_FAULT_FORMAT, "the file is too long to be PEM");
+    // A block must begin its line, and some editors put a mark before the first.
+    const uint8_t *start = memmem(text.data, text.len, "-----BEGIN ", 11);
+    HAIL_ASSERT(start != NULL);
+    BIO *bio = BIO_new_mem_buf(start, (int)(text.len - (size_t)(start - text.data)));
+    if (!bio)
+        return hail_report_no_memory(report);
+
+    bool taken = true;
+    while (taken) {
+        struct block block = {0};
+
+        if (!PEM_read_bio(bio, &block.name, &block.header, &block.data, &block.len)) {
+            uint32_t why = ERR_peek_last_error();
+            if (ERR_GET_LIB(why) != ERR_LIB_PEM || ERR_GET_REASON(why) != PEM_R_NO_START_LINE)
+                taken = hail_report_set(report, HAIL_FAULT_FORMAT,
+                                        "the PEM text is damaged: a block does not decode or has "
+                                        "no END line; export the file again");
+            break;
+        }
+        taken = add_block(bundle, &block, password, report);
+        OPENSSL_free(block.name);
+        OPENSSL_free(block.header);
+        OPENSSL_free(block.data);
+    }
+    ERR_clear_error();
+    BIO_free(bio);
+    return taken;
+}
