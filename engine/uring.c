@@ -543,7 +543,9 @@ failed:
 
 enum hail_status hail_io_start(struct hail_io *io)
 {
-    int result = io_uring_enable_rings(&io->ring);
+    // Not io_uring_enable_rings: liburing 2.3's shared library does not export it.
+    int result =
+        io_uring_register((unsigned)io->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 
     if (result < 0) {
         log_refused(io, "io_uring_register(IORING_REGISTER_ENABLE_RINGS)", -result);
