@@ -106,6 +106,7 @@ void hail_conn_hail(struct hail_shard *shard, uint32_t slot)
 void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
 {
     handshakes_remove(shard, slot);
+    hail_conn_arm(shard, slot); // silence may end it sooner than the handshake would have
     hail_table_publish_connected(&shard->table, slot);
     hail_stat_add(&shard->stats, HAIL_STAT_HANDSHAKES_DONE, 1);
     shard->conns[slot].connected_pending = true;

@@ -173,8 +173,7 @@ static void wake_waiters(struct hail_endpoint *endpoint)
     for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++) {
         struct hail_shard *shard = &endpoint->workers[i].shard;
         // Pairs with the exchange in hail_deliver_reserve.
-        if (atomic_load_explicit(&shard->wants_room, memory_order_relaxed) |
-            atomic_exchange_explicit(&shard->wants_room, false, memory_order_acq_rel))
+        if (atomic_exchange_explicit(&shard->wants_room, false, memory_order_acq_rel))
             hail_shard_wake(shard);
     }
 }

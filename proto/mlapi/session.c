@@ -455,6 +455,6 @@ size_t hail_mlapi_session_write(struct hail_mlapi_session *session, uint8_t *out
     hail_mlapi_message_body_write(out + hail_mlapi_body_offset(message->flags), message);
     if (message->flags & HAIL_FLAG_ENCRYPTED)
         hail_random_bytes(random, iv, sizeof iv);
-    return hail_mlapi_wrap(out, len, hail_mlapi_message_type(message->kind, session->is_server),
-                           message->flags, &session->keys, iv);
+    uint8_t type = (uint8_t)hail_mlapi_message_type(message->kind, session->is_server);
+    return hail_mlapi_wrap(out, len, type, message->flags, &session->keys, iv);
 }
