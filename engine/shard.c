@@ -193,6 +193,7 @@ static void make_hails(struct hail_shard *shard)
             continue;
         shard->conns[slot].unhailed = false;
         hail_conn_hail(shard, slot);
+        hail_conn_feed(shard, slot, NULL, 0); // what came too early
     }
 }
 

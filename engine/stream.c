@@ -310,6 +310,13 @@ void hail_conn_feed(struct hail_shard *shard, uint32_t slot, uint8_t *data, size
     struct hail_connection *conn = &shard->conns[slot];
     bool again = true;
 
+    if (conn->unhailed) { // there is no session yet: a client that cannot wait is heard later
+        if (conn->in.len + len > HAIL_FRAME_HEADER_LEN + payload_max(shard, conn))
+            break_frame(shard, slot);
+        else
+            keep(shard, slot, data, len);
+        return;
+    }
     while (again && conn->in.len > 0 && conn->state == HAIL_CONN_OPEN && !conn->held) {
         size_t taken = feed_partial(shard, slot, data, len, &again);
         data += taken;

@@ -1,5 +1,6 @@
 // test_shard.c: a server's shard and a client's, wired in memory: joins, messages, floors, calls
 // and every limit, with streams torn into pieces. SPDX-License-Identifier: MIT
+#include <netinet/in.h>
 #include <string.h>
 
 #include "tests/world.h"
@@ -393,6 +394,35 @@ START_TEST(test_stranger)
 }
 END_TEST
 
+// A client that speaks before the server's hail was made is answered after it, and never by a
+// session that does not exist yet.
+START_TEST(test_stranger_in_a_hurry)
+{
+    const struct hail_config both = config();
+    struct world *world = world_init(&both, &both, test_seed(), false);
+    uint8_t early[] = {0, 0, 0, 3, 4, 1, 'x'};
+    struct sockaddr_in peer = {.sin_family = AF_INET};
+    uint32_t slot = hail_shard_accept(&world->server.shard, (struct sockaddr *)&peer, sizeof peer);
+
+    world->server.peers[slot] = WORLD_RAW;
+    world->server.open[slot] = true;
+    hail_shard_input(&world->server.shard, slot, early, sizeof early);
+    ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_DROPPED_FIRST + HAIL_DROP_POINT), 0);
+    world_run(world);
+    ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_DROPPED_FIRST + HAIL_DROP_POINT), 1);
+    ck_assert_uint_gt(world->server.incoming[slot].len, 70); // the hail
+
+    uint8_t flood[8192] = {0};
+    slot = hail_shard_accept(&world->server.shard, (struct sockaddr *)&peer, sizeof peer);
+    world->server.peers[slot] = WORLD_RAW;
+    world->server.open[slot] = true;
+    hail_shard_input(&world->server.shard, slot, flood, sizeof flood);
+    world_run(world);
+    ck_assert(!world->server.open[slot]);
+    world_cleanup(world);
+}
+END_TEST
+
 START_TEST(test_handshakes_crowd_out_the_oldest)
 {
     struct hail_config server = config();
@@ -640,6 +670,7 @@ int main(void)
     tcase_add_test(tests, test_protection_needs_key);
     tcase_add_test(tests, test_send_before_joined);
     tcase_add_loop_test(tests, test_stranger, 0, HAIL_COUNTOF(strangers));
+    tcase_add_test(tests, test_stranger_in_a_hurry);
     tcase_add_test(tests, test_handshakes_crowd_out_the_oldest);
     tcase_add_test(tests, test_connections_full);
     tcase_add_test(tests, test_handshake_timeout);
