@@ -486,6 +486,11 @@ class Wire:
     def close(self):
         self.socket.close()
 
+    def reset(self):
+        """Closes without a goodbye: the other end gets a reset."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
 
 def frame(payload):
     return struct.pack(">I", len(payload)) + payload
