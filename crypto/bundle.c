@@ -6,12 +6,12 @@
 #include "crypto/pem.h"
 #include "crypto/pfx.h"
 #include "crypto/report.h"
+#include "crypto/secret.h"
 
 #include <openssl/base64.h>
 #include <openssl/bytestring.h>
 #include <openssl/err.h>
 #include <openssl/mem.h>
-#include <string.h>
 
 enum {
     SEQUENCE = 0x30 // the first byte of every PFX and certificate
@@ -126,7 +126,7 @@ bool hail_bundle_read(struct hail_bundle *bundle, struct hail_bytes file, const 
 
     if (hail_pem_looks_like(file))
         return hail_pem_read(bundle, file, password, report);
-    if (file.len >= sizeof mark && memcmp(file.data, mark, sizeof mark) == 0) {
+    if (file.len >= sizeof mark && hail_equal(file.data, mark, sizeof mark)) {
         file.data += sizeof mark;
         file.len -= sizeof mark;
     }

@@ -288,7 +288,7 @@ static void put_alternatives(struct writer *writer, const X509 *x509)
         comma = ", ";
     }
     if (*comma == '\0')
-        put(writer, "none: no client will take it for a host");
+        put(writer, "none: clients look for the host here, and not in the subject");
     GENERAL_NAMES_free(names);
     ERR_clear_error();
 }

@@ -11,6 +11,7 @@
 enum {
     HAIL_FAULT_TEXT_MAX = 320,
     HAIL_SIGNATURE_MAX = 1024,   // RSA-8192
+    HAIL_PASSWORD_MAX = 255,     // bytes of UTF-8
     HAIL_CERTIFICATE_MAX = 16384 // DER bytes of one certificate that we take from anyone
 };
 
@@ -56,7 +57,7 @@ struct hail_identity;
 // allowed), or PEM (certificates, leaf first, and a key, encrypted or not, in any order).
 //
 // key       PEM with the private key, when it is not in `file`; len 0: none.
-// password  Of the PFX or the PEM key; NULL: none.
+// password  Of the PFX or the PEM key, at most HAIL_PASSWORD_MAX bytes; NULL: none.
 //
 // Returns   true, and the caller owns `*out` (hail_identity_free); or false, and `report` says why.
 HAIL_MUST_USE bool hail_identity_load(struct hail_identity **out, struct hail_bytes file,

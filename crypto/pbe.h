@@ -8,10 +8,6 @@
 
 #include <openssl/bytestring.h>
 
-enum {
-    HAIL_PASSWORD_MAX = 255 // bytes of UTF-8
-};
-
 // A password in the encodings that the schemes want, and how much work a file may still ask for.
 // A secret: clean it up.
 struct hail_password {
