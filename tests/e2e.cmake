@@ -9,6 +9,20 @@ endfunction()
 add_test(NAME tidy COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tidy.sh)
 hail_script_test(tidy_rules test_tidy.py)
 hail_script_test(e2e_vectors mlapi_client.py)
+
+# README.md's example is cut from it and built, so that it stays true.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/README.md)
+file(READ ${PROJECT_SOURCE_DIR}/README.md readme)
+if(NOT readme MATCHES "\n```c\n([^`]*)```\n")
+    message(FATAL_ERROR "README.md has no example in C")
+endif()
+file(CONFIGURE OUTPUT readme_example.c CONTENT "${CMAKE_MATCH_1}" @ONLY)
+add_executable(readme_example ${CMAKE_CURRENT_BINARY_DIR}/readme_example.c)
+target_link_libraries(readme_example PRIVATE hail_flags hail)
+
+add_executable(e2e_certificates e2e/certificates.c)
+target_link_libraries(e2e_certificates PRIVATE hail_crypto)
+
 if(TARGET haild)
 set_tests_properties(tidy PROPERTIES ENVIRONMENT
     "HAIL_BINARIES=$<TARGET_FILE:haild> $<TARGET_FILE:hail-load> $<TARGET_FILE:hail-cert>")

@@ -1,0 +1,254 @@
+# test_tools.py: hail-cert, haild's configuration, and hail-load against haild, as a user runs them.
+# SPDX-License-Identifier: MIT
+
+import base64
+import json
+import os
+import shutil
+import stat
+import tempfile
+import time
+
+from harness import Haild, check, equal, ini, main, program, run, scenario
+
+
+class Folder:
+    """A temporary folder; leaving the block removes it."""
+
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix="hail-e2e-")
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path)
+
+    def __call__(self, name):
+        return os.path.join(self.path, name)
+
+    def write(self, name, content):
+        with open(self(name), "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        return self(name)
+
+
+def has(text, *words):
+    for word in words:
+        check(word in text, "%r is not in: %s" % (word, text))
+
+
+# ---- Every tool
+
+
+@scenario("--help: usage and an example on stdout, status 0")
+def helps():
+    for name in ("haild", "hail-load", "hail-cert"):
+        out, errors = run(name, "--help")
+        has(out, "usage: " + name, "example")
+        equal(errors, "", name + "'s stderr")
+
+
+@scenario("a wrong command line: one line that says what to do, status 2")
+def wrong_command_lines():
+    for name, *arguments in (
+        ["haild", "--bogus"], ["haild", "too", "many"], ["haild", "--config"],
+        ["hail-load", "--bogus"], ["hail-load", "--connect"],
+        ["hail-load", "--connect", "127.0.0.1:1", "--flags", "some"],
+        ["hail-load", "--connect", "127.0.0.1:1", "--connections", "-1"],
+        ["hail-load", "--connect", "127.0.0.1:99999"],
+        ["hail-load", "--connect", "127.0.0.1"],
+        ["hail-cert"], ["hail-cert", "bake"], ["hail-cert", "dev", "--days", "0"],
+        ["hail-cert", "dev", "--ca", "x"], ["hail-cert", "inspect"], ["hail-cert", "verify", "x"],
+        ["hail-cert", "inspect", "a", "b"],
+    ):
+        out, errors = run(name, *arguments, want=2)
+        equal(out, "", "%s %s: stdout" % (name, arguments))
+        check(errors.startswith(name + ": "), "%s %s: %s" % (name, arguments, errors))
+        equal(len(errors.splitlines()), 1, "%s %s: lines: %s" % (name, arguments, errors))
+
+
+# ---- hail-cert
+
+
+@scenario("hail-cert dev, inspect and verify agree with each other")
+def certificates():
+    with Folder() as folder:
+        made = folder("made")
+        run("hail-cert", "dev", "--dir", made, "--name", "play.example", "--name", "203.0.113.7",
+            "--days", "30")
+        equal(sorted(os.listdir(made)), ["ca.pem", "cert.pem", "key.pem", "server.pfx.b64"],
+              "files")
+        for name, mode in (("ca.pem", 0o644), ("key.pem", 0o600), ("server.pfx.b64", 0o600)):
+            equal(stat.S_IMODE(os.stat(os.path.join(made, name)).st_mode), mode, name)
+        for name in ("server.pfx.b64", "cert.pem", "ca.pem"):
+            out, _ = run("hail-cert", "inspect", os.path.join(made, name))
+            has(out, "CA" if name == "ca.pem" else "play.example")
+        has(run("hail-cert", "inspect", os.path.join(made, "cert.pem"), "--key",
+                os.path.join(made, "key.pem"))[0], "yes, a server can use it")
+
+        def verify(name, host, *more, want=0):
+            out, errors = run("hail-cert", "verify", os.path.join(made, name), "--ca",
+                              os.path.join(made, "ca.pem"), "--host", host, *more, want=want)
+            return out + errors
+
+        for name in ("cert.pem", "server.pfx.b64"):
+            verify(name, "play.example")
+            verify(name, "203.0.113.7")
+            has(verify(name, "other.example", want=1), "name", "play.example")
+            has(verify(name, "play.example", "--at", str(int(time.time()) + 31 * 86400), want=1),
+                "expired")
+            has(verify(name, "play.example", "--at", str(int(time.time()) - 86400), want=1),
+                "not_yet_valid")
+        out, errors = run("hail-cert", "dev", "--dir", made, want=1)
+        has(errors, "--force")
+        run("hail-cert", "dev", "--dir", made, "--force", "--name", "play.example")
+
+
+@scenario("hail-cert verify refuses each wrong certificate, and names what is wrong")
+def wrong_certificates():
+    with Folder() as folder:
+        run("../tests/e2e_certificates", folder.path)
+        for name, why in REFUSED:
+            out, errors = run("hail-cert", "verify", folder(name), "--ca", folder("ca.pem"),
+                              "--host", "localhost", want=1)
+            has(errors, why)
+        run("hail-cert", "verify", folder("right.pem"), "--ca", folder("ca.pem"), "--host",
+            "localhost")
+
+
+@scenario("hail-cert inspect says what is wrong with a file")
+def wrong_files():
+    with Folder() as folder:
+        run("hail-cert", "dev", "--dir", folder.path)
+        with open(folder("server.pfx.b64"), "rb") as file:
+            pfx = file.read()
+        for name, content in (("empty", b""), ("text", b"hello\n"), ("cut.b64", pfx[:-400]),
+                              ("cut.der", base64.b64decode(pfx)[:-300]), ("zeros", bytes(3000))):
+            _, errors = run("hail-cert", "inspect", folder.write(name, content), want=1)
+            has(errors, "hail-cert: " + folder(name))
+        _, errors = run("hail-cert", "inspect", folder("missing"), want=1)
+        has(errors, folder("missing"), "No such file")
+
+
+# ---- haild's configuration
+
+
+def basic(**server):
+    out = {"server": {"address": "127.0.0.1", "port": 0, "profile": "mlapi"},
+           "haild": {"game": "echo"}}
+    out["server"].update(server)
+    return out
+
+
+@scenario("haild --check-config: good files are good, bad ones are told by file, line and key")
+def check_config():
+    with Folder() as folder:
+        good = folder.write("good.ini", ini(basic()))
+        run("haild", "--check-config", "--config", good)
+        example = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/haild.ini")
+        if os.path.exists(example):
+            run("haild", "--check-config", "--config", example)
+        for what, text in (
+            ("unknown key", ini(basic(colour="red"))),
+            ("unknown section", ini(basic()) + "[colours]\nred = 1\n"),
+            ("not a number", ini(basic(conns_max="many"))),
+            ("negative", ini(basic(conns_max="-1"))),
+            ("number with a tail", ini(basic(conns_max="12x"))),
+            ("too large", ini(basic(port="65536"))),
+            ("not a boolean", ini(basic()) + "[mlapi]\nenable_encryption = perhaps\n"),
+            ("unknown game", ini(basic()).replace("echo", "chess")),
+            ("unknown profile", ini(basic(profile="quic"))),
+            ("unknown floor", ini(basic()) + "[floors]\nchat = some\n"),
+            ("no such identity file", ini(basic(identity_file="/nonexistent")) +
+             "[mlapi]\nsign_key_exchange = true\n"),
+            ("signing without an identity", ini(basic()) + "[mlapi]\nsign_key_exchange = true\n"),
+            ("no key in front of =", ini(basic()) + "= 7\n"),
+            ("a line that is nothing", ini(basic()) + "hello\n"),
+        ):
+            bad = folder.write("bad.ini", text)
+            for arguments in (("--check-config", "--config", bad), ("--config", bad)):
+                out, errors = run("haild", *arguments, want=1)
+                check("haild: " in errors and "ready" not in out, "%s: %s%s" % (what, out, errors))
+        _, errors = run("haild", "--config", folder("missing.ini"), want=1)
+        has(errors, folder("missing.ini"))
+
+
+@scenario("haild says why it cannot start: the port is taken, the address is not here")
+def cannot_start():
+    with Folder() as folder, Haild(basic()) as server:
+        for settings, words in ((basic(port=server.address[1]), (str(server.address[1]), "in use")),
+                                (basic(address="203.0.113.7"), ("203.0.113.7",))):
+            path = folder.write("haild.ini", ini(settings))
+            out, errors = run("haild", "--config", path, want=1)
+            has(errors, "haild: ", *words)
+
+
+# ---- hail-load against haild
+
+
+def load(server, *more, host="127.0.0.1", want=0):
+    return run("hail-load", "--connect", "%s:%d" % (host, server.address[1]), *more, want=want)
+
+
+def brief(*more):
+    return ("--connections", "4", "--size", "100", "--warmup", "0", "--duration", "1", *more)
+
+
+@scenario("hail-load: every protection, handshakes, and the figures as JSON")
+def loads():
+    with Folder() as folder, Haild(basic()) as server:
+        path = folder("out.json")
+        out, _ = load(server, *brief("--flags", "all", "--handshakes", "20", "--json", path,
+                                     "--server-pid", str(server.process.pid)))
+        has(out, "plain", "encrypted", "authenticated", "both")
+        with open(path, encoding="utf-8") as file:
+            json.load(file)
+        counters = server.counters()
+        for name in ("plain", "encrypted", "authenticated", "both"):
+            check(counters["messages_in_" + name] > 0, "no message " + name)
+        check(counters["handshakes_done"] >= 24, "handshakes: %d" % counters["handshakes_done"])
+        equal(sum(v for k, v in counters.items() if k.startswith("dropped_")), 0, "drops")
+
+
+def signed(identity):
+    settings = basic(identity_file=identity)
+    settings["mlapi"] = {"sign_key_exchange": True}
+    return settings
+
+
+REFUSED = (
+    ("expired.pem", "expired"),
+    ("early.pem", "not_yet_valid"),
+    ("stranger.pem", "unknown_issuer"),
+    ("elsewhere.pem", "wrong_name"),
+    ("client.pem", "not for servers"),
+)
+
+
+@scenario("hail-load: joins with the right certificate, refuses each wrong one with its reason")
+def wrong_servers():
+    with Folder() as folder:
+        run("../tests/e2e_certificates", folder.path)
+        trust = ("--sign", "--trust", folder("ca.pem"), "--flags", "both")
+        with Haild(signed(folder("right.pem"))) as server:
+            load(server, *brief(*trust), host="localhost")
+            _, errors = load(server, *brief("--sign", "--flags", "both"), host="localhost", want=1)
+            has(errors, "unknown_issuer")  # the system's store does not know our CA
+        for name, why in REFUSED:
+            with Haild(signed(folder(name))) as server:
+                _, errors = load(server, *brief(*trust), host="localhost", want=1)
+                has(errors, why)
+                server.wait_counters(handshakes_done=0, conns_open=0)
+
+
+@scenario("hail-load fails, and says why, where there is no server or another configuration")
+def no_server():
+    with Haild(basic()) as server:
+        _, errors = load(server, *brief("--sign", "--flags", "both"), want=1)
+        has(errors, "hail-load: ")
+        address = server.address
+    _, errors = run("hail-load", "--connect", "127.0.0.1:%d" % address[1], *brief(), want=1)
+    has(errors, "hail-load: ", "refused")
+
+
+if __name__ == "__main__":
+    main()
