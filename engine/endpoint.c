@@ -131,15 +131,23 @@ enum hail_status hail_client_start(struct hail_endpoint **out, const struct hail
     return start(out, config, false);
 }
 
-void hail_stop(struct hail_endpoint *endpoint, uint32_t drain_ms)
+void hail_drain(struct hail_endpoint *endpoint, uint32_t drain_ms)
 {
     struct timespec now;
 
+    HAIL_ASSERT(!hail_shard_current());
     clock_gettime(CLOCK_MONOTONIC, &now);
     uint64_t stop_at_ns =
         (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + (uint64_t)drain_ms * 1000000u;
     for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
         hail_worker_stop(&endpoint->workers[i], stop_at_ns);
+    for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
+        hail_worker_join(&endpoint->workers[i]);
+}
+
+void hail_stop(struct hail_endpoint *endpoint, uint32_t drain_ms)
+{
+    hail_drain(endpoint, drain_ms);
     destroy(endpoint);
 }
 

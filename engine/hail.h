@@ -289,12 +289,18 @@ HAIL_API enum hail_status hail_server_start(struct hail_endpoint **out,
 HAIL_API enum hail_status hail_client_start(struct hail_endpoint **out,
                                             const struct hail_config *config);
 
-// hail_stop closes every connection, tells the application (callbacks only: HAIL_CLOSED_SHUTDOWN),
-// joins the threads and frees everything. A server first stops listening.
+// hail_drain stops listening, closes every connection once what is queued for it has been sent,
+// tells the application (callbacks: HAIL_CLOSED_SHUTDOWN; hail_poll brings nothing more), and ends
+// the threads. Statistics can still be read; then hail_stop.
 //
-// drain_ms  How long to let what is queued be sent; 0: not at all.
+// drain_ms  How long what is queued may take; 0: it is not sent.
 //
-// Threads   Not from a callback; once; no other call may be under way or follow.
+// Threads   Not from a callback; once; of the other calls only those that read may be under way.
+HAIL_API void hail_drain(struct hail_endpoint *endpoint, uint32_t drain_ms);
+
+// hail_stop drains, if that has not been done, and frees everything.
+//
+// Threads   As hail_drain; and no other call may be under way or follow.
 HAIL_API void hail_stop(struct hail_endpoint *endpoint, uint32_t drain_ms);
 
 // hail_port returns the port a server listens on, host byte order.

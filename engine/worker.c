@@ -91,12 +91,16 @@ void hail_worker_stop(struct hail_worker *worker, uint64_t stop_at_ns)
     hail_shard_wake(&worker->shard);
 }
 
+void hail_worker_join(struct hail_worker *worker)
+{
+    if (worker->running)
+        pthread_join(worker->thread, NULL);
+    worker->running = false;
+}
+
 void hail_worker_close(struct hail_worker *worker)
 {
-    if (worker->running) {
-        pthread_join(worker->thread, NULL);
-        worker->running = false;
-    }
+    HAIL_ASSERT(!worker->running);
     if (worker->shard.context)
         hail_shard_cleanup(&worker->shard);
     hail_io_close(worker->io);

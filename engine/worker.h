@@ -27,9 +27,11 @@ HAIL_MUST_USE enum hail_status hail_worker_open(struct hail_worker *worker,
 // hail_worker_start starts the thread and waits until it receives.
 HAIL_MUST_USE enum hail_status hail_worker_start(struct hail_worker *worker);
 
-// hail_worker_stop asks the thread to end, flushing until `stop_at_ns`; hail_worker_close waits for
-// it and frees everything. Both accept a worker that was never opened or started.
+// hail_worker_stop asks the thread to end, flushing until `stop_at_ns`; hail_worker_join waits
+// until it has; hail_worker_close frees everything. All accept a worker that was never opened or
+// started.
 void hail_worker_stop(struct hail_worker *worker, uint64_t stop_at_ns);
+void hail_worker_join(struct hail_worker *worker);
 void hail_worker_close(struct hail_worker *worker);
 
 #endif

@@ -236,6 +236,7 @@ static void parse(struct request *request, int argc, char **argv)
 
 static int fail_fault(const char *file, const struct hail_fault_report *report)
 {
+    fflush(stdout); // what was found comes before what is wrong with it
     // The report of a file that cannot be read names it already.
     if (report->fault == HAIL_FAULT_SYSTEM)
         fprintf(stderr, "hail-cert: %s\n", report->text);

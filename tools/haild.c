@@ -1,0 +1,251 @@
+// haild.c: a server as a process: reads its INI file, plays one of the built-in games, tells its
+// counters on SIGUSR1 and at the end, and drains on SIGTERM.
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "tools/games.h"
+#include "tools/settings.h"
+
+enum {
+    EXIT_USAGE = 2,
+    EVENTS_PER_POLL = 64,
+    COUNTERS_MAX = 128,
+    PASSWORD_MAX = 1024,
+    FDS_BESIDE_CONNS = 64
+};
+
+struct haild {
+    struct settings settings;
+    struct games games;
+    struct hail_endpoint *endpoint;
+    char password[PASSWORD_MAX];
+};
+
+static void print_help(void)
+{
+    printf("usage: haild --config FILE [--check-config]\n"
+           "An encrypted game server.\n\n"
+           "  --config FILE    the INI file; tools/haild.ini is an example with comments\n"
+           "  --check-config   read the file and what it names, say what is wrong, and exit\n"
+           "  --version        print the version and exit\n"
+           "  --help           print this and exit\n\n"
+           "SIGTERM or SIGINT: sends what is queued, prints the counters and exits with 0.\n"
+           "SIGUSR1: prints the counters.\n"
+           "Exit status: 0 good, 1 it could not start, 2 wrong usage.\n\n"
+           "example: haild --config tools/haild.ini\n\n"
+           "sections and keys of the file, with what is allowed or the default:\n");
+    settings_help(stdout);
+}
+
+// A line of the library's log. Any thread.
+static void on_log(void *user, enum hail_log_level level, const char *line)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    const struct haild *haild = user;
+
+    if (level >= haild->settings.log_level)
+        fprintf(stderr, "haild: %s: %s\n", names[level], line);
+}
+
+// The library hands one pointer to all callbacks.
+static void on_event(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
+{
+    struct haild *haild = user;
+
+    games_echo(endpoint, event, &haild->games);
+}
+
+static bool read_password(struct haild *haild)
+{
+    const char *path = haild->settings.identity_password_file;
+
+    if (!path)
+        return true;
+    FILE *file = fopen(path, "r");
+    if (!file || !fgets(haild->password, sizeof haild->password, file)) {
+        fprintf(stderr, "haild: identity_password_file %s: %s\n", path,
+                file ? "is empty; its first line is the password" : strerror(errno));
+        if (file)
+            fclose(file);
+        return false;
+    }
+    fclose(file);
+    haild->password[strcspn(haild->password, "\r\n")] = 0;
+    haild->settings.config.identity_password = haild->password;
+    return true;
+}
+
+// A connection is a file descriptor: take as many as we may, and say so if they do not suffice.
+static void raise_fd_limit(const struct hail_config *config)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    uint64_t shards = config->shard_count ? config->shard_count : 1;
+    uint64_t conns = (config->conns_max ? config->conns_max : 16384) * shards + FDS_BESIDE_CONNS;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < conns)
+        fprintf(stderr,
+                "haild: warn: conns_max asks for %llu file descriptors and the hard limit is %llu: "
+                "raise it (LimitNOFILE= of the unit, ulimit -Hn), or lower conns_max\n",
+                (unsigned long long)conns, (unsigned long long)limit.rlim_max);
+}
+
+static void print_counters(const struct haild *haild)
+{
+    struct hail_counter counters[COUNTERS_MAX];
+    size_t count = hail_stats(haild->endpoint, counters, COUNTERS_MAX);
+    const struct hail_config *config = &haild->settings.config;
+
+    printf("haild: counters\n");
+    for (size_t i = 0; i < count && i < COUNTERS_MAX; i++)
+        printf("  %-28s %12llu\n", counters[i].name, (unsigned long long)counters[i].value);
+    printf("  %-28s %12llu\n", "answers_refused",
+           (unsigned long long)atomic_load_explicit(&haild->games.answers_refused,
+                                                    memory_order_relaxed));
+    for (size_t i = 0; i < config->handler_count; i++)
+        printf("  dropped_floor[%s%s] %llu\n",
+               config->handlers[i].kind == HAIL_HANDLER_RPC ? "rpc " : "", config->handlers[i].name,
+               (unsigned long long)hail_handler_drops(haild->endpoint, i));
+    printf("haild: end\n");
+    fflush(stdout);
+}
+
+// Serves until a signal says stop.
+static void serve(struct haild *haild, int signals)
+{
+    struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
+                           {.fd = hail_fd(haild->endpoint), .events = POLLIN}};
+    struct hail_event events[EVENTS_PER_POLL];
+    struct signalfd_siginfo signal;
+
+    for (;;) {
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return;
+        if (fds[1].revents) {
+            size_t count = hail_poll(haild->endpoint, events, EVENTS_PER_POLL);
+            for (size_t i = 0; i < count; i++)
+                games_relay(haild->endpoint, &events[i], &haild->games);
+        }
+        if (!(fds[0].revents & POLLIN) || read(signals, &signal, sizeof signal) != sizeof signal)
+            continue;
+        if (signal.ssi_signo != SIGUSR1)
+            return;
+        print_counters(haild);
+    }
+}
+
+// Blocks the signals that we wait for, before any thread is there. Returns their file descriptor.
+static int open_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static void print_memory(const struct haild *haild)
+{
+    struct hail_memory memory = {.size = sizeof memory};
+
+    hail_memory(haild->endpoint, &memory);
+    fprintf(stderr,
+            "haild: memory: %llu bytes for each of conns_max connections, %.1f MiB reserved in all "
+            "and used as needed\n",
+            (unsigned long long)memory.per_conn, (double)memory.total / (1 << 20));
+}
+
+static int run(struct haild *haild, bool check_only)
+{
+    struct hail_config *config = &haild->settings.config;
+    int signals = open_signals();
+
+    if (check_only) {
+        config->address = "127.0.0.1";
+        config->port = 0;
+    }
+    config->on_log = on_log;
+    config->on_event = haild->settings.game == SETTINGS_GAME_ECHO ? on_event : NULL;
+    config->user = haild;
+    config->takes_unknown_names = true;
+    raise_fd_limit(config);
+    enum hail_status status = hail_server_start(&haild->endpoint, config);
+    explicit_bzero(haild->password, sizeof haild->password);
+    if (status != HAIL_OK) {
+        fprintf(stderr, "haild: cannot start: %s\n", hail_strerror(status));
+        return EXIT_FAILURE;
+    }
+    print_memory(haild);
+    if (!check_only) {
+        const char *address = config->address ? config->address : "[::]";
+        printf("haild: ready on %s:%u\n", address, hail_port(haild->endpoint));
+        fflush(stdout);
+        serve(haild, signals);
+        hail_drain(haild->endpoint, haild->settings.drain_ms);
+        print_counters(haild);
+    }
+    hail_stop(haild->endpoint, 0);
+    rooms_cleanup(&haild->games.rooms);
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check-config", no_argument, NULL, 'k'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    static struct haild haild; // large, and there is one
+    const char *path = NULL;
+    bool check_only = false;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            path = optarg;
+            break;
+        case 'k':
+            check_only = true;
+            break;
+        case 'v':
+            printf("haild %s\n", hail_version());
+            return EXIT_SUCCESS;
+        case 'h':
+            print_help();
+            return EXIT_SUCCESS;
+        default:
+            fprintf(stderr, "haild: see haild --help\n");
+            return EXIT_USAGE;
+        }
+    }
+    if (!path || optind < argc) {
+        fprintf(stderr, "haild: %s; see haild --help\n",
+                path ? "takes options only" : "needs --config FILE, such as tools/haild.ini");
+        return EXIT_USAGE;
+    }
+    int status = EXIT_FAILURE;
+    if (settings_read(&haild.settings, path, stderr) && read_password(&haild))
+        status = run(&haild, check_only);
+    if (check_only && status == EXIT_SUCCESS)
+        printf("haild: %s is good\n", path);
+    settings_cleanup(&haild.settings);
+    return status;
+}

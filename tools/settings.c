@@ -1,0 +1,434 @@
+// settings.c: see settings.h. One table says what there is; reading, checking and help come from
+// it. SPDX-License-Identifier: MIT
+#include "tools/settings.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind {
+    KIND_U16,
+    KIND_U32,
+    KIND_U64,
+    KIND_BOOL,
+    KIND_TEXT,
+    KIND_FLOOR,
+    KIND_GAME,
+    KIND_LOG_LEVEL,
+    KIND_PROFILE,
+    KIND_HASH_SIZE,
+    KIND_SCENES,
+    KIND_PREFABS
+};
+
+struct option {
+    const char *section;
+    const char *key;
+    enum kind kind;
+    size_t offset; // of what it sets
+    uint64_t min;
+    uint64_t max;
+    const char *help;
+};
+
+#define CONFIG(field) offsetof(struct settings, config.field)
+#define OWN(field)    offsetof(struct settings, field)
+
+static const struct option options[] = {
+    {"haild", "game", KIND_GAME, OWN(game), 0, 0, "echo or relay"},
+    {"haild", "drain_ms", KIND_U32, OWN(drain_ms), 0, 600000,
+     "time to send what is queued at the end; 5000"},
+    {"haild", "log_level", KIND_LOG_LEVEL, OWN(log_level), 0, 0,
+     "debug, info, warn or error; info"},
+    {"server", "profile", KIND_PROFILE, CONFIG(profile), 0, 0,
+     "mlapi; required, since it is off unless asked for"},
+    {"server", "address", KIND_TEXT, CONFIG(address), 0, 0,
+     "numeric address to listen on; every one"},
+    {"server", "port", KIND_U16, CONFIG(port), 0, 65535, "0: the kernel chooses"},
+    {"server", "identity_file", KIND_TEXT, CONFIG(identity_file), 0, 0,
+     "certificate and key: PFX, PFX in base64, or PEM"},
+    {"server", "identity_key_file", KIND_TEXT, CONFIG(identity_key_file), 0, 0,
+     "PEM key, when it is in a file of its own"},
+    {"server", "identity_password_file", KIND_TEXT, OWN(identity_password_file), 0, 0,
+     "file whose first line is the password"},
+    {"server", "key_reuse_ms", KIND_U32, CONFIG(key_reuse_ms), 0, 86400000,
+     "one key for all clients for so long; 0: a fresh one each"},
+    {"server", "default_floor", KIND_FLOOR, CONFIG(default_floor), 0, 0,
+     "least protection of what has no floor of its own"},
+    {"server", "shard_count", KIND_U16, CONFIG(shard_count), 0, 255,
+     "worker threads; 0: one for each CPU"},
+    {"server", "conns_max", KIND_U32, CONFIG(conns_max), 0, 1048576,
+     "connections per shard; 16384"},
+    {"server", "handshakes_max", KIND_U32, CONFIG(handshakes_max), 0, UINT32_MAX,
+     "unfinished ones per shard; 4096"},
+    {"server", "message_max", KIND_U32, CONFIG(message_max), 0, 16777216,
+     "bytes of a message; 65536"},
+    {"server", "conn_data_max", KIND_U32, CONFIG(conn_data_max), 0, 4096,
+     "bytes of connection data; 1024"},
+    {"server", "unsent_max", KIND_U32, CONFIG(unsent_max), 0, 1073741824,
+     "bytes waiting for one connection; 1 MiB"},
+    {"server", "buffers_max", KIND_U64, CONFIG(buffers_max), 0, UINT64_C(1) << 40,
+     "bytes waiting per shard; 64 MiB"},
+    {"server", "calls_max", KIND_U32, CONFIG(calls_max), 0, 4096,
+     "RPCs that await a response, per connection; 16"},
+    {"server", "handshake_timeout_ms", KIND_U32, CONFIG(handshake_timeout_ms), 0, UINT32_MAX,
+     "10000"},
+    {"server", "idle_timeout_ms", KIND_U32, CONFIG(idle_timeout_ms), 0, UINT32_MAX, "0: never"},
+    {"server", "stall_timeout_ms", KIND_U32, CONFIG(stall_timeout_ms), 0, UINT32_MAX, "30000"},
+    {"server", "command_queue_bytes", KIND_U32, CONFIG(command_queue_bytes), 0, 536870912, "4 MiB"},
+    {"server", "event_queue_bytes", KIND_U32, CONFIG(event_queue_bytes), 0, 536870912, "16 MiB"},
+    {"mlapi", "protocol_version", KIND_U16, CONFIG(mlapi.protocol_version), 0, 65535, "0"},
+    {"mlapi", "scenes", KIND_SCENES, OWN(scenes), 0, 0,
+     "names, separated by commas; may be repeated"},
+    {"mlapi", "prefab_hashes", KIND_PREFABS, OWN(prefab_hashes), 0, 0,
+     "numbers, separated by commas; may be repeated"},
+    {"mlapi", "allow_runtime_scene_changes", KIND_BOOL, CONFIG(mlapi.allow_runtime_scene_changes),
+     0, 0, "false"},
+    {"mlapi", "enable_networked_var", KIND_BOOL, CONFIG(mlapi.enable_networked_var), 0, 0, "true"},
+    {"mlapi", "force_same_prefabs", KIND_BOOL, CONFIG(mlapi.force_same_prefabs), 0, 0, "true"},
+    {"mlapi", "use_prefab_sync", KIND_BOOL, CONFIG(mlapi.use_prefab_sync), 0, 0, "false"},
+    {"mlapi", "enable_scene_management", KIND_BOOL, CONFIG(mlapi.enable_scene_management), 0, 0,
+     "true"},
+    {"mlapi", "ensure_networked_var_length_safety", KIND_BOOL,
+     CONFIG(mlapi.ensure_networked_var_length_safety), 0, 0, "false"},
+    {"mlapi", "enable_encryption", KIND_BOOL, CONFIG(mlapi.enable_encryption), 0, 0, "true"},
+    {"mlapi", "sign_key_exchange", KIND_BOOL, CONFIG(mlapi.sign_key_exchange), 0, 0, "false"},
+    {"mlapi", "connection_approval", KIND_BOOL, CONFIG(mlapi.connection_approval), 0, 0,
+     "clients send connection data; false"},
+    {"mlapi", "rpc_hash_size", KIND_HASH_SIZE, CONFIG(mlapi.rpc_hash_size), 0, 0,
+     "16, 32 or 64 bits; 16"},
+};
+
+enum {
+    OPTION_COUNT = sizeof options / sizeof *options,
+    LINE_LEN = 199 // what the parser takes
+};
+
+// A file being read.
+struct reading {
+    struct settings *settings;
+    const char *path;
+    FILE *file;
+    FILE *errors;
+    unsigned line;
+    bool bad;
+    bool given[OPTION_COUNT];
+};
+
+static void fault(struct reading *reading, const char *section, const char *key, const char *value,
+                  const char *what)
+{
+    reading->bad = true;
+    fprintf(reading->errors, "%s:%u: [%s] %s = %s: %s\n", reading->path, reading->line, section,
+            key, value, what);
+}
+
+static char *keep_text(struct reading *reading, const char *text)
+{
+    struct settings *settings = reading->settings;
+    char *copy = settings->text_count < SETTINGS_TEXTS_MAX ? strdup(text) : NULL;
+
+    if (copy) {
+        settings->texts[settings->text_count++] = copy;
+        return copy;
+    }
+    reading->bad = true;
+    fprintf(reading->errors, "%s:%u: too many strings\n", reading->path, reading->line);
+    return NULL;
+}
+
+// A word's place in a list that ends with NULL, or -1.
+static int place_of(const char *const *words, const char *word)
+{
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(words[i], word) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static bool parse_number(const char *text, uint64_t *number)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoull(text, &end, 0);
+    return isdigit((unsigned char)text[0]) && *end == 0 && errno == 0;
+}
+
+static const char *const floor_words[] = {"none", "encrypted", "authenticated", "both", NULL};
+
+// Lists: each part is trimmed and handed on. False: a part is not taken.
+static bool each_part(struct reading *reading, const char *value,
+                      bool (*take)(struct reading *, const char *))
+{
+    char *list = keep_text(reading, value);
+    char *rest = NULL;
+
+    if (!list)
+        return true; // told already
+    for (char *part = strtok_r(list, ",", &rest); part; part = strtok_r(NULL, ",", &rest)) {
+        part += strspn(part, " \t");
+        for (size_t len = strlen(part); len > 0 && isspace((unsigned char)part[len - 1]); len--)
+            part[len - 1] = 0;
+        if (*part == 0 || !take(reading, part))
+            return false;
+    }
+    return true;
+}
+
+static bool take_scene(struct reading *reading, const char *part)
+{
+    struct settings *settings = reading->settings;
+
+    if (settings->config.mlapi.scene_count == SETTINGS_SCENES_MAX)
+        return false;
+    settings->scenes[settings->config.mlapi.scene_count++] = part;
+    return true;
+}
+
+static bool take_prefab(struct reading *reading, const char *part)
+{
+    struct settings *settings = reading->settings;
+    uint64_t hash;
+
+    if (settings->config.mlapi.prefab_count == SETTINGS_PREFABS_MAX || !parse_number(part, &hash))
+        return false;
+    settings->prefab_hashes[settings->config.mlapi.prefab_count++] = hash;
+    return true;
+}
+
+static void set_number(struct reading *reading, const struct option *option, const char *value,
+                       void *place)
+{
+    uint64_t number;
+    char what[96];
+
+    if (!parse_number(value, &number) || number < option->min || number > option->max) {
+        snprintf(what, sizeof what, "must be a number from %llu to %llu",
+                 (unsigned long long)option->min, (unsigned long long)option->max);
+        fault(reading, option->section, option->key, value, what);
+    } else if (option->kind == KIND_U16) {
+        *(uint16_t *)place = (uint16_t)number;
+    } else if (option->kind == KIND_U32) {
+        *(uint32_t *)place = (uint32_t)number;
+    } else {
+        *(uint64_t *)place = number;
+    }
+}
+
+// One of a list of words, as its place in the list plus `first`.
+static void set_word(struct reading *reading, const struct option *option, const char *value,
+                     const char *const *words, unsigned first, unsigned *place)
+{
+    int found = place_of(words, value);
+
+    if (found >= 0)
+        *place = first + (unsigned)found;
+    else
+        fault(reading, option->section, option->key, value, option->help);
+}
+
+static void set_bool(struct reading *reading, const struct option *option, const char *value,
+                     bool *place)
+{
+    static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1", NULL};
+    int found = place_of(words, value);
+
+    if (found >= 0)
+        *place = found % 2 == 1;
+    else
+        fault(reading, option->section, option->key, value, "must be true or false");
+}
+
+static void set_option(struct reading *reading, const struct option *option, const char *value)
+{
+    static const char *const games[] = {"echo", "relay", NULL};
+    static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+    static const char *const profiles[] = {"mlapi", NULL};
+    static const char *const sizes[] = {"16", "32", "64", NULL};
+    void *place = (char *)reading->settings + option->offset;
+
+    switch (option->kind) {
+    case KIND_U16:
+    case KIND_U32:
+    case KIND_U64:
+        set_number(reading, option, value, place);
+        return;
+    case KIND_BOOL:
+        set_bool(reading, option, value, place);
+        return;
+    case KIND_TEXT:
+        *(const char **)place = keep_text(reading, value);
+        return;
+    case KIND_FLOOR:
+        set_word(reading, option, value, floor_words, 0, place);
+        return;
+    case KIND_GAME:
+        set_word(reading, option, value, games, 0, place);
+        return;
+    case KIND_LOG_LEVEL:
+        set_word(reading, option, value, levels, 0, place);
+        return;
+    case KIND_PROFILE:
+        set_word(reading, option, value, profiles, HAIL_PROFILE_MLAPI, place);
+        return;
+    case KIND_HASH_SIZE:
+        set_word(reading, option, value, sizes, 0, place);
+        return;
+    case KIND_SCENES:
+        if (!each_part(reading, value, take_scene))
+            fault(reading, option->section, option->key, value, "must be up to 256 names");
+        return;
+    case KIND_PREFABS:
+        if (!each_part(reading, value, take_prefab))
+            fault(reading, option->section, option->key, value, "must be up to 4096 numbers");
+        return;
+    }
+}
+
+// [floors] NAME = FLOOR, and [rpc_floors] METHOD or METHOD/SIGNATURE = FLOOR.
+static void add_handler(struct reading *reading, bool is_rpc, const char *section, const char *name,
+                        const char *value)
+{
+    struct hail_config *config = &reading->settings->config;
+    int floor = place_of(floor_words, value);
+    char *own = keep_text(reading, name);
+
+    if (!own)
+        return;
+    if (floor < 0) {
+        fault(reading, section, name, value, "must be none, encrypted, authenticated or both");
+        return;
+    }
+    if (config->handler_count == SETTINGS_HANDLERS_MAX) {
+        fault(reading, section, name, value, "is one too many: 512 names at most");
+        return;
+    }
+    char *slash = is_rpc ? strchr(own, '/') : NULL;
+    if (slash)
+        *slash = 0;
+    for (size_t i = 0; i < config->handler_count; i++) {
+        const struct hail_handler *other = &reading->settings->handlers[i];
+        if ((other->kind == HAIL_HANDLER_RPC) == is_rpc && strcmp(other->name, own) == 0)
+            fault(reading, section, name, value, "is given twice");
+    }
+    reading->settings->handlers[config->handler_count++] = (struct hail_handler){
+        .kind = is_rpc ? HAIL_HANDLER_RPC : HAIL_HANDLER_MESSAGE,
+        .name = own,
+        .signature = slash ? slash + 1 : NULL,
+        .floor = (uint32_t)floor,
+    };
+}
+
+static void unknown_key(struct reading *reading, const char *section, const char *key,
+                        const char *value)
+{
+    bool known_section = false;
+
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        known_section |= strcmp(options[i].section, section) == 0;
+    fault(reading, section, key, value,
+          known_section ? "no such key in this section; haild --help lists them"
+                        : "no such section; there are haild, server, mlapi, floors and rpc_floors");
+}
+
+static int on_pair(void *user, const char *section, const char *key, const char *value)
+{
+    struct reading *reading = user;
+
+    if (strcmp(section, "floors") == 0 || strcmp(section, "rpc_floors") == 0) {
+        add_handler(reading, section[0] == 'r', section, key, value);
+        return 1;
+    }
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (strcmp(options[i].section, section) != 0 || strcmp(options[i].key, key) != 0)
+            continue;
+        bool repeats = options[i].kind == KIND_SCENES || options[i].kind == KIND_PREFABS;
+        if (reading->given[i] && !repeats)
+            fault(reading, section, key, value, "is given twice");
+        reading->given[i] = true;
+        set_option(reading, &options[i], value);
+        return 1;
+    }
+    unknown_key(reading, section, key, value);
+    return 1;
+}
+
+// The parser's way to get a line; it does not count them, so we do.
+static char *next_line(char *line, int size, void *stream)
+{
+    struct reading *reading = stream;
+    char *got = fgets(line, size, reading->file);
+
+    if (!got)
+        return NULL;
+    reading->line++;
+    if (strlen(got) >= LINE_LEN && got[strlen(got) - 1] != '\n') {
+        reading->bad = true;
+        fprintf(reading->errors,
+                "%s:%u: line is longer than %d bytes; scenes and prefab_hashes may be repeated\n",
+                reading->path, reading->line, LINE_LEN - 1);
+        int byte;
+        while ((byte = fgetc(reading->file)) != EOF && byte != '\n')
+            continue;
+    }
+    return got;
+}
+
+bool settings_read(struct settings *settings, const char *path, FILE *errors)
+{
+    struct reading reading = {.settings = settings, .path = path, .errors = errors};
+
+    memset(settings, 0, sizeof *settings);
+    settings->config = (struct hail_config)HAIL_CONFIG_INIT;
+    settings->config.profile = HAIL_PROFILE_NONE;
+    settings->config.handlers = settings->handlers;
+    settings->config.mlapi.scenes = settings->scenes;
+    settings->config.mlapi.prefab_hashes = settings->prefab_hashes;
+    settings->drain_ms = 5000;
+    settings->log_level = HAIL_LOG_INFO;
+
+    reading.file = fopen(path, "r");
+    if (!reading.file) {
+        fprintf(errors, "%s: %s; give a readable file with --config\n", path, strerror(errno));
+        return false;
+    }
+    int first_bad_line = ini_parse_stream(next_line, &reading, on_pair, &reading);
+    fclose(reading.file);
+    if (first_bad_line != 0) {
+        fprintf(errors, "%s:%d: neither a [section], a comment, nor KEY = VALUE\n", path,
+                first_bad_line);
+        return false;
+    }
+    if (settings->config.profile == HAIL_PROFILE_NONE && !reading.bad) {
+        fprintf(errors, "%s: [server] profile is missing; write profile = mlapi\n", path);
+        return false;
+    }
+    return !reading.bad;
+}
+
+void settings_cleanup(struct settings *settings)
+{
+    for (size_t i = 0; i < settings->text_count; i++)
+        free(settings->texts[i]);
+    memset(settings, 0, sizeof *settings);
+}
+
+void settings_help(FILE *out)
+{
+    const char *section = "";
+
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (strcmp(section, options[i].section) != 0)
+            fprintf(out, "  [%s]\n", options[i].section);
+        section = options[i].section;
+        fprintf(out, "    %-36s %s\n", options[i].key, options[i].help);
+    }
+    fprintf(
+        out,
+        "  [floors]\n    NAME = none, encrypted, authenticated or both\n"
+        "  [rpc_floors]\n    METHOD = the same; or METHOD/SIGNATURE, as Move/MoveInt32Single\n");
+}
