@@ -38,12 +38,16 @@ json_t *vectors_optional(const char *path)
 struct vector_bytes vector_hex(const json_t *object, const char *key)
 {
     const json_t *field = json_object_get(object, key);
-    struct vector_bytes bytes;
 
     ck_assert_msg(field != NULL, "the vector has no field %s", key);
-    const char *hex = json_is_null(field) ? "" : json_string_value(field);
-    ck_assert_ptr_nonnull(hex);
+    return test_unhex(json_is_null(field) ? "" : json_string_value(field));
+}
 
+struct vector_bytes test_unhex(const char *hex)
+{
+    struct vector_bytes bytes;
+
+    ck_assert_ptr_nonnull(hex);
     bytes.len = strlen(hex) / 2;
     bytes.data = malloc(bytes.len ? bytes.len : 1);
     ck_assert_ptr_nonnull(bytes.data);

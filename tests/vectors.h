@@ -25,6 +25,9 @@ struct vector_bytes {
 // vector_hex decodes the hex string at `key` of `object`, or fails the test; JSON null gives len 0.
 struct vector_bytes vector_hex(const json_t *object, const char *key);
 
+// test_unhex decodes a hex string that a test holds itself.
+struct vector_bytes test_unhex(const char *hex);
+
 // vector_text and vector_int read a field that must be there.
 const char *vector_text(const json_t *object, const char *key);
 int64_t vector_int(const json_t *object, const char *key);
