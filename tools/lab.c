@@ -1,0 +1,471 @@
+// lab.c: see lab.h.
+// SPDX-License-Identifier: MIT
+#include "tools/lab.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/process.h"
+#include "tools/traffic.h"
+
+enum {
+    TURN_NS = 100000000, // how long the conductor waits before it looks at clock and faults
+    NS_PER_S = 1000000000,
+    UNSENT_MIN = 1 << 20,
+    BUFFERS_MIN = 64 << 20,
+    MESSAGE_MIN = 65536,
+    MESSAGE_OVERHEAD = 256 // header, padding, MAC: more than any message has
+};
+
+void lab_fault(struct lab *lab, const char *format, ...)
+{
+    va_list values;
+
+    pthread_mutex_lock(&lab->lock);
+    if (lab->fault[0] == 0) {
+        va_start(values, format);
+        vsnprintf(lab->fault, sizeof lab->fault, format, values);
+        va_end(values);
+    }
+    pthread_mutex_unlock(&lab->lock);
+    atomic_fetch_add_explicit(&lab->fault_count, 1, memory_order_relaxed);
+    sem_post(&lab->news);
+}
+
+bool lab_has_fault(struct lab *lab)
+{
+    return atomic_load_explicit(&lab->fault_count, memory_order_relaxed) > 0;
+}
+
+void lab_report_fault(struct lab *lab)
+{
+    uint64_t count = atomic_load_explicit(&lab->fault_count, memory_order_relaxed);
+
+    if (count == 0)
+        return;
+    progress_end(lab->progress);
+    pthread_mutex_lock(&lab->lock);
+    fprintf(stderr, "hail-load: %s", lab->fault);
+    pthread_mutex_unlock(&lab->lock);
+    if (count > 1)
+        fprintf(stderr, " (and %llu more)", (unsigned long long)(count - 1));
+    fputc('\n', stderr);
+}
+
+// What a person can do about a connection that did not come about.
+static const char *advice(enum hail_close_reason reason)
+{
+    switch (reason) {
+    case HAIL_CLOSED_CONNECT:
+        return "is haild running there? haild --config tools/haild.ini starts one";
+    case HAIL_CLOSED_CERTIFICATE:
+        return "name the CA with --trust FILE, and connect to a name that the certificate has";
+    case HAIL_CLOSED_CONFIG:
+    case HAIL_CLOSED_PROTOCOL:
+    case HAIL_CLOSED_BY_PEER:
+        return "the server may be configured differently: compare --sign, --no-encryption, "
+               "--no-scene-management and --data with its [mlapi] section; or it is full, or "
+               "refuses: its counters tell";
+    case HAIL_CLOSED_HANDSHAKE_TIMEOUT:
+        return "the server is overloaded, or differs in --sign or --no-encryption";
+    case HAIL_CLOSED_SLOW_READER:
+    case HAIL_CLOSED_SLOW_WRITER:
+    case HAIL_CLOSED_NO_BUFFER:
+        return "less --rate, --outstanding or --size may do";
+    case HAIL_CLOSED_ERROR:
+    case HAIL_CLOSED_BY_APPLICATION:
+    case HAIL_CLOSED_DENIED:
+    case HAIL_CLOSED_IDLE:
+    case HAIL_CLOSED_CROWDED_OUT:
+    case HAIL_CLOSED_SHUTDOWN:
+    case HAIL_CLOSE_REASON_COUNT:
+        break;
+    }
+    return "the server's log and counters may tell more";
+}
+
+static void note_closed(struct lab *lab, const struct hail_event *event, const char *what)
+{
+    lab_fault(lab, "%s %s:%u: %s%s%s; %s", what, lab->plan->host, lab->plan->port,
+              hail_close_reason_name(event->reason), event->text ? ": " : "",
+              event->text ? event->text : "", advice(event->reason));
+}
+
+// The lane of the shard whose thread this is.
+static struct lab_lane *lane_of_thread(struct lab *lab)
+{
+    static _Thread_local struct lab_lane *lane;
+
+    if (!lane)
+        lane = &lab->lanes[atomic_fetch_add_explicit(&lab->lane_count, 1, memory_order_relaxed)];
+    return lane;
+}
+
+static void on_connected(struct lab *lab, struct lab_player *player, const struct hail_event *event)
+{
+    struct lab_lane *lane = lane_of_thread(lab);
+    uint64_t now_ns = clock_ns();
+    uint64_t began_ns = atomic_load_explicit(&player->started_ns, memory_order_relaxed);
+
+    player->conn = event->conn;
+    player->has_joined = true;
+    if (began_ns == 0 || began_ns > now_ns)
+        began_ns = player->called_ns;
+    histogram_add(&lane->latency, now_ns - began_ns);
+    uint64_t arrived = atomic_load_explicit(&lane->arrived, memory_order_relaxed);
+    atomic_store_explicit(&lane->arrived, arrived + 1, memory_order_relaxed);
+    if (atomic_load_explicit(&lab->phase, memory_order_relaxed) == LAB_STORM) {
+        hail_close(lab->endpoint, event->conn);
+        return;
+    }
+    // Release: pairs with the acquire in lab_join, so that the conductor sees `conn`.
+    atomic_fetch_add_explicit(&lab->joined, 1, memory_order_release);
+    sem_post(&lab->news);
+}
+
+static void on_closed(struct lab *lab, struct lab_player *player, const struct hail_event *event)
+{
+    int phase = atomic_load_explicit(&lab->phase, memory_order_relaxed);
+
+    if (phase == LAB_ENDING)
+        return;
+    if (phase != LAB_STORM) {
+        note_closed(lab, event, player->has_joined ? "lost a connection to" : "cannot join");
+        return;
+    }
+    if (!player->has_joined)
+        note_closed(lab, event, "cannot join");
+    else if (event->reason != HAIL_CLOSED_BY_APPLICATION)
+        note_closed(lab, event, "lost a connection to");
+    pthread_mutex_lock(&lab->lock);
+    lab->free_players[lab->free_count++] = (uint32_t)(player - lab->players);
+    pthread_mutex_unlock(&lab->lock);
+    sem_post(&lab->news);
+}
+
+static void on_event(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
+{
+    struct lab *lab = user;
+    struct lab_player *player = &lab->players[event->tag - 1];
+
+    (void)endpoint; // there is one: lab->endpoint
+    switch (event->type) {
+    case HAIL_EVENT_CONNECTED:
+        on_connected(lab, player, event);
+        return;
+    case HAIL_EVENT_MESSAGE:
+        traffic_on_message(lab, lane_of_thread(lab), player, event);
+        return;
+    case HAIL_EVENT_CLOSED:
+        on_closed(lab, player, event);
+        return;
+    case HAIL_EVENT_REQUEST:
+    case HAIL_EVENT_CALL:
+    case HAIL_EVENT_RESPONSE:
+        lab_fault(lab, "the server sent something that is no message: an event of type %d",
+                  (int)event->type);
+        return;
+    }
+}
+
+// The library's errors; what becomes of connections is told by their events.
+static void on_log(void *user, enum hail_log_level level, const char *line)
+{
+    (void)user;
+    if (level < HAIL_LOG_ERROR)
+        return;
+    fprintf(stderr, "hail-load: %s\n", line);
+}
+
+static uint32_t at_most(uint64_t value, uint32_t max)
+{
+    return value < max ? (uint32_t)value : max;
+}
+
+// Room for all that may be under way, so that no limit but the server's shows in the figures.
+static void set_limits(struct hail_config *config, const struct plan *plan, uint32_t player_count)
+{
+    uint32_t size_max = 0;
+
+    for (size_t i = 0; i < plan->size_count; i++) {
+        if (plan->sizes[i] > size_max)
+            size_max = plan->sizes[i];
+    }
+    uint64_t under_way = (uint64_t)(plan->outstanding + 1) * (size_max + MESSAGE_OVERHEAD);
+    uint64_t unsent = 2 * under_way > UNSENT_MIN ? 2 * under_way : UNSENT_MIN;
+    uint64_t in_all = under_way * player_count * 2;
+
+    config->shard_count = (uint16_t)plan->shard_count;
+    config->conns_max = player_count / plan->shard_count + LAB_JOINS_AT_ONCE;
+    config->handshakes_max = config->conns_max;
+    config->message_max = size_max > MESSAGE_MIN ? size_max : MESSAGE_MIN;
+    config->unsent_max = at_most(unsent, 1 << 30);
+    config->buffers_max = in_all > BUFFERS_MIN ? in_all : BUFFERS_MIN;
+    config->command_queue_bytes = at_most(4 * ((uint64_t)size_max + MESSAGE_OVERHEAD), 1 << 26);
+    if (config->command_queue_bytes < (4 << 20))
+        config->command_queue_bytes = 4 << 20;
+}
+
+static bool start_client(struct lab *lab)
+{
+    const struct plan *plan = lab->plan;
+    struct hail_config config = HAIL_CONFIG_INIT;
+
+    config.mlapi.enable_encryption = plan->encryption;
+    config.mlapi.sign_key_exchange = plan->sign;
+    config.mlapi.enable_scene_management = plan->scene_management;
+    config.mlapi.connection_approval = plan->data_len > 0;
+    config.trust_file = plan->trust_file;
+    config.takes_unknown_names = true;
+    config.on_event = on_event;
+    config.on_log = on_log;
+    config.user = lab;
+    set_limits(&config, plan, lab->player_count);
+    enum hail_status status = hail_client_start(&lab->endpoint, &config);
+    if (status != HAIL_OK)
+        fprintf(stderr, "hail-load: cannot start a client: %s\n", hail_strerror(status));
+    return status == HAIL_OK;
+}
+
+static bool reserve(struct lab *lab)
+{
+    uint32_t size_max = 0;
+
+    for (size_t i = 0; i < lab->plan->size_count; i++) {
+        if (lab->plan->sizes[i] > size_max)
+            size_max = lab->plan->sizes[i];
+    }
+    lab->players = calloc(lab->player_count, sizeof *lab->players);
+    lab->free_players = calloc(lab->player_count, sizeof *lab->free_players);
+    // One more than the shards: the conductor's, to make messages in.
+    lab->lanes = calloc(lab->plan->shard_count + 1, sizeof *lab->lanes);
+    lab->traffic = calloc(1, sizeof *lab->traffic);
+    bool good = lab->traffic && lab->players && lab->free_players && lab->lanes;
+    for (uint32_t i = 0; good && i <= lab->plan->shard_count; i++)
+        good = (lab->lanes[i].message = malloc(size_max)) != NULL;
+    if (!good)
+        fprintf(stderr, "hail-load: no memory for %u connections\n", lab->player_count);
+    return good;
+}
+
+bool lab_open(struct lab *lab, const struct plan *plan, struct progress *progress,
+              uint32_t player_count)
+{
+    *lab = (struct lab){.plan = plan, .progress = progress, .player_count = player_count};
+    sem_init(&lab->news, 0, 0);
+    pthread_mutex_init(&lab->lock, NULL);
+    if (reserve(lab) && start_client(lab))
+        return true;
+    lab_close(lab);
+    return false;
+}
+
+void lab_close(struct lab *lab)
+{
+    atomic_store_explicit(&lab->phase, LAB_ENDING, memory_order_relaxed);
+    if (lab->endpoint)
+        hail_stop(lab->endpoint, 1000);
+    for (uint32_t i = 0; lab->lanes && i <= lab->plan->shard_count; i++)
+        free(lab->lanes[i].message);
+    free(lab->traffic);
+    free(lab->lanes);
+    free(lab->free_players);
+    free(lab->players);
+    pthread_mutex_destroy(&lab->lock);
+    sem_destroy(&lab->news);
+    *lab = (struct lab){0};
+}
+
+// Waits for news, at most a turn.
+static void wait_for_news(struct lab *lab)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += TURN_NS;
+    if (until.tv_nsec >= NS_PER_S) {
+        until.tv_nsec -= NS_PER_S;
+        until.tv_sec++;
+    }
+    sem_timedwait(&lab->news, &until);
+}
+
+static bool connect_player(struct lab *lab, uint32_t index)
+{
+    struct lab_player *player = &lab->players[index];
+    const struct hail_target target = {
+        .host = lab->plan->host,
+        .port = lab->plan->port,
+        .conn_data = lab->plan->data,
+        .conn_data_len = lab->plan->data_len,
+        .tag = (uint64_t)index + 1,
+    };
+
+    player->has_joined = false;
+    player->called_ns = clock_ns();
+    atomic_store_explicit(&player->started_ns, 0, memory_order_relaxed);
+    enum hail_status status = hail_connect(lab->endpoint, &target);
+    if (status == HAIL_OK) {
+        atomic_store_explicit(&player->started_ns, clock_ns(), memory_order_relaxed);
+        return true;
+    }
+    lab_fault(lab, "cannot connect to %s:%u: %s%s", target.host, target.port, hail_strerror(status),
+              status == HAIL_EFULL ? "; less --concurrent may do" : "");
+    return false;
+}
+
+bool lab_join(struct lab *lab)
+{
+    uint32_t begun = 0;
+    uint32_t joined = 0;
+
+    atomic_store_explicit(&lab->phase, LAB_JOINING, memory_order_relaxed);
+    while (joined < lab->player_count && !lab_has_fault(lab)) {
+        while (begun < lab->player_count && begun - joined < LAB_JOINS_AT_ONCE) {
+            if (!connect_player(lab, begun))
+                return false;
+            begun++;
+        }
+        wait_for_news(lab);
+        // Acquire: pairs with the release in on_connected.
+        joined = atomic_load_explicit(&lab->joined, memory_order_acquire);
+        if (progress_due(lab->progress, clock_ns()))
+            progress_tell(lab->progress, "joining: %u of %u", joined, lab->player_count);
+    }
+    atomic_store_explicit(&lab->phase, LAB_RUNNING, memory_order_relaxed);
+    return !lab_has_fault(lab);
+}
+
+void lab_latency(struct lab *lab, struct histogram *out)
+{
+    for (uint32_t i = 0; i < lab->plan->shard_count; i++) {
+        histogram_merge(out, &lab->lanes[i].latency);
+        lab->lanes[i].latency = (struct histogram){0};
+    }
+}
+
+uint64_t lab_arrived(const struct lab *lab)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < lab->plan->shard_count; i++)
+        sum += atomic_load_explicit(&lab->lanes[i].arrived, memory_order_relaxed);
+    return sum;
+}
+
+bool lab_server_cpu(const struct lab *lab, uint64_t *cpu_ns)
+{
+    return lab->plan->server_pid > 0 && process_cpu_ns(lab->plan->server_pid, cpu_ns);
+}
+
+// Where clocks and counts stand when handshakes begin.
+struct stand {
+    uint64_t now_ns;
+    uint64_t cpu_ns;
+    bool has_cpu;
+};
+
+static struct stand stand_now(const struct lab *lab)
+{
+    struct stand stand = {.now_ns = clock_ns()};
+
+    stand.has_cpu = lab_server_cpu(lab, &stand.cpu_ns);
+    return stand;
+}
+
+static void sum_up(struct lab *lab, const struct stand *before, uint32_t count,
+                   struct lab_handshakes *out)
+{
+    static struct histogram latency; // too large for a stack; one thread conducts
+    struct stand after = stand_now(lab);
+
+    latency = (struct histogram){0};
+    lab_latency(lab, &latency);
+    out->count = count;
+    out->seconds = (double)(after.now_ns - before->now_ns) / NS_PER_S;
+    out->p50_ns = histogram_quantile(&latency, 0.5);
+    out->p99_ns = histogram_quantile(&latency, 0.99);
+    out->max_ns = histogram_quantile(&latency, 1);
+    out->has_server_cpu = before->has_cpu && after.has_cpu;
+    if (out->has_server_cpu)
+        out->server_us = (double)(after.cpu_ns - before->cpu_ns) / 1000 / count;
+}
+
+// Takes a player that is free, or returns false.
+static bool take_free(struct lab *lab, uint32_t *index, uint32_t *free_count)
+{
+    pthread_mutex_lock(&lab->lock);
+    *free_count = lab->free_count;
+    if (lab->free_count > 0)
+        *index = lab->free_players[--lab->free_count];
+    pthread_mutex_unlock(&lab->lock);
+    return *free_count > 0;
+}
+
+bool lab_storm(struct lab *lab, uint32_t count, struct lab_handshakes *out)
+{
+    struct stand before = stand_now(lab);
+    uint32_t begun = 0;
+    uint32_t free_count = 0;
+    uint32_t index;
+
+    for (uint32_t i = 0; i < lab->player_count; i++)
+        lab->free_players[i] = i;
+    lab->free_count = lab->player_count;
+    atomic_store_explicit(&lab->phase, LAB_STORM, memory_order_relaxed);
+    while (!lab_has_fault(lab)) {
+        while (begun < count && take_free(lab, &index, &free_count)) {
+            if (!connect_player(lab, index))
+                return false;
+            begun++;
+        }
+        pthread_mutex_lock(&lab->lock);
+        free_count = lab->free_count;
+        pthread_mutex_unlock(&lab->lock);
+        if (begun == count && free_count == lab->player_count)
+            break;
+        wait_for_news(lab);
+        if (progress_due(lab->progress, clock_ns()))
+            progress_tell(lab->progress, "handshakes: %llu of %u",
+                          (unsigned long long)lab_arrived(lab), count);
+    }
+    out->concurrent = lab->player_count;
+    sum_up(lab, &before, count, out);
+    return !lab_has_fault(lab);
+}
+
+bool lab_keep_idle(struct lab *lab, struct lab_idle *out)
+{
+    pid_t server = lab->plan->server_pid;
+    struct stand before = stand_now(lab);
+
+    out->count = lab->player_count;
+    out->has_server_memory = server > 0 && process_resident_bytes(server, &out->server_before);
+    if (!lab_join(lab))
+        return false;
+    out->joins.concurrent = LAB_JOINS_AT_ONCE;
+    sum_up(lab, &before, lab->player_count, &out->joins);
+    struct stand begin = stand_now(lab);
+    struct stand now = begin;
+    uint64_t until_ns = begin.now_ns + (uint64_t)(lab->plan->duration_s * NS_PER_S);
+    while (now.now_ns < until_ns && !lab_has_fault(lab)) {
+        wait_for_news(lab);
+        now.now_ns = clock_ns();
+        if (progress_due(lab->progress, now.now_ns))
+            progress_tell(lab->progress, "idle: %u connections kept for %.0f s", lab->player_count,
+                          (double)(now.now_ns - begin.now_ns) / NS_PER_S);
+    }
+    now = stand_now(lab);
+    out->seconds = (double)(now.now_ns - begin.now_ns) / NS_PER_S;
+    out->has_server_memory =
+        out->has_server_memory && process_resident_bytes(server, &out->server_after);
+    out->has_server_cpu = begin.has_cpu && now.has_cpu;
+    if (out->has_server_cpu)
+        out->server_cpu_share =
+            (double)(now.cpu_ns - begin.cpu_ns) / (double)(now.now_ns - begin.now_ns);
+    return !lab_has_fault(lab);
+}

@@ -1,0 +1,398 @@
+// plan.c: see plan.h.
+// SPDX-License-Identifier: MIT
+#include "tools/plan.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/hail.h"
+
+enum option_id {
+    OPTION_CONNECT = 1,
+    OPTION_CONNECTIONS,
+    OPTION_SHARDS,
+    OPTION_SIZE,
+    OPTION_FLAGS,
+    OPTION_RATE,
+    OPTION_OUTSTANDING,
+    OPTION_DURATION,
+    OPTION_WARMUP,
+    OPTION_NAME,
+    OPTION_HANDSHAKES,
+    OPTION_CONCURRENT,
+    OPTION_IDLE,
+    OPTION_SIGN,
+    OPTION_TRUST,
+    OPTION_NO_ENCRYPTION,
+    OPTION_NO_SCENE_MANAGEMENT,
+    OPTION_DATA,
+    OPTION_DATA_FILE,
+    OPTION_SERVER_PID,
+    OPTION_JSON,
+    OPTION_QUIET,
+    OPTION_VERSION,
+    OPTION_HELP
+};
+
+static const struct option options[] = {
+    {"connect", required_argument, NULL, OPTION_CONNECT},
+    {"connections", required_argument, NULL, OPTION_CONNECTIONS},
+    {"shards", required_argument, NULL, OPTION_SHARDS},
+    {"size", required_argument, NULL, OPTION_SIZE},
+    {"flags", required_argument, NULL, OPTION_FLAGS},
+    {"rate", required_argument, NULL, OPTION_RATE},
+    {"outstanding", required_argument, NULL, OPTION_OUTSTANDING},
+    {"duration", required_argument, NULL, OPTION_DURATION},
+    {"warmup", required_argument, NULL, OPTION_WARMUP},
+    {"name", required_argument, NULL, OPTION_NAME},
+    {"handshakes", required_argument, NULL, OPTION_HANDSHAKES},
+    {"concurrent", required_argument, NULL, OPTION_CONCURRENT},
+    {"idle", required_argument, NULL, OPTION_IDLE},
+    {"sign", no_argument, NULL, OPTION_SIGN},
+    {"trust", required_argument, NULL, OPTION_TRUST},
+    {"no-encryption", no_argument, NULL, OPTION_NO_ENCRYPTION},
+    {"no-scene-management", no_argument, NULL, OPTION_NO_SCENE_MANAGEMENT},
+    {"data", required_argument, NULL, OPTION_DATA},
+    {"data-file", required_argument, NULL, OPTION_DATA_FILE},
+    {"server-pid", required_argument, NULL, OPTION_SERVER_PID},
+    {"json", required_argument, NULL, OPTION_JSON},
+    {"quiet", no_argument, NULL, OPTION_QUIET},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {0},
+};
+
+static const char help_text[] =
+    "usage: hail-load --connect HOST:PORT [OPTION...]\n"
+    "Puts load on a server that echoes (haild with game = echo), checks every message that comes\n"
+    "back, and prints a table.\n"
+    "\n"
+    "messages\n"
+    "  --connections N         connections to join with; 1\n"
+    "  --size BYTES[,...]      of the messages, 24 and more; 128\n"
+    "  --flags F[,...]         plain, encrypted, authenticated, both, or all; both\n"
+    "  --rate N                messages a second over all connections, sent on schedule; latency\n"
+    "                          counts from the schedule, so a server that stalls is not spared\n"
+    "                          (without it: the next message when one is back)\n"
+    "  --outstanding N         without --rate: messages under way on each connection; 1\n"
+    "  --name NAME             send named messages\n"
+    "  --duration SECONDS      measured, for each of flags and sizes; 5\n"
+    "  --warmup SECONDS        before it, not measured; 1\n"
+    "handshakes and idle connections; without --flags, messages are then left out\n"
+    "  --handshakes N          connect, join and close N times\n"
+    "  --concurrent N          handshakes under way at once; 16\n"
+    "  --idle N                join N connections and keep them for --duration\n"
+    "joining, as the server is configured\n"
+    "  --sign                  the server signs its key: check the certificate for HOST\n"
+    "  --trust FILE            PEM of the CAs to believe; the system's\n"
+    "  --no-encryption         enable_encryption = false\n"
+    "  --no-scene-management   enable_scene_management = false\n"
+    "  --data TEXT             connection data; connection_approval = true\n"
+    "  --data-file FILE        the same from a file\n"
+    "output\n"
+    "  --server-pid PID        also tell the server's CPU time and memory, from /proc\n"
+    "  --json FILE             also as JSON, with machine and versions; -: to stdout, table to "
+    "stderr\n"
+    "  --quiet                 no progress\n"
+    "  --shards N              threads to make the load with; 1\n"
+    "  --version, --help\n"
+    "\n"
+    "Exit status: 0 good, 1 something failed or did not come back as sent, 2 wrong usage.\n"
+    "\n"
+    "example: hail-load --connect 127.0.0.1:7777 --connections 100 --flags all\n"
+    "example: hail-load --connect 127.0.0.1:7777 --rate 20000 --size 32,512 --json out.json\n"
+    "example: hail-load --connect localhost:7777 --sign --trust certs/ca.pem --handshakes 1000\n";
+
+const char *plan_flags_name(uint32_t flags)
+{
+    static const char *const names[] = {"plain", "encrypted", "authenticated", "both"};
+
+    return flags < 4 ? names[flags] : "unknown";
+}
+
+static bool wrong(FILE *errors, const char *option, const char *value, const char *what)
+{
+    fprintf(errors, "hail-load: %s %s: %s; see hail-load --help\n", option, value, what);
+    return false;
+}
+
+static bool read_number(FILE *errors, const char *option, const char *value, uint32_t min,
+                        uint32_t max, uint32_t *number)
+{
+    char what[80];
+    char *end;
+
+    errno = 0;
+    unsigned long long wide = strtoull(value, &end, 10);
+    if (value[0] >= '0' && value[0] <= '9' && *end == 0 && errno == 0 && wide >= min &&
+        wide <= max) {
+        *number = (uint32_t)wide;
+        return true;
+    }
+    snprintf(what, sizeof what, "must be a whole number from %u to %u", min, max);
+    return wrong(errors, option, value, what);
+}
+
+static bool read_seconds(FILE *errors, const char *option, const char *value, double min,
+                         double *seconds)
+{
+    char what[80];
+    char *end;
+    double number = strtod(value, &end);
+
+    if (value[0] >= '0' && value[0] <= '9' && *end == 0 && number >= min && number <= 86400) {
+        *seconds = number;
+        return true;
+    }
+    snprintf(what, sizeof what, "must be seconds from %g to 86400", min);
+    return wrong(errors, option, value, what);
+}
+
+// HOST:PORT, and [HOST]:PORT for numeric IPv6.
+static bool read_target(struct plan *plan, FILE *errors, const char *value)
+{
+    static const char shape[] = "must be HOST:PORT, such as 127.0.0.1:7777 or [::1]:7777";
+    const char *colon = strrchr(value, ':');
+    const char *host = value;
+    uint32_t port;
+
+    if (!colon || colon == value)
+        return wrong(errors, "--connect", value, shape);
+    size_t host_len = (size_t)(colon - value);
+    if (value[0] == '[' && colon[-1] == ']') {
+        host++;
+        host_len -= 2;
+    } else if (memchr(value, ':', host_len)) {
+        return wrong(errors, "--connect", value, shape);
+    }
+    if (host_len == 0 || host_len >= sizeof plan->own_host)
+        return wrong(errors, "--connect", value, shape);
+    if (!read_number(errors, "--connect: port", colon + 1, 1, UINT16_MAX, &port))
+        return false;
+    memcpy(plan->own_host, host, host_len);
+    plan->own_host[host_len] = 0;
+    plan->host = plan->own_host;
+    plan->port = (uint16_t)port;
+    return true;
+}
+
+// Copies the next part of a comma-separated list into `part` and moves `list` behind it.
+static bool take_part(const char **list, char part[32])
+{
+    size_t len = strcspn(*list, ",");
+
+    if (len >= 32)
+        return false;
+    memcpy(part, *list, len);
+    part[len] = 0;
+    *list += len + ((*list)[len] == ',');
+    return true;
+}
+
+static bool read_sizes(struct plan *plan, FILE *errors, const char *value)
+{
+    const char *rest = value;
+    char part[32];
+
+    plan->size_count = 0;
+    do {
+        if (plan->size_count == PLAN_SIZES_MAX || !take_part(&rest, part))
+            return wrong(errors, "--size", value, "must be up to 16 numbers");
+        if (!read_number(errors, "--size", part, PLAN_SIZE_MIN, 16 << 20,
+                         &plan->sizes[plan->size_count]))
+            return false;
+        plan->size_count++;
+    } while (*rest || rest[-1] == ',');
+    return true;
+}
+
+static void add_flags(struct plan *plan, uint32_t flags)
+{
+    for (size_t i = 0; i < plan->flags_count; i++) {
+        if (plan->flags[i] == flags)
+            return;
+    }
+    plan->flags[plan->flags_count++] = flags;
+}
+
+static bool read_flags(struct plan *plan, FILE *errors, const char *value)
+{
+    const char *rest = value;
+    char part[32];
+
+    plan->flags_count = 0;
+    do {
+        bool found = false;
+        bool taken = take_part(&rest, part);
+        bool is_all = taken && strcmp(part, "all") == 0;
+        for (uint32_t flags = 0; taken && flags < PLAN_FLAGS_MAX; flags++) {
+            if (is_all || strcmp(part, plan_flags_name(flags)) == 0) {
+                add_flags(plan, flags);
+                found = true;
+            }
+        }
+        if (!found)
+            return wrong(errors, "--flags", value,
+                         "must be of plain, encrypted, authenticated, both, or all");
+    } while (*rest || rest[-1] == ',');
+    plan->measures_messages = true;
+    return true;
+}
+
+static bool read_data(struct plan *plan, FILE *errors, const char *text)
+{
+    plan->data_len = strlen(text);
+    if (plan->data_len == 0 || plan->data_len > sizeof plan->data)
+        return wrong(errors, "--data", text, "must have 1 to 4096 bytes");
+    memcpy(plan->data, text, plan->data_len);
+    return true;
+}
+
+static bool read_data_file(struct plan *plan, FILE *errors, const char *path)
+{
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        return wrong(errors, "--data-file", path, strerror(errno));
+    plan->data_len = fread(plan->data, 1, sizeof plan->data, file);
+    bool fits = plan->data_len > 0 && fgetc(file) == EOF;
+    fclose(file);
+    return fits || wrong(errors, "--data-file", path, "must have 1 to 4096 bytes");
+}
+
+static bool read_option(struct plan *plan, FILE *errors, enum option_id id, const char *value)
+{
+    uint32_t pid;
+
+    switch (id) {
+    case OPTION_CONNECT:
+        return read_target(plan, errors, value);
+    case OPTION_CONNECTIONS:
+        return read_number(errors, "--connections", value, 1, 1000000, &plan->conn_count);
+    case OPTION_SHARDS:
+        return read_number(errors, "--shards", value, 1, 255, &plan->shard_count);
+    case OPTION_SIZE:
+        return read_sizes(plan, errors, value);
+    case OPTION_FLAGS:
+        return read_flags(plan, errors, value);
+    case OPTION_RATE:
+        return read_number(errors, "--rate", value, 1, 100000000, &plan->rate);
+    case OPTION_OUTSTANDING:
+        return read_number(errors, "--outstanding", value, 1, 10000, &plan->outstanding);
+    case OPTION_DURATION:
+        return read_seconds(errors, "--duration", value, 0.1, &plan->duration_s);
+    case OPTION_WARMUP:
+        return read_seconds(errors, "--warmup", value, 0, &plan->warmup_s);
+    case OPTION_NAME:
+        plan->name = value;
+        return *value || wrong(errors, "--name", value, "must not be empty");
+    case OPTION_HANDSHAKES:
+        return read_number(errors, "--handshakes", value, 1, 100000000, &plan->handshake_count);
+    case OPTION_CONCURRENT:
+        return read_number(errors, "--concurrent", value, 1, 10000, &plan->concurrent);
+    case OPTION_IDLE:
+        return read_number(errors, "--idle", value, 1, 1000000, &plan->idle_count);
+    case OPTION_SIGN:
+        return plan->sign = true;
+    case OPTION_TRUST:
+        plan->trust_file = value;
+        return true;
+    case OPTION_NO_ENCRYPTION:
+        plan->encryption = false;
+        return true;
+    case OPTION_NO_SCENE_MANAGEMENT:
+        plan->scene_management = false;
+        return true;
+    case OPTION_DATA:
+        return read_data(plan, errors, value);
+    case OPTION_DATA_FILE:
+        return read_data_file(plan, errors, value);
+    case OPTION_SERVER_PID:
+        if (!read_number(errors, "--server-pid", value, 1, INT32_MAX, &pid))
+            return false;
+        plan->server_pid = (pid_t)pid;
+        return true;
+    case OPTION_JSON:
+        plan->json_path = value;
+        return true;
+    case OPTION_QUIET:
+        return plan->is_quiet = true;
+    case OPTION_VERSION:
+    case OPTION_HELP:
+        return true; // answered before
+    }
+    return false;
+}
+
+static bool complain(FILE *errors, const char *what)
+{
+    fprintf(errors, "hail-load: %s; see hail-load --help\n", what);
+    return false;
+}
+
+// Fills in what was not said, and refuses what does not go together.
+static bool complete(struct plan *plan, FILE *errors)
+{
+    if (!plan->host)
+        return complain(errors, "needs --connect HOST:PORT");
+    if (plan->flags_count == 0) {
+        plan->flags[plan->flags_count++] =
+            plan->encryption ? HAIL_ENCRYPTED | HAIL_AUTHENTICATED : HAIL_PLAIN;
+        plan->measures_messages = plan->handshake_count == 0 && plan->idle_count == 0;
+    }
+    for (size_t i = 0; i < plan->flags_count; i++) {
+        if (!plan->encryption && plan->flags[i] != HAIL_PLAIN)
+            return complain(errors, "--no-encryption leaves no key: only --flags plain goes");
+    }
+    if (plan->sign && !plan->encryption)
+        return complain(errors, "--sign and --no-encryption exclude each other");
+    if (plan->trust_file && !plan->sign)
+        return complain(errors, "--trust needs --sign: without it no certificate is shown");
+    if (plan->rate > 0 && plan->outstanding > 0)
+        return complain(errors, "--rate and --outstanding exclude each other");
+    if (plan->outstanding == 0)
+        plan->outstanding = 1;
+    return true;
+}
+
+enum plan_result plan_read(struct plan *plan, int argc, char **argv, FILE *out, FILE *errors)
+{
+    int id;
+
+    *plan = (struct plan){
+        .conn_count = 1,
+        .shard_count = 1,
+        .sizes = {128},
+        .size_count = 1,
+        .duration_s = 5,
+        .warmup_s = 1,
+        .concurrent = 16,
+        .encryption = true,
+        .scene_management = true,
+    };
+    opterr = 0;
+    optind = 0; // 0 makes getopt forget an earlier command line
+    while ((id = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        if (id == '?' || id == ':') {
+            fprintf(errors, "hail-load: %s: %s; see hail-load --help\n", argv[optind - 1],
+                    id == ':' ? "needs a value" : "no such option");
+            return PLAN_WRONG;
+        }
+        if (id == OPTION_HELP || id == OPTION_VERSION) {
+            if (id == OPTION_HELP)
+                fputs(help_text, out);
+            else
+                fprintf(out, "hail-load %s\n", hail_version());
+            return PLAN_SHOWN;
+        }
+        if (!read_option(plan, errors, (enum option_id)id, optarg))
+            return PLAN_WRONG;
+    }
+    if (optind < argc) {
+        wrong(errors, argv[optind], "", "not an option");
+        return PLAN_WRONG;
+    }
+    return complete(plan, errors) ? PLAN_GOOD : PLAN_WRONG;
+}

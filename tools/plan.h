@@ -1,0 +1,69 @@
+// plan.h: what hail-load was asked to do: its command line, read and checked.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_TOOLS_PLAN_H
+#define HAIL_TOOLS_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+enum {
+    PLAN_SIZES_MAX = 16,
+    PLAN_FLAGS_MAX = 4,
+    PLAN_SIZE_MIN = 24, // what a message carries to be told apart, timed and checked
+    PLAN_DATA_MAX = 4096
+};
+
+// Pointers are to the command line and live as long as it does, or to `own_*`.
+struct plan {
+    const char *host;
+    uint16_t port;
+    uint32_t conn_count;
+    uint32_t shard_count;
+
+    // Messages.
+    bool measures_messages;
+    uint32_t sizes[PLAN_SIZES_MAX];
+    size_t size_count;
+    uint32_t flags[PLAN_FLAGS_MAX];
+    size_t flags_count;
+    uint32_t rate;        // messages/s over all connections; 0: closed loop, as fast as it goes
+    uint32_t outstanding; // closed loop: messages under way on each connection
+    double duration_s;
+    double warmup_s;
+    const char *name; // of named messages; NULL: unnamed
+
+    uint32_t handshake_count; // 0: no storm
+    uint32_t concurrent;
+    uint32_t idle_count; // 0: none
+
+    // How to join.
+    bool encryption;
+    bool sign;
+    bool scene_management;
+    const char *trust_file;
+    size_t data_len; // of connection data; 0: none, and no connection approval
+    uint8_t data[PLAN_DATA_MAX];
+
+    // What to tell.
+    pid_t server_pid;      // 0: not known
+    const char *json_path; // "-": stdout; NULL: none
+    bool is_quiet;
+
+    char own_host[256];
+};
+
+enum plan_result {
+    PLAN_GOOD,
+    PLAN_SHOWN, // --help or --version was given and answered; there is nothing to do
+    PLAN_WRONG  // told on `errors`, in one line
+};
+
+// plan_read reads a command line. `out` gets what --help and --version answer.
+enum plan_result plan_read(struct plan *plan, int argc, char **argv, FILE *out, FILE *errors);
+
+// plan_flags_name returns what security flags are called on the command line and in tables.
+const char *plan_flags_name(uint32_t flags);
+
+#endif

@@ -1,0 +1,271 @@
+// report.c: see report.h.
+// SPDX-License-Identifier: MIT
+#include "tools/report.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+static double us(uint64_t ns)
+{
+    return (double)ns / 1000;
+}
+
+static double ms(uint64_t ns)
+{
+    return (double)ns / 1000000;
+}
+
+static double mib(uint64_t bytes)
+{
+    return (double)bytes / (1 << 20);
+}
+
+// A figure that may not be there.
+static void print_known(FILE *out, int width, bool is_known, double value)
+{
+    if (is_known)
+        fprintf(out, " %*.2f", width, value);
+    else
+        fprintf(out, " %*s", width, "-");
+}
+
+static void print_head(const struct report *report, FILE *out)
+{
+    const struct plan *plan = report->plan;
+
+    fprintf(out, "%s:%u, encryption %s, key exchange %s; %u connection%s", plan->host, plan->port,
+            plan->encryption ? "on" : "off", plan->sign ? "signed" : "not signed", plan->conn_count,
+            plan->conn_count == 1 ? "" : "s");
+    if (plan->rate > 0)
+        fprintf(out, ", open loop at %u messages/s", plan->rate);
+    else
+        fprintf(out, ", closed loop with %u under way on each", plan->outstanding);
+    fprintf(out, "; %g s after %g s of warm-up\n\n", plan->duration_s, plan->warmup_s);
+}
+
+static void print_messages(const struct report *report, FILE *out)
+{
+    uint64_t late_count = 0;
+    bool knows_cpu = false;
+
+    print_head(report, out);
+    fprintf(out, "%-13s %8s %12s %10s %10s %10s %10s %11s %11s\n", "flags", "bytes", "messages/s",
+            "p50 us", "p99 us", "p99.9 us", "max us", "wire bytes", "server us");
+    for (size_t i = 0; i < report->row_count; i++) {
+        const struct traffic_result *row = &report->rows[i];
+        fprintf(out, "%-13s %8u %12.0f %10.1f %10.1f %10.1f %10.1f %11.1f",
+                plan_flags_name(row->flags), row->size, row->messages_per_s, us(row->p50_ns),
+                us(row->p99_ns), us(row->p999_ns), us(row->max_ns), row->wire_bytes);
+        print_known(out, 11, row->has_server_cpu, row->server_us);
+        fprintf(out, "%s\n", row->late_count > 0 ? "  (*)" : "");
+        late_count += row->late_count;
+        knows_cpu |= row->has_server_cpu;
+    }
+    fprintf(out,
+            "\nlatency: there and back%s. wire bytes: of the TCP stream per message, mean of "
+            "both\ndirections. server us: CPU time per message taken and echoed%s.\n",
+            report->plan->rate > 0 ? ", from when a message was due" : "",
+            knows_cpu ? "" : "; needs --server-pid");
+    if (late_count > 0)
+        fprintf(out,
+                "(*) the rate was not reached: %llu messages that were due could not be sent. "
+                "Their latency\nis not in the figures, which are too low; try less --rate or more "
+                "--connections.\n",
+                (unsigned long long)late_count);
+}
+
+static void print_handshakes(const char *what, const struct lab_handshakes *handshakes, FILE *out)
+{
+    fprintf(out, "%s: %u in %.2f s, %u at once: %.0f handshakes/s; p50 %.2f ms, p99 %.2f ms, max ",
+            what, handshakes->count, handshakes->seconds, handshakes->concurrent,
+            handshakes->count / handshakes->seconds, ms(handshakes->p50_ns),
+            ms(handshakes->p99_ns));
+    fprintf(out, "%.2f ms", ms(handshakes->max_ns));
+    if (handshakes->has_server_cpu)
+        fprintf(out, "; server CPU %.0f us each", handshakes->server_us);
+    fputc('\n', out);
+}
+
+static void print_idle(const struct lab_idle *idle, FILE *out)
+{
+    fprintf(out, "idle: %u connections kept for %.1f s", idle->count, idle->seconds);
+    if (idle->has_server_cpu)
+        fprintf(out, "; server CPU %.2f %% of a core", 100 * idle->server_cpu_share);
+    if (idle->has_server_memory)
+        fprintf(out, "; server memory %.1f MiB before, %.1f MiB after: %.0f bytes a connection",
+                mib(idle->server_before), mib(idle->server_after),
+                ((double)idle->server_after - (double)idle->server_before) / idle->count);
+    fputc('\n', out);
+}
+
+void report_print(const struct report *report, FILE *out)
+{
+    if (report->row_count > 0)
+        print_messages(report, out);
+    if (report->row_count > 0 && (report->has_handshakes || report->has_idle))
+        fputc('\n', out);
+    if (report->has_handshakes)
+        print_handshakes("handshakes", &report->handshakes, out);
+    if (report->has_idle) {
+        print_handshakes("joins", &report->idle.joins, out);
+        print_idle(&report->idle, out);
+    }
+    fflush(out);
+}
+
+// The CPU's name, or "unknown".
+static void read_cpu_model(char *model, size_t capacity)
+{
+    char line[256];
+    FILE *file = fopen("/proc/cpuinfo", "re");
+
+    snprintf(model, capacity, "unknown");
+    while (file && fgets(line, sizeof line, file)) {
+        const char *value = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !value)
+            continue;
+        snprintf(model, capacity, "%.*s", (int)strcspn(value + 2, "\n"), value + 2);
+        break;
+    }
+    if (file)
+        fclose(file);
+}
+
+// Adds to `object`, whatever there is no memory for being left out; the write then fails.
+static void set(json_t *object, const char *key, json_t *value)
+{
+    if (json_object_set_new(object, key, value) < 0)
+        fprintf(stderr, "hail-load: no memory for %s in the JSON\n", key);
+}
+
+static json_t *json_machine(void)
+{
+    json_t *machine = json_object();
+    struct utsname system;
+    char model[256];
+
+    read_cpu_model(model, sizeof model);
+    if (uname(&system) == 0) {
+        set(machine, "kernel", json_string(system.release));
+        set(machine, "architecture", json_string(system.machine));
+    }
+    set(machine, "cpu", json_string(model));
+    set(machine, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
+    return machine;
+}
+
+static json_t *json_handshakes(const struct lab_handshakes *handshakes)
+{
+    json_t *object = json_object();
+
+    set(object, "count", json_integer(handshakes->count));
+    set(object, "concurrent", json_integer(handshakes->concurrent));
+    set(object, "seconds", json_real(handshakes->seconds));
+    set(object, "per_second", json_real(handshakes->count / handshakes->seconds));
+    set(object, "p50_us", json_real(us(handshakes->p50_ns)));
+    set(object, "p99_us", json_real(us(handshakes->p99_ns)));
+    set(object, "max_us", json_real(us(handshakes->max_ns)));
+    set(object, "server_us",
+        handshakes->has_server_cpu ? json_real(handshakes->server_us) : json_null());
+    return object;
+}
+
+static json_t *json_idle(const struct lab_idle *idle)
+{
+    json_t *object = json_object();
+    bool has_memory = idle->has_server_memory;
+
+    set(object, "count", json_integer(idle->count));
+    set(object, "seconds", json_real(idle->seconds));
+    set(object, "joins", json_handshakes(&idle->joins));
+    set(object, "server_cpu_share",
+        idle->has_server_cpu ? json_real(idle->server_cpu_share) : json_null());
+    set(object, "server_bytes_before",
+        has_memory ? json_integer((json_int_t)idle->server_before) : json_null());
+    set(object, "server_bytes_after",
+        has_memory ? json_integer((json_int_t)idle->server_after) : json_null());
+    return object;
+}
+
+static json_t *json_row(const struct traffic_result *row)
+{
+    json_t *object = json_object();
+
+    set(object, "flags", json_string(plan_flags_name(row->flags)));
+    set(object, "size", json_integer(row->size));
+    set(object, "seconds", json_real(row->seconds));
+    set(object, "messages", json_integer((json_int_t)row->message_count));
+    set(object, "messages_per_second", json_real(row->messages_per_s));
+    set(object, "p50_us", json_real(us(row->p50_ns)));
+    set(object, "p99_us", json_real(us(row->p99_ns)));
+    set(object, "p999_us", json_real(us(row->p999_ns)));
+    set(object, "max_us", json_real(us(row->max_ns)));
+    set(object, "wire_bytes_per_message", json_real(row->wire_bytes));
+    set(object, "server_us_per_message",
+        row->has_server_cpu ? json_real(row->server_us) : json_null());
+    set(object, "due_but_not_sent", json_integer((json_int_t)row->late_count));
+    return object;
+}
+
+static json_t *json_plan(const struct plan *plan)
+{
+    json_t *object = json_object();
+
+    set(object, "connections", json_integer(plan->conn_count));
+    set(object, "shards", json_integer(plan->shard_count));
+    set(object, "rate", plan->rate > 0 ? json_integer(plan->rate) : json_null());
+    set(object, "outstanding", plan->rate > 0 ? json_null() : json_integer(plan->outstanding));
+    set(object, "duration_s", json_real(plan->duration_s));
+    set(object, "warmup_s", json_real(plan->warmup_s));
+    set(object, "encryption", json_boolean(plan->encryption));
+    set(object, "signed", json_boolean(plan->sign));
+    return object;
+}
+
+static json_t *json_all(const struct report *report, int argc, char **argv)
+{
+    json_t *root = json_object();
+    json_t *command = json_array();
+    json_t *rows = json_array();
+    char utc[sizeof "2000-01-01T00:00:00Z"];
+    time_t now = time(NULL);
+
+    strftime(utc, sizeof utc, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+    for (int i = 0; i < argc; i++)
+        json_array_append_new(command, json_string(argv[i]));
+    for (size_t i = 0; i < report->row_count; i++)
+        json_array_append_new(rows, json_row(&report->rows[i]));
+    set(root, "program", json_string("hail-load"));
+    set(root, "version", json_string(hail_version()));
+    set(root, "compiler", json_string(__VERSION__));
+    set(root, "time", json_string(utc));
+    set(root, "command", command);
+    set(root, "machine", json_machine());
+    set(root, "plan", json_plan(report->plan));
+    set(root, "messages", rows);
+    set(root, "handshakes",
+        report->has_handshakes ? json_handshakes(&report->handshakes) : json_null());
+    set(root, "idle", report->has_idle ? json_idle(&report->idle) : json_null());
+    return root;
+}
+
+bool report_write_json(const struct report *report, int argc, char **argv)
+{
+    const char *path = report->plan->json_path;
+    bool to_stdout = strcmp(path, "-") == 0;
+    json_t *root = json_all(report, argc, argv);
+    FILE *file = to_stdout ? stdout : fopen(path, "we");
+    bool good = file && json_dumpf(root, file, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 &&
+                fputc('\n', file) != EOF && fflush(file) == 0;
+
+    if (!good)
+        fprintf(stderr, "hail-load: --json %s: %s\n", path, strerror(errno));
+    if (file && !to_stdout)
+        fclose(file);
+    json_decref(root);
+    return good;
+}

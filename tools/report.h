@@ -1,0 +1,30 @@
+// report.h: what hail-load found, as a table for people and as JSON for programs.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_TOOLS_REPORT_H
+#define HAIL_TOOLS_REPORT_H
+
+#include <stdio.h>
+
+#include "tools/traffic.h"
+
+enum {
+    REPORT_ROWS_MAX = PLAN_SIZES_MAX * PLAN_FLAGS_MAX
+};
+
+struct report {
+    const struct plan *plan;
+    struct traffic_result rows[REPORT_ROWS_MAX];
+    size_t row_count;
+    bool has_handshakes;
+    struct lab_handshakes handshakes;
+    bool has_idle;
+    struct lab_idle idle;
+};
+
+void report_print(const struct report *report, FILE *out);
+
+// report_write_json writes the same, and what is needed to repeat it, to plan->json_path. False:
+// told on stderr.
+bool report_write_json(const struct report *report, int argc, char **argv);
+
+#endif
