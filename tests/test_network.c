@@ -104,6 +104,7 @@ static uint64_t hash_of(const struct hail_mlapi_network *network)
 START_TEST(test_scene_order)
 {
     static const char *const scenes[] = {"\xee\x80\x80", "b", "\xf0\x90\x80\x80", "a", "ab", ""};
+    const char *reversed[HAIL_COUNTOF(scenes)];
     struct vector_bytes input = test_unhex("0006310032002e0030002e003000"
                                            "00"
                                            "016100"
@@ -117,6 +118,10 @@ START_TEST(test_scene_order)
     hail_mlapi_network_init(&network);
     network.scenes = scenes;
     network.scene_count = HAIL_COUNTOF(scenes);
+    ck_assert_uint_eq(hash_of(&network), hail_fnv1_64(input.data, input.len));
+    for (size_t i = 0; i < HAIL_COUNTOF(scenes); i++)
+        reversed[i] = scenes[HAIL_COUNTOF(scenes) - 1 - i];
+    network.scenes = reversed;
     ck_assert_uint_eq(hash_of(&network), hail_fnv1_64(input.data, input.len));
     network.enable_scene_management = false;
     uint64_t without = hash_of(&network);
