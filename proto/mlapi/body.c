@@ -61,9 +61,11 @@ bool hail_mlapi_hail_response_read(struct hail_bytes *public_part, struct hail_b
     struct hail_bits_reader reader = hail_bits_reader(body.data, body.len);
     struct hail_bytes own = read_array(&reader);
 
-    if (!reader.failed)
-        *public_part = own;
-    return !reader.failed;
+    // Nothing may follow: no client sends more.
+    if (reader.failed || reader.bit != 8 * reader.len)
+        return false;
+    *public_part = own;
+    return true;
 }
 
 size_t hail_mlapi_hail_response_write(uint8_t *out, size_t capacity, struct hail_bytes public_part)
