@@ -152,6 +152,18 @@ bool hail_bundle_read(struct hail_bundle *bundle, struct hail_bytes file, const 
     return read_base64(bundle, file, password, report);
 }
 
+bool hail_bundle_load(struct hail_bundle *bundle, struct hail_bytes file, struct hail_bytes key,
+                      const char *password, struct hail_fault_report *report)
+{
+    if (!hail_bundle_read(bundle, file, password, report))
+        return false;
+    size_t certificate_count = bundle->certificate_count;
+    if (key.len > 0 && !hail_bundle_read(bundle, key, password, report))
+        return false;
+    hail_bundle_cut(bundle, certificate_count, bundle->key_count);
+    return true;
+}
+
 void hail_bundle_cut(struct hail_bundle *bundle, size_t certificate_count, size_t key_count)
 {
     while (bundle->certificate_count > certificate_count)

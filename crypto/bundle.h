@@ -26,6 +26,12 @@ struct hail_bundle {
 HAIL_MUST_USE bool hail_bundle_read(struct hail_bundle *bundle, struct hail_bytes file,
                                     const char *password, struct hail_fault_report *report);
 
+// hail_bundle_load reads `file` and takes the private keys of `key` (len 0: none) beside it. What
+// certificates come with the key are left out: the server shows those that it was told to show.
+HAIL_MUST_USE bool hail_bundle_load(struct hail_bundle *bundle, struct hail_bytes file,
+                                    struct hail_bytes key, const char *password,
+                                    struct hail_fault_report *report);
+
 // hail_bundle_cut frees what was added after there were so many.
 void hail_bundle_cut(struct hail_bundle *bundle, size_t certificate_count, size_t key_count);
 

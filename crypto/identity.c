@@ -96,9 +96,8 @@ bool hail_identity_load(struct hail_identity **out, struct hail_bytes file, stru
                         const char *password, struct hail_fault_report *report)
 {
     struct hail_bundle bundle = {0};
-    bool loaded = hail_bundle_read(&bundle, file, password, report) &&
-                  (key.len == 0 || hail_bundle_read(&bundle, key, password, report)) &&
-                  judge(out, &bundle, report);
+    bool loaded =
+        hail_bundle_load(&bundle, file, key, password, report) && judge(out, &bundle, report);
 
     hail_bundle_cleanup(&bundle);
     return loaded;

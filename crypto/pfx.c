@@ -142,7 +142,9 @@ static bool get_sealed(CBS *info, struct hail_bytes *out, uint8_t **joined)
     size_t len;
 
     *joined = NULL;
-    if (CBS_get_asn1(info, &content, CBS_ASN1_CONTEXT_SPECIFIC | 0)) {
+    if (CBS_peek_asn1_tag(info, CBS_ASN1_CONTEXT_SPECIFIC | 0)) {
+        if (!CBS_get_asn1(info, &content, CBS_ASN1_CONTEXT_SPECIFIC | 0))
+            return false;
         *out = bytes_of(&content);
         return true;
     }

@@ -287,42 +287,38 @@ static const char *read_password(const struct request *request, char *out, size_
     return out;
 }
 
-// Reads certificates and keys from the request's files.
-static bool read_bundle(struct hail_bundle *bundle, const struct request *request,
-                        const char *password, struct hail_fault_report *report)
+// The request's files and password, in memory.
+struct sources {
+    struct content file;
+    struct content key;
+    char password[HAIL_PASSWORD_MAX + 2];
+    const char *given; // the password; NULL: none
+};
+
+static void sources_free(struct sources *sources)
 {
-    const char *paths[] = {request->file, request->key_file};
-
-    for (size_t i = 0; i < HAIL_COUNTOF(paths); i++) {
-        struct content content = {0};
-
-        if (!paths[i])
-            continue;
-        if (!content_read(&content, paths[i], FILE_MAX, report))
-            return false;
-        bool read = hail_bundle_read(bundle, (struct hail_bytes){content.data, content.len},
-                                     password, report);
-        content_free(&content);
-        if (!read)
-            return false;
-    }
-    return true;
+    content_free(&sources->file);
+    content_free(&sources->key);
+    hail_wipe(sources->password, sizeof sources->password);
 }
 
-// Loads the request's files as a server does.
-static bool load_identity(struct hail_identity **out, const struct request *request,
-                          const char *password, struct hail_fault_report *report)
+// Reads them, or ends the program.
+static void sources_read(struct sources *sources, const struct request *request)
 {
-    struct content file = {0};
-    struct content key = {0};
+    struct hail_fault_report report;
 
-    bool loaded = content_read(&file, request->file, FILE_MAX, report) &&
-                  (!request->key_file || content_read(&key, request->key_file, FILE_MAX, report)) &&
-                  hail_identity_load(out, (struct hail_bytes){file.data, file.len},
-                                     (struct hail_bytes){key.data, key.len}, password, report);
-    content_free(&file);
-    content_free(&key);
-    return loaded;
+    *sources = (struct sources){0};
+    sources->given = read_password(request, sources->password, sizeof sources->password, &report);
+    if (!content_read(&sources->file, request->file, FILE_MAX, &report) ||
+        (request->key_file && !content_read(&sources->key, request->key_file, FILE_MAX, &report))) {
+        sources_free(sources);
+        exit(fail_fault(request->file, &report));
+    }
+}
+
+static struct hail_bytes bytes_of(const struct content *content)
+{
+    return (struct hail_bytes){content->data, content->len};
 }
 
 static void print_bundle(const struct hail_bundle *bundle)
@@ -343,17 +339,17 @@ static int inspect(const struct request *request)
     struct hail_bundle bundle = {0};
     struct hail_fault_report report;
     struct hail_identity *identity;
-    char password[HAIL_PASSWORD_MAX + 2];
-    const char *given = read_password(request, password, sizeof password, &report);
+    struct sources from;
 
-    bool read = read_bundle(&bundle, request, given, &report);
-    bool loaded = false;
-    if (read) {
+    sources_read(&from, request);
+    struct hail_bytes file = bytes_of(&from.file);
+    struct hail_bytes key = bytes_of(&from.key);
+    bool read = hail_bundle_load(&bundle, file, key, from.given, &report);
+    if (read)
         print_bundle(&bundle);
-        loaded = load_identity(&identity, request, given, &report);
-    }
+    bool loaded = read && hail_identity_load(&identity, file, key, from.given, &report);
     hail_bundle_cleanup(&bundle);
-    hail_wipe(password, sizeof password);
+    sources_free(&from);
     if (loaded) {
         printf("signed key exchange: %s\n",
                hail_identity_is_rsa(identity)
@@ -398,11 +394,11 @@ static int verify(const struct request *request)
     struct hail_trust *trust = load_trust(request); // before there is a secret to wipe
     size_t leaf = 0;
     size_t key;
-    char password[HAIL_PASSWORD_MAX + 2];
-    const char *given = read_password(request, password, sizeof password, &report);
+    struct sources from;
 
-    bool held = read_bundle(&bundle, request, given, &report);
-    hail_wipe(password, sizeof password);
+    sources_read(&from, request);
+    bool held = hail_bundle_read(&bundle, bytes_of(&from.file), from.given, &report);
+    sources_free(&from);
     // A server shows the certificate that it has the key of; a file without keys has its leaf
     // first.
     if (held && !hail_bundle_pair(&bundle, &leaf, &key, &no_pair) &&

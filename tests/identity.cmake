@@ -1,0 +1,4 @@
+# Certificates and keys: loading files, signatures, and what a client believes.
+hail_test(identity hail_crypto)
+hail_test(signature hail_crypto)
+hail_test(trust hail_crypto)
