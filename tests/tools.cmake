@@ -1,3 +1,6 @@
 # What the programs are made of.
 hail_test(histogram hail_tools)
+hail_test(plan hail_tools)
 hail_test(process hail_tools)
+hail_test(rooms hail_tools)
+hail_test(settings hail_tools)

@@ -1,5 +1,6 @@
 // hail-load.c: puts load on an echoing server, checks what comes back, and tells how fast it was
-// and what it cost. SPDX-License-Identifier: MIT
+// and what it cost.
+// SPDX-License-Identifier: MIT
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,10 @@ enum {
     EVENTS_PER_POLL = 64,
     COUNTERS_MAX = 128,
     PASSWORD_MAX = 1024,
-    FDS_BESIDE_CONNS = 64
+    FDS_BESIDE_CONNS = 64,
+    SHARDS_MAX = 255,          // hail.h: what
+    CONNS_MAX_DEFAULT = 16384, // 0 stands for
+    PLACE_LEN = 80
 };
 
 struct haild {
@@ -37,8 +41,9 @@ static void print_help(void)
            "  --check-config   read the file and what it names, say what is wrong, and exit\n"
            "  --version        print the version and exit\n"
            "  --help           print this and exit\n\n"
-           "SIGTERM or SIGINT: sends what is queued, prints the counters and exits with 0.\n"
-           "SIGUSR1: prints the counters.\n"
+           "SIGTERM or SIGINT: sends what is queued, prints the counters that are not 0 and exits "
+           "with 0.\n"
+           "SIGUSR1: prints all counters.\n"
            "Exit status: 0 good, 1 it could not start, 2 wrong usage.\n\n"
            "example: haild --config tools/haild.ini\n\n"
            "sections and keys of the file, with what is allowed or the default:\n");
@@ -69,7 +74,9 @@ static bool read_password(struct haild *haild)
 
     if (!path)
         return true;
-    FILE *file = fopen(path, "r");
+    FILE *file = fopen(path, "re");
+    if (file)
+        setvbuf(file, NULL, _IONBF, 0); // so that no copy of the password stays in a buffer
     if (!file || !fgets(haild->password, sizeof haild->password, file)) {
         fprintf(stderr, "haild: identity_password_file %s: %s\n", path,
                 file ? "is empty; its first line is the password" : strerror(errno));
@@ -83,25 +90,42 @@ static bool read_password(struct haild *haild)
     return true;
 }
 
+// As many shards as CPUs that we may use, where the file does not say.
+static void choose_shards(struct hail_config *config)
+{
+    cpu_set_t cpus;
+    int count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+
+    if (config->shard_count == 0)
+        config->shard_count = (uint16_t)(count < SHARDS_MAX ? count : SHARDS_MAX);
+}
+
 // A connection is a file descriptor: take as many as we may, and say so if they do not suffice.
 static void raise_fd_limit(const struct hail_config *config)
 {
     struct rlimit limit;
+    uint64_t conns_max = config->conns_max ? config->conns_max : CONNS_MAX_DEFAULT;
+    uint64_t fds = conns_max * config->shard_count + FDS_BESIDE_CONNS;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
-    uint64_t shards = config->shard_count ? config->shard_count : 1;
-    uint64_t conns = (config->conns_max ? config->conns_max : 16384) * shards + FDS_BESIDE_CONNS;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_max < conns)
+    if (limit.rlim_max < fds)
         fprintf(stderr,
-                "haild: warn: conns_max asks for %llu file descriptors and the hard limit is %llu: "
-                "raise it (LimitNOFILE= of the unit, ulimit -Hn), or lower conns_max\n",
-                (unsigned long long)conns, (unsigned long long)limit.rlim_max);
+                "haild: warn: conns_max and shard_count may need %llu file descriptors and the "
+                "limit is %llu: raise it (LimitNOFILE= of the unit, ulimit -Hn), or lower one\n",
+                (unsigned long long)fds, (unsigned long long)limit.rlim_max);
 }
 
-static void print_counters(const struct haild *haild)
+static void print_counter(bool all, const char *name, uint64_t value)
+{
+    if (all || value > 0)
+        printf("  %-28s %12llu\n", name, (unsigned long long)value);
+}
+
+// Prints all counters, or those that are not 0.
+static void print_counters(const struct haild *haild, bool all)
 {
     struct hail_counter counters[COUNTERS_MAX];
     size_t count = hail_stats(haild->endpoint, counters, COUNTERS_MAX);
@@ -109,14 +133,16 @@ static void print_counters(const struct haild *haild)
 
     printf("haild: counters\n");
     for (size_t i = 0; i < count && i < COUNTERS_MAX; i++)
-        printf("  %-28s %12llu\n", counters[i].name, (unsigned long long)counters[i].value);
-    printf("  %-28s %12llu\n", "answers_refused",
-           (unsigned long long)atomic_load_explicit(&haild->games.answers_refused,
-                                                    memory_order_relaxed));
-    for (size_t i = 0; i < config->handler_count; i++)
-        printf("  dropped_floor[%s%s] %llu\n",
-               config->handlers[i].kind == HAIL_HANDLER_RPC ? "rpc " : "", config->handlers[i].name,
-               (unsigned long long)hail_handler_drops(haild->endpoint, i));
+        print_counter(all, counters[i].name, counters[i].value);
+    print_counter(all, "answers_refused",
+                  atomic_load_explicit(&haild->games.answers_refused, memory_order_relaxed));
+    for (size_t i = 0; i < config->handler_count; i++) {
+        uint64_t drops = hail_handler_drops(haild->endpoint, i);
+        if (all || drops > 0)
+            printf("  dropped_floor[%s%s] %llu\n",
+                   config->handlers[i].kind == HAIL_HANDLER_RPC ? "rpc " : "",
+                   config->handlers[i].name, (unsigned long long)drops);
+    }
     printf("haild: end\n");
     fflush(stdout);
 }
@@ -141,7 +167,7 @@ static void serve(struct haild *haild, int signals)
             continue;
         if (signal.ssi_signo != SIGUSR1)
             return;
-        print_counters(haild);
+        print_counters(haild, true);
     }
 }
 
@@ -154,18 +180,30 @@ static int open_signals(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGUSR1);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-static void print_memory(const struct haild *haild)
+// Writes ADDRESS:PORT as people write it, and as hail-load takes it.
+static void write_place(char place[PLACE_LEN], const struct hail_config *config, uint16_t port)
 {
+    const char *address = config->address ? config->address : "::";
+    bool is_v6 = strchr(address, ':') != NULL;
+
+    snprintf(place, PLACE_LEN, "%s%s%s:%u", is_v6 ? "[" : "", address, is_v6 ? "]" : "", port);
+}
+
+static void print_start(const struct haild *haild, const char *place)
+{
+    const struct hail_config *config = &haild->settings.config;
     struct hail_memory memory = {.size = sizeof memory};
 
     hail_memory(haild->endpoint, &memory);
     fprintf(stderr,
-            "haild: memory: %llu bytes for each of conns_max connections, %.1f MiB reserved in all "
-            "and used as needed\n",
+            "haild: profile mlapi on %s, game %s, %u shard%s; memory: %llu bytes a connection, "
+            "%.1f MiB reserved in all and used as needed\n",
+            place, haild->settings.game == SETTINGS_GAME_ECHO ? "echo" : "relay",
+            config->shard_count, config->shard_count == 1 ? "" : "s",
             (unsigned long long)memory.per_conn, (double)memory.total / (1 << 20));
 }
 
@@ -173,7 +211,12 @@ static int run(struct haild *haild, bool check_only)
 {
     struct hail_config *config = &haild->settings.config;
     int signals = open_signals();
+    char place[PLACE_LEN];
 
+    if (signals < 0) {
+        fprintf(stderr, "haild: signalfd: %s\n", strerror(errno));
+        return EXIT_FAILURE;
+    }
     if (check_only) {
         config->address = "127.0.0.1";
         config->port = 0;
@@ -182,21 +225,23 @@ static int run(struct haild *haild, bool check_only)
     config->on_event = haild->settings.game == SETTINGS_GAME_ECHO ? on_event : NULL;
     config->user = haild;
     config->takes_unknown_names = true;
+    choose_shards(config);
     raise_fd_limit(config);
+    write_place(place, config, config->port);
     enum hail_status status = hail_server_start(&haild->endpoint, config);
     explicit_bzero(haild->password, sizeof haild->password);
     if (status != HAIL_OK) {
-        fprintf(stderr, "haild: cannot start: %s\n", hail_strerror(status));
+        fprintf(stderr, "haild: cannot start on %s: %s\n", place, hail_strerror(status));
         return EXIT_FAILURE;
     }
-    print_memory(haild);
+    write_place(place, config, hail_port(haild->endpoint));
+    print_start(haild, place);
     if (!check_only) {
-        const char *address = config->address ? config->address : "[::]";
-        printf("haild: ready on %s:%u\n", address, hail_port(haild->endpoint));
+        printf("haild: ready on %s\n", place);
         fflush(stdout);
         serve(haild, signals);
         hail_drain(haild->endpoint, haild->settings.drain_ms);
-        print_counters(haild);
+        print_counters(haild, false);
     }
     hail_stop(haild->endpoint, 0);
     rooms_cleanup(&haild->games.rooms);
@@ -217,7 +262,8 @@ int main(int argc, char **argv)
     bool check_only = false;
     int option;
 
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
         switch (option) {
         case 'c':
             path = optarg;
@@ -232,7 +278,8 @@ int main(int argc, char **argv)
             print_help();
             return EXIT_SUCCESS;
         default:
-            fprintf(stderr, "haild: see haild --help\n");
+            fprintf(stderr, "haild: %s: %s; see haild --help\n", argv[optind - 1],
+                    option == ':' ? "needs a value" : "no such option");
             return EXIT_USAGE;
         }
     }
@@ -245,7 +292,7 @@ int main(int argc, char **argv)
     if (settings_read(&haild.settings, path, stderr) && read_password(&haild))
         status = run(&haild, check_only);
     if (check_only && status == EXIT_SUCCESS)
-        printf("haild: %s is good\n", path);
+        printf("haild: %s: ok\n", path);
     settings_cleanup(&haild.settings);
     return status;
 }

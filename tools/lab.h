@@ -1,5 +1,6 @@
 // lab.h: the clients that make the load: joining, handshakes by the thousand, idle connections.
-// What they send and check once they have joined is in traffic.h. SPDX-License-Identifier: MIT
+// What they send and check once they have joined is in traffic.h.
+// SPDX-License-Identifier: MIT
 //
 // Threads  One thread conducts: it connects, starts and ends a run, and waits. Events arrive on the
 //          client's shards. Each shard has a lane, which it alone writes while something runs; each

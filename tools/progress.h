@@ -1,5 +1,6 @@
 // progress.h: a line that tells how far a long run is: once a second in a terminal, where it
-// overwrites itself, every five in a log. SPDX-License-Identifier: MIT
+// overwrites itself, every five in a log.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_TOOLS_PROGRESS_H
 #define HAIL_TOOLS_PROGRESS_H
 

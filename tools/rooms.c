@@ -13,7 +13,11 @@ static int compare(const void *a, const void *b)
 
     if (one->name_len != other->name_len)
         return one->name_len < other->name_len ? -1 : 1;
-    return one->name_len == 0 ? 0 : memcmp(one->name, other->name, one->name_len);
+    for (size_t i = 0; i < one->name_len; i++) {
+        if (one->name[i] != other->name[i])
+            return one->name[i] < other->name[i] ? -1 : 1;
+    }
+    return 0;
 }
 
 static void free_room(void *room_pointer)

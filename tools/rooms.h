@@ -1,5 +1,6 @@
 // rooms.h: who is in which room, for the relay. Rooms are named by their members' connection data,
-// and are there as long as somebody is in them. One thread's. SPDX-License-Identifier: MIT
+// and are there as long as somebody is in them. One thread's.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_TOOLS_ROOMS_H
 #define HAIL_TOOLS_ROOMS_H
 

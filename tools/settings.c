@@ -1,7 +1,9 @@
 // settings.c: see settings.h. One table says what there is; reading, checking and help come from
-// it. SPDX-License-Identifier: MIT
+// it.
+// SPDX-License-Identifier: MIT
 #include "tools/settings.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
@@ -14,6 +16,7 @@ enum kind {
     KIND_U64,
     KIND_BOOL,
     KIND_TEXT,
+    KIND_ADDRESS,
     KIND_FLOOR,
     KIND_GAME,
     KIND_LOG_LEVEL,
@@ -28,7 +31,7 @@ struct option {
     const char *key;
     enum kind kind;
     size_t offset; // of what it sets
-    uint64_t min;
+    uint64_t min;  // of what is not 0: 0 is always taken, as the default or "none"
     uint64_t max;
     const char *help;
 };
@@ -44,7 +47,7 @@ static const struct option options[] = {
      "debug, info, warn or error; info"},
     {"server", "profile", KIND_PROFILE, CONFIG(profile), 0, 0,
      "mlapi; required, since it is off unless asked for"},
-    {"server", "address", KIND_TEXT, CONFIG(address), 0, 0,
+    {"server", "address", KIND_ADDRESS, CONFIG(address), 0, 0,
      "numeric address to listen on; every one"},
     {"server", "port", KIND_U16, CONFIG(port), 0, 65535, "0: the kernel chooses"},
     {"server", "identity_file", KIND_TEXT, CONFIG(identity_file), 0, 0,
@@ -59,26 +62,27 @@ static const struct option options[] = {
      "least protection of what has no floor of its own"},
     {"server", "shard_count", KIND_U16, CONFIG(shard_count), 0, 255,
      "worker threads; 0: one for each CPU"},
-    {"server", "conns_max", KIND_U32, CONFIG(conns_max), 0, 1048576,
+    {"server", "conns_max", KIND_U32, CONFIG(conns_max), 1, 1048576,
      "connections per shard; 16384"},
-    {"server", "handshakes_max", KIND_U32, CONFIG(handshakes_max), 0, UINT32_MAX,
+    {"server", "handshakes_max", KIND_U32, CONFIG(handshakes_max), 1, UINT32_MAX,
      "unfinished ones per shard; 4096"},
-    {"server", "message_max", KIND_U32, CONFIG(message_max), 0, 16777216,
+    {"server", "message_max", KIND_U32, CONFIG(message_max), 16, 16777216,
      "bytes of a message; 65536"},
-    {"server", "conn_data_max", KIND_U32, CONFIG(conn_data_max), 0, 4096,
+    {"server", "conn_data_max", KIND_U32, CONFIG(conn_data_max), 1, 4096,
      "bytes of connection data; 1024"},
-    {"server", "unsent_max", KIND_U32, CONFIG(unsent_max), 0, 1073741824,
+    {"server", "unsent_max", KIND_U32, CONFIG(unsent_max), 4096, 1073741824,
      "bytes waiting for one connection; 1 MiB"},
     {"server", "buffers_max", KIND_U64, CONFIG(buffers_max), 0, UINT64_C(1) << 40,
      "bytes waiting per shard; 64 MiB"},
-    {"server", "calls_max", KIND_U32, CONFIG(calls_max), 0, 4096,
+    {"server", "calls_max", KIND_U32, CONFIG(calls_max), 1, 4096,
      "RPCs that await a response, per connection; 16"},
-    {"server", "handshake_timeout_ms", KIND_U32, CONFIG(handshake_timeout_ms), 0, UINT32_MAX,
+    {"server", "handshake_timeout_ms", KIND_U32, CONFIG(handshake_timeout_ms), 1, UINT32_MAX,
      "10000"},
     {"server", "idle_timeout_ms", KIND_U32, CONFIG(idle_timeout_ms), 0, UINT32_MAX, "0: never"},
-    {"server", "stall_timeout_ms", KIND_U32, CONFIG(stall_timeout_ms), 0, UINT32_MAX, "30000"},
-    {"server", "command_queue_bytes", KIND_U32, CONFIG(command_queue_bytes), 0, 536870912, "4 MiB"},
-    {"server", "event_queue_bytes", KIND_U32, CONFIG(event_queue_bytes), 0, 536870912, "16 MiB"},
+    {"server", "stall_timeout_ms", KIND_U32, CONFIG(stall_timeout_ms), 1, UINT32_MAX, "30000"},
+    {"server", "command_queue_bytes", KIND_U32, CONFIG(command_queue_bytes), 4096, 536870912,
+     "4 MiB"},
+    {"server", "event_queue_bytes", KIND_U32, CONFIG(event_queue_bytes), 4096, 536870912, "16 MiB"},
     {"mlapi", "protocol_version", KIND_U16, CONFIG(mlapi.protocol_version), 0, 65535, "0"},
     {"mlapi", "scenes", KIND_SCENES, OWN(scenes), 0, 0,
      "names, separated by commas; may be repeated"},
@@ -121,8 +125,8 @@ static void fault(struct reading *reading, const char *section, const char *key,
                   const char *what)
 {
     reading->bad = true;
-    fprintf(reading->errors, "%s:%u: [%s] %s = %s: %s\n", reading->path, reading->line, section,
-            key, value, what);
+    fprintf(reading->errors, "haild: %s:%u: [%s] %s = %s: %s\n", reading->path, reading->line,
+            section, key, value, what);
 }
 
 static char *keep_text(struct reading *reading, const char *text)
@@ -135,7 +139,7 @@ static char *keep_text(struct reading *reading, const char *text)
         return copy;
     }
     reading->bad = true;
-    fprintf(reading->errors, "%s:%u: too many strings\n", reading->path, reading->line);
+    fprintf(reading->errors, "haild: %s:%u: too many strings\n", reading->path, reading->line);
     return NULL;
 }
 
@@ -206,9 +210,11 @@ static void set_number(struct reading *reading, const struct option *option, con
     uint64_t number;
     char what[96];
 
-    if (!parse_number(value, &number) || number < option->min || number > option->max) {
-        snprintf(what, sizeof what, "must be a number from %llu to %llu",
-                 (unsigned long long)option->min, (unsigned long long)option->max);
+    bool is_number = parse_number(value, &number);
+    if (!is_number || (number != 0 && number < option->min) || number > option->max) {
+        snprintf(what, sizeof what, "must be a number from %llu to %llu%s",
+                 (unsigned long long)option->min, (unsigned long long)option->max,
+                 option->min > 1 ? ", or 0 for the default" : "");
         fault(reading, option->section, option->key, value, what);
     } else if (option->kind == KIND_U16) {
         *(uint16_t *)place = (uint16_t)number;
@@ -224,11 +230,17 @@ static void set_word(struct reading *reading, const struct option *option, const
                      const char *const *words, unsigned first, unsigned *place)
 {
     int found = place_of(words, value);
+    char what[96];
+    size_t len = 0;
 
-    if (found >= 0)
+    if (found >= 0) {
         *place = first + (unsigned)found;
-    else
-        fault(reading, option->section, option->key, value, option->help);
+        return;
+    }
+    for (int i = 0; words[i]; i++)
+        len += (size_t)snprintf(what + len, sizeof what - len, "%s%s", i == 0 ? "must be " : " or ",
+                                words[i]);
+    fault(reading, option->section, option->key, value, what);
 }
 
 static void set_bool(struct reading *reading, const struct option *option, const char *value,
@@ -241,6 +253,18 @@ static void set_bool(struct reading *reading, const struct option *option, const
         *place = found % 2 == 1;
     else
         fault(reading, option->section, option->key, value, "must be true or false");
+}
+
+static void set_address(struct reading *reading, const struct option *option, const char *value,
+                        const char **place)
+{
+    uint8_t address[sizeof(struct in6_addr)];
+
+    if (inet_pton(AF_INET, value, address) == 1 || inet_pton(AF_INET6, value, address) == 1)
+        *place = keep_text(reading, value);
+    else
+        fault(reading, option->section, option->key, value,
+              "must be a numeric IPv4 or IPv6 address, such as 127.0.0.1 or ::");
 }
 
 static void set_option(struct reading *reading, const struct option *option, const char *value)
@@ -262,6 +286,9 @@ static void set_option(struct reading *reading, const struct option *option, con
         return;
     case KIND_TEXT:
         *(const char **)place = keep_text(reading, value);
+        return;
+    case KIND_ADDRESS:
+        set_address(reading, option, value, place);
         return;
     case KIND_FLOOR:
         set_word(reading, option, value, floor_words, 0, place);
@@ -369,7 +396,8 @@ static char *next_line(char *line, int size, void *stream)
     if (strlen(got) >= LINE_LEN && got[strlen(got) - 1] != '\n') {
         reading->bad = true;
         fprintf(reading->errors,
-                "%s:%u: line is longer than %d bytes; scenes and prefab_hashes may be repeated\n",
+                "haild: %s:%u: line is longer than %d bytes; scenes and prefab_hashes may be "
+                "repeated\n",
                 reading->path, reading->line, LINE_LEN - 1);
         int byte;
         while ((byte = fgetc(reading->file)) != EOF && byte != '\n')
@@ -393,18 +421,19 @@ bool settings_read(struct settings *settings, const char *path, FILE *errors)
 
     reading.file = fopen(path, "r");
     if (!reading.file) {
-        fprintf(errors, "%s: %s; give a readable file with --config\n", path, strerror(errno));
+        fprintf(errors, "haild: %s: %s; give a readable file with --config\n", path,
+                strerror(errno));
         return false;
     }
     int first_bad_line = ini_parse_stream(next_line, &reading, on_pair, &reading);
     fclose(reading.file);
     if (first_bad_line != 0) {
-        fprintf(errors, "%s:%d: neither a [section], a comment, nor KEY = VALUE\n", path,
+        fprintf(errors, "haild: %s:%d: neither a [section], a comment, nor KEY = VALUE\n", path,
                 first_bad_line);
         return false;
     }
     if (settings->config.profile == HAIL_PROFILE_NONE && !reading.bad) {
-        fprintf(errors, "%s: [server] profile is missing; write profile = mlapi\n", path);
+        fprintf(errors, "haild: %s: [server] profile is missing; write profile = mlapi\n", path);
         return false;
     }
     return !reading.bad;

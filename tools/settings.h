@@ -1,5 +1,6 @@
 // settings.h: haild's INI file, read and checked: every fault is told with its line, the key, and
-// what is allowed there. SPDX-License-Identifier: MIT
+// what is allowed there.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_TOOLS_SETTINGS_H
 #define HAIL_TOOLS_SETTINGS_H
 

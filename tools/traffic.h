@@ -1,5 +1,6 @@
 // traffic.h: messages from joined clients to an echoing server, and what comes back: every one is
-// checked, timed and accounted for. SPDX-License-Identifier: MIT
+// checked, timed and accounted for.
+// SPDX-License-Identifier: MIT
 //
 // Closed loop: a connection sends its next message when one is back. Open loop (a rate): messages
 // are sent on a schedule that does not wait for the server, and their latency counts from when they

@@ -1,0 +1,146 @@
+// test_plan.c: hail-load's command line: what each wrong one is told, and what right ones mean.
+// SPDX-License-Identifier: MIT
+#include "tests/vectors.h"
+#include "tools/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/hail.h"
+
+enum {
+    ARGUMENTS_MAX = 16
+};
+
+static const struct {
+    const char *why;
+    const char *line; // after the program's name, split at spaces
+    const char *want; // part of what is told
+} faults[] = {
+    {"nothing", "", "needs --connect HOST:PORT"},
+    {"no such option", "--bogus", "--bogus: no such option"},
+    {"no value", "--connect", "--connect: needs a value"},
+    {"an argument too many", "--connect h:1 more", "more"},
+    {"no port", "--connect h", "must be HOST:PORT"},
+    {"no host", "--connect :1", "must be HOST:PORT"},
+    {"port 0", "--connect h:0", "from 1 to 65535"},
+    {"port too large", "--connect h:65536", "from 1 to 65535"},
+    {"IPv6 without brackets", "--connect ::1:7777", "[::1]:7777"},
+    {"empty brackets", "--connect []:1", "must be HOST:PORT"},
+    {"negative", "--connect h:1 --connections -1", "--connections -1: must be a whole number"},
+    {"a tail", "--connect h:1 --connections 1k", "must be a whole number"},
+    {"size below the header", "--connect h:1 --size 23", "from 24 to"},
+    {"an empty size", "--connect h:1 --size 128,", "must be a whole number"},
+    {"too many sizes", "--connect h:1 --size 24,24,24,24,24,24,24,24,24,24,24,24,24,24,24,24,24",
+     "up to 16"},
+    {"unknown flag", "--connect h:1 --flags some", "plain, encrypted, authenticated, both, or all"},
+    {"an empty flag", "--connect h:1 --flags plain,", "plain, encrypted, authenticated, both"},
+    {"a long flag", "--connect h:1 --flags plainplainplainplainplainplainplain", "--flags"},
+    {"no time", "--connect h:1 --duration 0", "must be seconds from 0.1"},
+    {"not a time", "--connect h:1 --warmup nan", "must be seconds from 0"},
+    {"two ways to pace", "--connect h:1 --rate 5 --outstanding 2", "exclude each other"},
+    {"protection without a key", "--connect h:1 --no-encryption --flags both",
+     "only --flags plain"},
+    {"signed without a key", "--connect h:1 --no-encryption --sign", "exclude each other"},
+    {"trust without a certificate", "--connect h:1 --trust f", "--trust needs --sign"},
+    {"data file missing", "--connect h:1 --data-file /nonexistent", "No such file"},
+};
+
+static struct plan plan;
+static char told[4096];
+
+static enum plan_result read_line(const char *line)
+{
+    char *words = strdup(line);
+    char *argv[ARGUMENTS_MAX + 1] = {(char *)(uintptr_t) "hail-load"};
+    int argc = 1;
+    char *rest = NULL;
+    FILE *errors = fmemopen(told, sizeof told, "w");
+    FILE *out = fopen("/dev/null", "w");
+
+    ck_assert(words && errors && out);
+    for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+        argv[argc++] = word;
+    enum plan_result result = plan_read(&plan, argc, argv, out, errors);
+    fclose(errors);
+    fclose(out);
+    free(words);
+    return result;
+}
+
+START_TEST(test_fault)
+{
+    memset(told, 0, sizeof told);
+    ck_assert_msg(read_line(faults[_i].line) == PLAN_WRONG, "%s: taken", faults[_i].why);
+    ck_assert_msg(strstr(told, faults[_i].want) != NULL, "%s: %s", faults[_i].why, told);
+    ck_assert_msg(strncmp(told, "hail-load: ", 11) == 0 &&
+                      strchr(told, '\n') == strrchr(told, '\n'),
+                  "%s: one line: %s", faults[_i].why, told);
+}
+END_TEST
+
+START_TEST(test_shown)
+{
+    ck_assert_int_eq(read_line("--bogus --help"), PLAN_WRONG); // in order
+    ck_assert_int_eq(read_line("--help"), PLAN_SHOWN);
+    ck_assert_int_eq(read_line("--version"), PLAN_SHOWN);
+}
+END_TEST
+
+START_TEST(test_defaults)
+{
+    ck_assert_int_eq(read_line("--connect localhost:7777"), PLAN_GOOD);
+    ck_assert_str_eq(plan.host, "localhost");
+    ck_assert_uint_eq(plan.port, 7777);
+    ck_assert(plan.measures_messages);
+    ck_assert_uint_eq(plan.flags_count, 1);
+    ck_assert_uint_eq(plan.flags[0], HAIL_ENCRYPTED | HAIL_AUTHENTICATED);
+    ck_assert_uint_eq(plan.outstanding, 1);
+    ck_assert_uint_eq(plan.rate, 0);
+    ck_assert(plan.encryption && plan.scene_management && !plan.sign);
+    ck_assert_int_eq(read_line("--connect [::1]:1 --no-encryption"), PLAN_GOOD);
+    ck_assert_str_eq(plan.host, "::1");
+    ck_assert_uint_eq(plan.flags[0], HAIL_PLAIN);
+}
+END_TEST
+
+START_TEST(test_lists)
+{
+    ck_assert_int_eq(read_line("--connect h:1 --flags both,plain,both --size 24,1000"), PLAN_GOOD);
+    ck_assert_uint_eq(plan.flags_count, 2); // each once, in the order given
+    ck_assert_uint_eq(plan.flags[0], HAIL_ENCRYPTED | HAIL_AUTHENTICATED);
+    ck_assert_uint_eq(plan.flags[1], HAIL_PLAIN);
+    ck_assert_uint_eq(plan.size_count, 2);
+    ck_assert_uint_eq(plan.sizes[1], 1000);
+    ck_assert_int_eq(read_line("--connect h:1 --flags all"), PLAN_GOOD);
+    ck_assert_uint_eq(plan.flags_count, 4);
+}
+END_TEST
+
+START_TEST(test_what_is_measured)
+{
+    ck_assert_int_eq(read_line("--connect h:1 --handshakes 10"), PLAN_GOOD);
+    ck_assert(!plan.measures_messages);
+    ck_assert_int_eq(read_line("--connect h:1 --idle 10"), PLAN_GOOD);
+    ck_assert(!plan.measures_messages);
+    ck_assert_int_eq(read_line("--connect h:1 --handshakes 10 --flags plain"), PLAN_GOOD);
+    ck_assert(plan.measures_messages);
+    ck_assert_int_eq(read_line("--connect h:1 --data room"), PLAN_GOOD);
+    ck_assert_uint_eq(plan.data_len, 4);
+    ck_assert_int_eq(memcmp(plan.data, "room", 4), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("plan");
+    TCase *tests = tcase_create("plan");
+
+    tcase_add_loop_test(tests, test_fault, 0, sizeof faults / sizeof *faults);
+    tcase_add_test(tests, test_shown);
+    tcase_add_test(tests, test_defaults);
+    tcase_add_test(tests, test_lists);
+    tcase_add_test(tests, test_what_is_measured);
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}

@@ -1,0 +1,195 @@
+// test_settings.c: haild's INI file: what each bad line is told, and what good ones set.
+// SPDX-License-Identifier: MIT
+#include "tests/vectors.h"
+#include "tools/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GOOD "[server]\nprofile = mlapi\n"
+
+static const struct {
+    const char *why;
+    const char *text;
+    const char *want; // part of what is told
+} faults[] = {
+    {"no profile", "[server]\nport = 1\n", "[server] profile is missing; write profile = mlapi"},
+    {"empty file", "", "profile is missing"},
+    {"unknown section", GOOD "[colours]\nred = 1\n", ":4: [colours] red = 1: no such section"},
+    {"unknown key", GOOD "colour = red\n", ":3: [server] colour = red: no such key"},
+    {"a key of another section", GOOD "game = echo\n", ":3: [server] game = echo: no such key"},
+    {"outside of sections", "port = 1\n" GOOD, ":1: [] port = 1: no such section"},
+    {"no key", GOOD "= 7\n", ":3: [server]"},
+    {"not a pair", GOOD "hello\n", ":3: neither a [section], a comment, nor KEY = VALUE"},
+    {"given twice", GOOD "port = 1\nport = 1\n", ":4: [server] port = 1: is given twice"},
+    {"profile unknown", "[server]\nprofile = quic\n", ":2: [server] profile = quic: must be mlapi"},
+    {"no number", GOOD "port = many\n",
+     ":3: [server] port = many: must be a number from 0 to 65535"},
+    {"empty number", GOOD "port =\n", "must be a number from 0 to 65535"},
+    {"negative", GOOD "port = -1\n", "must be a number from 0 to 65535"},
+    {"a tail", GOOD "port = 12x\n", "must be a number from 0 to 65535"},
+    {"too large", GOOD "port = 65536\n", "must be a number from 0 to 65535"},
+    {"larger than any", GOOD "port = 99999999999999999999999\n", "must be a number"},
+    {"more shards than there may be", GOOD "shard_count = 256\n", "from 0 to 255"},
+    {"too small", GOOD "message_max = 15\n",
+     "[server] message_max = 15: must be a number from 16 to 16777216, or 0 for the default"},
+    {"too many connections", GOOD "conns_max = 1048577\n", "from 1 to 1048576"},
+    {"a name for an address", GOOD "address = localhost\n",
+     "[server] address = localhost: must be a numeric IPv4 or IPv6 address"},
+    {"an empty address", GOOD "address =\n", "must be a numeric"},
+    {"not a truth", GOOD "[mlapi]\nenable_encryption = perhaps\n",
+     ":4: [mlapi] enable_encryption = perhaps: must be true or false"},
+    {"hash size", GOOD "[mlapi]\nrpc_hash_size = 8\n", "must be 16 or 32 or 64"},
+    {"a prefab that is no number", GOOD "[mlapi]\nprefab_hashes = 1, x\n",
+     "[mlapi] prefab_hashes = 1, x: must be up to 4096 numbers"},
+    {"a scene without a name", GOOD "[mlapi]\nscenes = a, ,b\n", "must be up to 256 names"},
+    {"game", GOOD "[haild]\ngame = chess\n", ":4: [haild] game = chess: must be echo or relay"},
+    {"log level", GOOD "[haild]\nlog_level = loud\n", "must be debug or info or warn or error"},
+    {"floor", GOOD "default_floor = some\n",
+     "[server] default_floor = some: must be none or encrypted or authenticated or both"},
+    {"floor of a name", GOOD "[floors]\nchat = some\n",
+     ":4: [floors] chat = some: must be none, encrypted, authenticated or both"},
+    {"a name twice", GOOD "[floors]\na = both\na = none\n",
+     ":5: [floors] a = none: is given twice"},
+    {"an RPC twice", GOOD "[rpc_floors]\nA/AInt32 = both\nA = none\n", ":5: [rpc_floors] A = none"},
+    {"a password on its own", GOOD "identity_password = x\n", "no such key"},
+};
+
+// Reads a text as a file. Returns what was told, to be freed.
+static char *read_text(struct settings *settings, const char *text, bool *good)
+{
+    char path[] = "/tmp/test_settings_XXXXXX";
+    char *told = NULL;
+    size_t told_len = 0;
+    int fd = mkstemp(path);
+    FILE *errors = open_memstream(&told, &told_len);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_ptr_nonnull(errors);
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    *good = settings_read(settings, path, errors);
+    fclose(errors);
+    unlink(path);
+    return told;
+}
+
+static struct settings settings; // large
+
+START_TEST(test_fault)
+{
+    bool good;
+    char *told = read_text(&settings, faults[_i].text, &good);
+
+    ck_assert_msg(!good, "%s: taken", faults[_i].why);
+    ck_assert_msg(strstr(told, faults[_i].want) != NULL, "%s: %s", faults[_i].why, told);
+    ck_assert_msg(strncmp(told, "haild: ", 7) == 0, "%s: %s", faults[_i].why, told);
+    free(told);
+    settings_cleanup(&settings);
+}
+END_TEST
+
+START_TEST(test_all_faults_at_once)
+{
+    bool good;
+    char *told = read_text(&settings, GOOD "port = x\nconns_max = y\n[mlapi]\nz = 1\n", &good);
+
+    ck_assert(!good);
+    ck_assert_ptr_nonnull(strstr(told, ":3:"));
+    ck_assert_ptr_nonnull(strstr(told, ":4:"));
+    ck_assert_ptr_nonnull(strstr(told, ":6:"));
+    free(told);
+    settings_cleanup(&settings);
+}
+END_TEST
+
+START_TEST(test_long_line)
+{
+    char text[600] = GOOD "[mlapi]\nscenes = ";
+    bool good;
+
+    memset(text + strlen(text), 'a', 400);
+    strncat(text, "\n", 2);
+    char *told = read_text(&settings, text, &good);
+    ck_assert(!good);
+    ck_assert_msg(strstr(told, ":4: line is longer than") != NULL, "%s", told);
+    free(told);
+    settings_cleanup(&settings);
+}
+END_TEST
+
+START_TEST(test_missing_file)
+{
+    char *told = NULL;
+    size_t told_len = 0;
+    FILE *errors = open_memstream(&told, &told_len);
+
+    ck_assert(!settings_read(&settings, "/nonexistent/haild.ini", errors));
+    fclose(errors);
+    ck_assert_msg(strstr(told, "/nonexistent/haild.ini: No such file") != NULL, "%s", told);
+    free(told);
+    settings_cleanup(&settings);
+}
+END_TEST
+
+START_TEST(test_everything)
+{
+    static const char text[] =
+        "; a comment\n# and one more\n" GOOD "address = ::1\nport = 7777\nconns_max = 100\n"
+        "idle_timeout_ms = 5\nbuffers_max = 8589934592\ndefault_floor = encrypted\n"
+        "identity_file = a file\nidentity_password_file = b\n"
+        "[haild]\ngame = relay\ndrain_ms = 0\nlog_level = error\n"
+        "[mlapi]\nscenes = Lobby, Arena\nscenes = Last\nprefab_hashes = 0x10, 7\n"
+        "enable_encryption = off\nsign_key_exchange = yes\nrpc_hash_size = 64\n"
+        "[floors]\ntrade = both\n[rpc_floors]\nMove/MoveInt32 = authenticated\ntrade = none\n";
+    const struct hail_config *config = &settings.config;
+    bool good;
+    char *told = read_text(&settings, text, &good);
+
+    ck_assert_msg(good, "%s", told);
+    ck_assert_str_eq(told, "");
+    ck_assert_int_eq(config->profile, HAIL_PROFILE_MLAPI);
+    ck_assert_str_eq(config->address, "::1");
+    ck_assert_uint_eq(config->port, 7777);
+    ck_assert_uint_eq(config->conns_max, 100);
+    ck_assert_uint_eq(config->idle_timeout_ms, 5);
+    ck_assert_uint_eq(config->buffers_max, UINT64_C(8589934592));
+    ck_assert_uint_eq(config->default_floor, HAIL_ENCRYPTED);
+    ck_assert_str_eq(config->identity_file, "a file");
+    ck_assert_str_eq(settings.identity_password_file, "b");
+    ck_assert_int_eq(settings.game, SETTINGS_GAME_RELAY);
+    ck_assert_uint_eq(settings.drain_ms, 0);
+    ck_assert_int_eq(settings.log_level, HAIL_LOG_ERROR);
+    ck_assert_uint_eq(config->mlapi.scene_count, 3);
+    ck_assert_str_eq(config->mlapi.scenes[1], "Arena");
+    ck_assert_str_eq(config->mlapi.scenes[2], "Last");
+    ck_assert_uint_eq(config->mlapi.prefab_count, 2);
+    ck_assert_uint_eq(config->mlapi.prefab_hashes[0], 16);
+    ck_assert(!config->mlapi.enable_encryption);
+    ck_assert(config->mlapi.sign_key_exchange);
+    ck_assert(config->mlapi.enable_scene_management); // as MLAPI has it
+    ck_assert_int_eq(config->mlapi.rpc_hash_size, HAIL_HASH_64);
+    ck_assert_uint_eq(config->handler_count, 3);
+    ck_assert_str_eq(config->handlers[1].name, "Move");
+    ck_assert_str_eq(config->handlers[1].signature, "MoveInt32");
+    ck_assert_int_eq(config->handlers[1].kind, HAIL_HANDLER_RPC);
+    ck_assert_uint_eq(config->handlers[1].floor, HAIL_AUTHENTICATED);
+    free(told);
+    settings_cleanup(&settings);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("settings");
+    TCase *tests = tcase_create("settings");
+
+    tcase_add_loop_test(tests, test_fault, 0, sizeof faults / sizeof *faults);
+    tcase_add_test(tests, test_all_faults_at_once);
+    tcase_add_test(tests, test_long_line);
+    tcase_add_test(tests, test_missing_file);
+    tcase_add_test(tests, test_everything);
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}
