@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -363,7 +364,8 @@ static bool believe(void *user, const struct hail_certificate *certificate, cons
         return true;
     if (believed) {
         report->fault = HAIL_FAULT_CHAIN;
-        strcpy(report->text, "the application's own check refused the server's certificate");
+        snprintf(report->text, sizeof report->text, "%s",
+                 "the application's own check refused the server's certificate");
     }
     return false;
 }

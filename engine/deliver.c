@@ -34,7 +34,7 @@ static void put_in_queue(struct hail_shard *shard, void *record, const struct ha
         own->data = tail;
     }
     if (event->text) {
-        strcpy((char *)tail + event->len, event->text);
+        memcpy(tail + event->len, event->text, strlen(event->text) + 1);
         own->text = (char *)tail + event->len;
     }
     hail_mailbox_commit(record);

@@ -1,10 +1,12 @@
-// shard.h: a shard is everything one worker owns -- connections, timers, pools, counters -- and no
+// shard.h: everything one worker owns, driven from outside.
+// SPDX-License-Identifier: MIT
+//
+// A shard is everything one worker owns -- connections, timers, pools, counters -- and no
 // way to reach the outside. Time and bytes come in as arguments, work for the outside is pulled
 // with hail_shard_output. An I/O backend drives it in production, a test or simulator elsewhere,
 // and it cannot tell which.
 //
 // Threads  All of a shard's calls are made by one thread, but where it says otherwise.
-// SPDX-License-Identifier: MIT
 #ifndef HAIL_ENGINE_SHARD_H
 #define HAIL_ENGINE_SHARD_H
 

@@ -1,6 +1,7 @@
 // stream.c: what a connection receives: frames out of the stream, messages out of the session, and
 // each to the application once its floor is met.
 // SPDX-License-Identifier: MIT
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/conn.h"
@@ -167,6 +168,19 @@ static bool tell_connected(struct hail_shard *shard, uint32_t slot)
     return true;
 }
 
+// Ends a connection whose session will not go on, with what the session said of it.
+static void end_for(struct hail_shard *shard, uint32_t slot, enum hail_verdict verdict)
+{
+    const struct hail_fault_report *report = &shard->result.report;
+    char text[HAIL_FAULT_TEXT_MAX + 32]; // and the fault's name
+
+    if (report->fault != HAIL_FAULT_NONE)
+        snprintf(text, sizeof text, "%s: %s", hail_fault_name(report->fault), report->text);
+    else
+        snprintf(text, sizeof text, "%s", report->text);
+    hail_conn_end(shard, slot, reason_for(verdict), false, text[0] ? text : NULL);
+}
+
 // One whole message. False: there is no room for what it may lead to, and it is untouched.
 static bool take_message(struct hail_shard *shard, uint32_t slot, uint8_t *message, size_t len)
 {
@@ -187,8 +201,7 @@ static bool take_message(struct hail_shard *shard, uint32_t slot, uint8_t *messa
         act_on_result(shard, slot, &delivery);
     hail_deliver_abandon(&delivery);
     if (verdict != HAIL_ACCEPT && shard->result.close)
-        hail_conn_end(shard, slot, reason_for(verdict), false,
-                      shard->result.report.fault ? shard->result.report.text : NULL);
+        end_for(shard, slot, verdict);
     return true;
 }
 

@@ -20,7 +20,7 @@ static void record(struct world_end *end, const struct hail_event *event)
     own->event.data = own->data;
     own->text[0] = 0;
     if (event->text)
-        strcpy(own->text, event->text);
+        snprintf(own->text, sizeof own->text, "%s", event->text);
 }
 
 static void on_event(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)

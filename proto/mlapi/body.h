@@ -24,7 +24,8 @@ HAIL_MUST_USE bool hail_mlapi_hail_read(struct hail_mlapi_hail_body *hail, bool 
 size_t hail_mlapi_hail_write(uint8_t *out, size_t capacity, const struct hail_mlapi_hail_body *hail,
                              bool is_signed);
 
-// A hail response is one byte array: the client's public part.
+// hail_mlapi_hail_response_read and _write: a hail response is one byte array, the client's public
+// part.
 HAIL_MUST_USE bool hail_mlapi_hail_response_read(struct hail_bytes *public_part,
                                                  struct hail_bytes body);
 size_t hail_mlapi_hail_response_write(uint8_t *out, size_t capacity, struct hail_bytes public_part);
