@@ -1,5 +1,5 @@
-# Fuzz targets are always built, so they cannot rot: with HAIL_FUZZ they fuzz (tests/fuzz/run), without
-# it they replay their corpus as an ordinary test.
+# Fuzz targets are always built, so they cannot rot: with HAIL_FUZZ they fuzz (tests/fuzz/run),
+# without it they replay their corpus as an ordinary test.
 function(hail_fuzz name)
     add_executable(${name} fuzz/${name}.c)
     target_link_libraries(${name} PRIVATE hail_proto)

@@ -1,7 +1,7 @@
 // fuzz_bits.c: bit-packed values, as a script says: each byte of the first half is what to read.
+// SPDX-License-Identifier: MIT
 //
 // Holds  the reader never reads outside its bytes; what it read is written and read again the same.
-// SPDX-License-Identifier: MIT
 #include "proto/mlapi/bits.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,9 +1,10 @@
-// fuzz_connection_request.c: a connection request, sealed as a client with the key would, with and
-// without connection data.
+// fuzz_connection_request.c: a connection request, sealed as a client with the key would.
+// SPDX-License-Identifier: MIT
+//
+// Once with connection data, once without.
 //
 // Holds  only the right config hash is asked about; the data handed on lies in the message and is
 //        within its maximum; any other request is refused, and closes only for another config.
-// SPDX-License-Identifier: MIT
 #include "tests/fuzz/fuzz.h"
 
 static void request(const uint8_t *data, size_t size, bool approval)

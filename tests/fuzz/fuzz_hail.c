@@ -1,9 +1,10 @@
-// fuzz_hail.c: a server's hail at a client, unsigned and, with a client that believes any
-// certificate, signed.
+// fuzz_hail.c: a server's hail at a client.
+// SPDX-License-Identifier: MIT
+//
+// Unsigned and, with a client that believes any certificate, signed.
 //
 // Holds  the client ends with a key and a response, or without either; a hail that is not accepted
 //        ends the connection; none is taken twice.
-// SPDX-License-Identifier: MIT
 #include "tests/fuzz/fuzz.h"
 
 static bool believe(void *user, const struct hail_certificate *certificate, const char *host,

@@ -1,8 +1,9 @@
 // fuzz_message.c: an application message of any type, sealed, at a server and at a client that are
+// SPDX-License-Identifier: MIT
+//
 // connected.
 //
 // Holds  the session stays connected; what is taken is written by the other end to the same body.
-// SPDX-License-Identifier: MIT
 #include "proto/mlapi/body.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,8 +1,8 @@
 // fuzz_pfx.c: a file that claims to be a PFX or PEM.
+// SPDX-License-Identifier: MIT
 //
 // Holds  loading ends, leaks nothing, and gives an identity whose leaf parses and whose signatures
 //        verify, or a fault with a sentence.
-// SPDX-License-Identifier: MIT
 #include "crypto/identity.h"
 #include "tests/fuzz/fuzz.h"
 

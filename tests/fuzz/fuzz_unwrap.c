@@ -1,9 +1,10 @@
-// fuzz_unwrap.c: a message under any protection; every other input is sealed first, so that the MAC
-// does not stop the fuzzer at the door.
+// fuzz_unwrap.c: a message under any protection.
+// SPDX-License-Identifier: MIT
+//
+// Each input is also sealed, so that the MAC does not stop the fuzzer at the door.
 //
 // Holds  nothing outside the buffer is touched; what is accepted lies inside it, and wrapped again
 //        under its own IV is the message that came, but for the ignored bits of its first byte.
-// SPDX-License-Identifier: MIT
 #include "tests/fuzz/fuzz.h"
 
 static void check(const uint8_t *message, size_t len, const struct hail_mlapi_keys *keys)
