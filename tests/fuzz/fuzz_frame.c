@@ -1,10 +1,9 @@
 // fuzz_frame.c: a stream, framed.
 // SPDX-License-Identifier: MIT
 //
-// Holds  a frame's length is within the maximum and its bytes are there when it is whole; the
-// header
-//        written for that length is the header read; less of the stream never gives another answer
-//        than "more is needed".
+// Holds  a frame's length is within the maximum and its bytes are there when it is whole;
+//        the header written for that length is the header read; less of the stream never gives
+//        another answer than "more is needed".
 #include "proto/mlapi/frame.h"
 #include "tests/fuzz/fuzz.h"
 

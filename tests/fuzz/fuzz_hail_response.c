@@ -1,9 +1,8 @@
 // fuzz_hail_response.c: a client's hail response at a server.
 // SPDX-License-Identifier: MIT
 //
-// Holds  a refusal leaves the session as it was, waiting; an acceptance gives a key and greetings,
-// and
-//        wipes the private key.
+// Holds  a refusal leaves the session as it was, waiting; an acceptance gives a key and
+//        greetings, and wipes the private key.
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,7 +1,7 @@
-// fuzz_message.c: an application message of any type, sealed, at a server and at a client that are
+// fuzz_message.c: an application message of any type, sealed.
 // SPDX-License-Identifier: MIT
 //
-// connected.
+// At a server and at a client that are connected.
 //
 // Holds  the session stays connected; what is taken is written by the other end to the same body.
 #include "proto/mlapi/body.h"
