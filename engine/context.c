@@ -408,7 +408,7 @@ static enum hail_status open_events(struct hail_context *context)
     }
     hail_mailbox_init(&context->events, &context->events_arena, capacity);
     // The reader is asleep until its first hail_poll, so the first event makes the fd readable.
-    atomic_store_explicit(&context->events.sleeping, true, memory_order_relaxed);
+    atomic_store_explicit(&context->events.state, HAIL_MAILBOX_ASLEEP, memory_order_relaxed);
     context->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (context->events_fd < 0) {
         hail_log_line(&context->log, HAIL_LOG_ERROR, "eventfd: %s", strerrordesc_np(errno));

@@ -199,12 +199,12 @@ size_t hail_poll(struct hail_endpoint *endpoint, struct hail_event *events, size
     if (count > 0)
         return count;
 
-    // Nothing: let the fd become unreadable, and look once more in case something came meanwhile.
+    // Nothing: let the fd become unreadable, and look again as long as something came meanwhile.
     ssize_t got = read(endpoint->context.events_fd, &wakes, sizeof wakes);
     (void)got; // it was unreadable already
-    if (hail_mailbox_sleep(box))
-        return 0;
-    return collect(box, events, events_max);
+    while (count == 0 && !hail_mailbox_sleep(box))
+        count = collect(box, events, events_max);
+    return count;
 }
 
 enum hail_status hail_client_key(const struct hail_endpoint *endpoint, struct hail_conn conn,

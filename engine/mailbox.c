@@ -42,7 +42,7 @@ void hail_mailbox_init(struct hail_mailbox *box, struct hail_arena *arena, size_
     box->capacity = capacity;
     atomic_init(&box->tail, 0);
     atomic_init(&box->head, 0);
-    atomic_init(&box->sleeping, false);
+    atomic_init(&box->state, HAIL_MAILBOX_AWAKE);
     box->read = 0;
 }
 
@@ -104,9 +104,10 @@ void hail_mailbox_abandon(void *record)
 
 bool hail_mailbox_wake(struct hail_mailbox *box)
 {
-    // Acquire and release: whichever exchange of `sleeping` comes second sees what was done before
-    // the first. So either we see that the consumer sleeps, or it sees our record.
-    return atomic_exchange_explicit(&box->sleeping, false, memory_order_acq_rel);
+    // Acquire and release: whichever exchange of `state` comes second sees what was done before the
+    // first. So either we see that the consumer sleeps, or it sees that it has been woken.
+    return atomic_exchange_explicit(&box->state, HAIL_MAILBOX_WOKEN, memory_order_acq_rel) ==
+           HAIL_MAILBOX_ASLEEP;
 }
 
 void *hail_mailbox_next(struct hail_mailbox *box, size_t *len)
@@ -144,11 +145,15 @@ void hail_mailbox_release(struct hail_mailbox *box)
 
 bool hail_mailbox_sleep(struct hail_mailbox *box)
 {
-    atomic_exchange_explicit(&box->sleeping, true, memory_order_acq_rel); // see wake()
-    if (box->read - atomic_load_explicit(&box->head, memory_order_relaxed) >= box->capacity)
+    bool full = box->read - atomic_load_explicit(&box->head, memory_order_relaxed) >= box->capacity;
+    // See wake().
+    uint32_t before =
+        atomic_exchange_explicit(&box->state, HAIL_MAILBOX_ASLEEP, memory_order_acq_rel);
+
+    if (before != HAIL_MAILBOX_WOKEN &&
+        (full ||
+         atomic_load_explicit(&header_at(box, box->read)->state, memory_order_acquire) == 0))
         return true;
-    if (atomic_load_explicit(&header_at(box, box->read)->state, memory_order_acquire) == 0)
-        return true;
-    atomic_store_explicit(&box->sleeping, false, memory_order_relaxed);
+    atomic_exchange_explicit(&box->state, HAIL_MAILBOX_AWAKE, memory_order_acq_rel);
     return false;
 }

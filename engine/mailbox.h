@@ -10,6 +10,14 @@
 
 #include "engine/arena.h"
 
+// Where the consumer is. A wake-up that finds it awake is kept, or one between its last look around
+// and its sleep would be lost.
+enum hail_mailbox_state {
+    HAIL_MAILBOX_AWAKE,
+    HAIL_MAILBOX_ASLEEP,
+    HAIL_MAILBOX_WOKEN // since it last went to sleep, or tried to
+};
+
 struct hail_mailbox {
     // Set by init, constant after.
     uint8_t *ring;
@@ -22,8 +30,8 @@ struct hail_mailbox {
     _Alignas(HAIL_CACHE_LINE) _Atomic uint64_t head;
     uint64_t read;
 
-    // Set by a consumer about to sleep, taken by the producer that wakes it.
-    _Alignas(HAIL_CACHE_LINE) _Atomic bool sleeping;
+    // An enum hail_mailbox_state.
+    _Alignas(HAIL_CACHE_LINE) _Atomic uint32_t state;
 };
 
 // hail_mailbox_init takes `capacity` bytes, a power of two of at least 4096, from `arena`.
@@ -43,7 +51,7 @@ void hail_mailbox_commit(void *record);
 void hail_mailbox_abandon(void *record);
 
 // hail_mailbox_wake says whether the consumer sleeps and the caller is the one who has to wake it.
-// Call it after a commit.
+// Call it after a commit, or after anything else that the consumer is to see before it sleeps.
 HAIL_MUST_USE bool hail_mailbox_wake(struct hail_mailbox *box);
 
 // hail_mailbox_next reads the next record; NULL: there is none.
@@ -53,7 +61,8 @@ void *hail_mailbox_next(struct hail_mailbox *box, size_t *len);
 // hail_mailbox_release gives back the room of every record read so far.
 void hail_mailbox_release(struct hail_mailbox *box);
 
-// hail_mailbox_sleep announces sleep. Returns false when a record has come meanwhile: do not sleep.
+// hail_mailbox_sleep announces sleep. Returns false when a record waits or somebody has called
+// hail_mailbox_wake since the last time: look around again instead of sleeping.
 HAIL_MUST_USE bool hail_mailbox_sleep(struct hail_mailbox *box);
 
 #endif

@@ -84,10 +84,14 @@ START_TEST(test_sleep)
 {
     void *record = hail_mailbox_reserve(&box, 8);
 
+    ck_assert_msg(!hail_mailbox_wake(&box), "nobody sleeps yet");
+    ck_assert_msg(!hail_mailbox_sleep(&box), "the wake-up before the sleep is kept");
     ck_assert_msg(hail_mailbox_sleep(&box), "nothing is committed");
+    ck_assert_msg(hail_mailbox_sleep(&box), "woken by its timer, it sleeps again");
     hail_mailbox_commit(record);
     ck_assert_msg(hail_mailbox_wake(&box), "the first to post wakes");
     ck_assert_msg(!hail_mailbox_wake(&box), "the second need not");
+    ck_assert_msg(!hail_mailbox_sleep(&box), "it has been woken");
     ck_assert_msg(!hail_mailbox_sleep(&box), "a record waits");
 }
 END_TEST
