@@ -6,13 +6,132 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hkdf.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+#include <string.h>
 
-static bool pbkdf2(const EVP_MD *hash, uint8_t *out, size_t out_len, struct hail_bytes password,
-                   struct hail_bytes salt, uint32_t iterations)
+#include "crypto/chain.h"
+#include "crypto/secret.h"
+
+enum {
+    BLOCK_LEN = 64, // of both hashes
+    DIGEST_LEN_MAX = 32
+};
+
+// What PBKDF2 needs of a hash.
+struct hash {
+    const EVP_MD *md;
+    size_t digest_len;
+    void (*begin)(uint32_t *state, const uint8_t block[BLOCK_LEN]); // the state after one block
+    void (*lengthen)(struct hail_chain *chains, size_t count, uint32_t steps);
+};
+
+static void begin_sha1(uint32_t *state, const uint8_t block[BLOCK_LEN])
+{
+    SHA_CTX hash;
+
+    SHA1_Init(&hash);
+    SHA1_Update(&hash, block, BLOCK_LEN);
+    memcpy(state, hash.h, sizeof hash.h);
+    hail_wipe(&hash, sizeof hash);
+}
+
+static void begin_sha256(uint32_t *state, const uint8_t block[BLOCK_LEN])
+{
+    SHA256_CTX hash;
+
+    SHA256_Init(&hash);
+    SHA256_Update(&hash, block, BLOCK_LEN);
+    memcpy(state, hash.h, sizeof hash.h);
+    hail_wipe(&hash, sizeof hash);
+}
+
+// Sets where every HMAC with this password begins (RFC 2104).
+static bool begin_chain(struct hail_chain *chain, const struct hash *hash,
+                        struct hail_bytes password)
+{
+    uint8_t block[BLOCK_LEN] = {0};
+    bool good = true;
+
+    if (password.len > sizeof block)
+        good = EVP_Digest(password.data, password.len, block, NULL, hash->md, NULL);
+    else if (password.len > 0)
+        memcpy(block, password.data, password.len);
+    for (size_t i = 0; i < sizeof block; i++)
+        block[i] ^= 0x36;
+    hash->begin(chain->inner, block);
+    for (size_t i = 0; i < sizeof block; i++)
+        block[i] ^= 0x36 ^ 0x5c;
+    hash->begin(chain->outer, block);
+    hail_wipe(block, sizeof block);
+    return good;
+}
+
+// The chain's first HMAC: of the salt and the block's number.
+static bool begin_value(struct hail_chain *chain, const struct hash *hash,
+                        struct hail_bytes password, struct hail_bytes salt, uint32_t number)
+{
+    const uint8_t number_be[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16),
+                                  (uint8_t)(number >> 8), (uint8_t)number};
+    uint8_t digest[DIGEST_LEN_MAX];
+    HMAC_CTX hmac;
+
+    HMAC_CTX_init(&hmac);
+    bool good = HMAC_Init_ex(&hmac, password.len > 0 ? password.data : (const uint8_t *)"",
+                             password.len, hash->md, NULL) &&
+                HMAC_Update(&hmac, salt.data, salt.len) &&
+                HMAC_Update(&hmac, number_be, sizeof number_be) && HMAC_Final(&hmac, digest, NULL);
+    HMAC_CTX_cleanup(&hmac);
+    for (size_t i = 0; good && i < hash->digest_len / 4; i++) {
+        chain->value[i] = (uint32_t)digest[4 * i] << 24 | (uint32_t)digest[4 * i + 1] << 16 |
+                          (uint32_t)digest[4 * i + 2] << 8 | digest[4 * i + 3];
+        chain->sum[i] = chain->value[i];
+    }
+    hail_wipe(digest, sizeof digest);
+    return good;
+}
+
+static void write_sum(uint8_t *out, size_t len, const struct hail_chain *chain)
+{
+    for (size_t i = 0; i < len; i++)
+        out[i] = (uint8_t)(chain->sum[i / 4] >> (24 - i % 4 * 8));
+}
+
+// Two blocks at a time, since that is hardly slower than one, and MLAPI's key is two.
+static bool pbkdf2_in_chains(const struct hash *hash, uint8_t *out, size_t out_len,
+                             struct hail_bytes password, struct hail_bytes salt,
+                             uint32_t iterations)
+{
+    struct hail_chain chains[2] = {0};
+    bool good = begin_chain(&chains[0], hash, password);
+
+    chains[1] = chains[0];
+    for (uint32_t number = 1; good && out_len > 0; number += 2) {
+        size_t len = out_len < 2 * hash->digest_len ? out_len : 2 * hash->digest_len;
+        size_t first = len < hash->digest_len ? len : hash->digest_len;
+        size_t count = len > first ? 2 : 1;
+        for (uint32_t i = 0; good && i < count; i++)
+            good = begin_value(&chains[i], hash, password, salt, number + i);
+        if (!good)
+            break;
+        hash->lengthen(chains, count, iterations - 1);
+        write_sum(out, first, &chains[0]);
+        write_sum(out + first, len - first, &chains[1]);
+        out += len;
+        out_len -= len;
+    }
+    hail_wipe(chains, sizeof chains);
+    return good;
+}
+
+static bool pbkdf2(const struct hash *hash, uint8_t *out, size_t out_len,
+                   struct hail_bytes password, struct hail_bytes salt, uint32_t iterations)
 {
     HAIL_ASSERT(iterations > 0);
-    if (PKCS5_PBKDF2_HMAC((const char *)password.data, password.len, salt.data, salt.len,
-                          iterations, hash, out_len, out))
+    if (hail_chain_usable()
+            ? pbkdf2_in_chains(hash, out, out_len, password, salt, iterations)
+            : PKCS5_PBKDF2_HMAC((const char *)password.data, password.len, salt.data, salt.len,
+                                iterations, hash->md, out_len, out))
         return true;
     ERR_clear_error();
     return false;
@@ -21,13 +140,17 @@ static bool pbkdf2(const EVP_MD *hash, uint8_t *out, size_t out_len, struct hail
 bool hail_pbkdf2_sha1(uint8_t *out, size_t out_len, struct hail_bytes password,
                       struct hail_bytes salt, uint32_t iterations)
 {
-    return pbkdf2(EVP_sha1(), out, out_len, password, salt, iterations);
+    const struct hash sha1 = {EVP_sha1(), 20, begin_sha1, hail_chain_sha1};
+
+    return pbkdf2(&sha1, out, out_len, password, salt, iterations);
 }
 
 bool hail_pbkdf2_sha256(uint8_t *out, size_t out_len, struct hail_bytes password,
                         struct hail_bytes salt, uint32_t iterations)
 {
-    return pbkdf2(EVP_sha256(), out, out_len, password, salt, iterations);
+    const struct hash sha256 = {EVP_sha256(), 32, begin_sha256, hail_chain_sha256};
+
+    return pbkdf2(&sha256, out, out_len, password, salt, iterations);
 }
 
 bool hail_hkdf_sha256(uint8_t *out, size_t out_len, struct hail_bytes secret,

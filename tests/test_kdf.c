@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/chain.h"
 #include "tests/vectors.h"
 
 enum {
+    ROUNDS = 2000,
     OUT_MAX = 255 * 32 + 1,
     ITERATIONS_MAX = 100000 // more than this takes seconds and shows nothing new
 };
@@ -54,6 +56,38 @@ START_TEST(test_pbkdf2)
         got, want.len, password, salt, pbkdf2s[_i].iterations));
     ck_assert_msg(memcmp(got, want.data, want.len) == 0, "%s", pbkdf2s[_i].why);
     free(want.data);
+}
+END_TEST
+
+// Both ways of computing it, on any input: of no bytes, of a hash's block and more, of many blocks.
+START_TEST(test_pbkdf2_paths)
+{
+    uint64_t seed = test_seed();
+    uint8_t bytes[200];
+    uint8_t fast[200];
+    uint8_t slow[200];
+
+    for (int round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = (uint8_t)test_next(&seed);
+        struct hail_bytes password = {bytes, test_next(&seed) % 140};
+        struct hail_bytes salt = {bytes + 140, test_next(&seed) % 60};
+        uint32_t iterations = 1 + (uint32_t)(test_next(&seed) % 9);
+        size_t len = 1 + test_next(&seed) % sizeof fast;
+        bool (*pbkdf2)(uint8_t *, size_t, struct hail_bytes, struct hail_bytes, uint32_t) =
+            round % 2 ? hail_pbkdf2_sha256 : hail_pbkdf2_sha1;
+
+        ck_assert(pbkdf2(fast, len, password, salt, iterations));
+        hail_chain_allow(false);
+        ck_assert(!hail_chain_usable());
+        ck_assert(pbkdf2(slow, len, password, salt, iterations));
+        hail_chain_allow(true);
+        ck_assert_msg(memcmp(fast, slow, len) == 0,
+                      "round %d: password of %zu, salt of %zu, %u iterations, %zu out", round,
+                      password.len, salt.len, iterations, len);
+    }
+    if (!hail_chain_usable())
+        printf("compared one path with itself: this CPU has no SHA instructions\n");
 }
 END_TEST
 
@@ -188,6 +222,7 @@ int main(void)
 
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, test_pbkdf2, 0, HAIL_COUNTOF(pbkdf2s));
+    tcase_add_test(tests, test_pbkdf2_paths);
     tcase_add_loop_test(tests, test_hkdf, 0, HAIL_COUNTOF(hkdfs));
     tcase_add_test(tests, test_hkdf_too_much);
     tcase_add_loop_test(tests, test_wycheproof, 0, HAIL_COUNTOF(files));

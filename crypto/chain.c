@@ -1,0 +1,299 @@
+// chain.c: see chain.h. The state of a hash stays in vector registers in the order that the SHA
+// instructions want: for SHA-1, A in the highest word and E apart; for SHA-256, ABEF and CDGH. All
+// that is hashed here is a digest of the same hash, padded: a block whose end is known.
+// SPDX-License-Identifier: MIT
+#include "crypto/chain.h"
+
+#include <stdatomic.h>
+
+static _Atomic bool forbidden;
+
+void hail_chain_allow(bool allowed)
+{
+    atomic_store_explicit(&forbidden, !allowed, memory_order_relaxed);
+}
+
+#ifdef __x86_64__
+
+#include <cpuid.h>
+#include <immintrin.h>
+
+// Inlined, so that the number of lanes and the round are constants.
+#define TARGET __attribute__((target("sha,sse4.1,ssse3")))
+#define INLINE __attribute__((target("sha,sse4.1,ssse3"), always_inline)) static inline
+
+enum {
+    LANES_MAX = 2,
+    SHA1_GROUPS = 80 / 4, // of four rounds
+    SHA256_GROUPS = 64 / 4,
+    SHA1_BITS = (64 + 20) * 8, // hashed by the end: a block with the password, and a digest
+    SHA256_BITS = (64 + 32) * 8,
+    CPUID_SSE41 = 1 << 19, // leaf 1, ecx; it implies SSSE3
+    CPUID_SHA = 1 << 29    // leaf 7, ebx
+};
+
+// Padding's first word, after the digest.
+static const int padding = INT32_MIN;
+
+struct sha1 {
+    __m128i abcd;
+    __m128i e; // in the highest word, with zeros below
+};
+
+struct sha256 {
+    __m128i abef;
+    __m128i cdgh;
+};
+
+// FIPS 180-4, 4.2.2.
+static const uint32_t sha256_constants[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+
+bool hail_chain_usable(void)
+{
+    static _Atomic int known; // 0: not yet; asking is slow in a virtual machine
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    unsigned a;
+    unsigned b = 0;
+    unsigned c = 0;
+    unsigned d;
+
+    if (answer == 0) {
+        bool usable = __get_cpuid(1, &a, &b, &c, &d) && (c & CPUID_SSE41) &&
+                      __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & CPUID_SHA);
+        answer = usable ? 1 : -1;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer > 0 && !atomic_load_explicit(&forbidden, memory_order_relaxed);
+}
+
+INLINE __m128i load(const uint32_t *words)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)words);
+}
+
+INLINE void store(uint32_t *words, __m128i value)
+{
+    _mm_storeu_si128((__m128i *)(void *)words, value);
+}
+
+INLINE struct sha1 sha1_load(const uint32_t *words)
+{
+    return (struct sha1){_mm_shuffle_epi32(load(words), 0x1b),
+                         _mm_set_epi32((int)words[4], 0, 0, 0)};
+}
+
+INLINE void sha1_store(uint32_t *words, struct sha1 state)
+{
+    store(words, _mm_shuffle_epi32(state.abcd, 0x1b));
+    words[4] = (uint32_t)_mm_extract_epi32(state.e, 3);
+}
+
+// Four rounds. Which function they use is an immediate of the instruction.
+INLINE __m128i sha1_rounds(__m128i abcd, __m128i e, int group)
+{
+    switch (group / 5) {
+    case 0:
+        return _mm_sha1rnds4_epu32(abcd, e, 0);
+    case 1:
+        return _mm_sha1rnds4_epu32(abcd, e, 1);
+    case 2:
+        return _mm_sha1rnds4_epu32(abcd, e, 2);
+    default:
+        return _mm_sha1rnds4_epu32(abcd, e, 3);
+    }
+}
+
+// Replaces a lane's digest by the hash, continued at `from`, of that digest.
+INLINE void sha1_hash(struct sha1 *digest, const struct sha1 *from, int lanes)
+{
+    __m128i words[LANES_MAX][4]; // the last 16 of the message schedule
+    __m128i before[LANES_MAX];
+
+    for (int lane = 0; lane < lanes; lane++) {
+        words[lane][0] = digest[lane].abcd;
+        words[lane][1] = _mm_or_si128(digest[lane].e, _mm_set_epi32(0, padding, 0, 0));
+        words[lane][2] = _mm_setzero_si128();
+        words[lane][3] = _mm_set_epi32(0, 0, 0, SHA1_BITS);
+        digest[lane] = from[lane];
+    }
+#pragma GCC unroll 20
+    for (int group = 0; group < SHA1_GROUPS; group++) {
+        for (int lane = 0; lane < lanes; lane++) {
+            __m128i *word = words[lane];
+            __m128i *next = &word[group % 4];
+            if (group >= 4) {
+                __m128i mixed = _mm_xor_si128(_mm_sha1msg1_epu32(*next, word[(group + 1) % 4]),
+                                              word[(group + 2) % 4]);
+                *next = _mm_sha1msg2_epu32(mixed, word[(group + 3) % 4]);
+            }
+            __m128i e = group == 0 ? _mm_add_epi32(digest[lane].e, *next)
+                                   : _mm_sha1nexte_epu32(before[lane], *next);
+            before[lane] = digest[lane].abcd;
+            digest[lane].abcd = sha1_rounds(before[lane], e, group);
+        }
+    }
+    for (int lane = 0; lane < lanes; lane++) {
+        digest[lane].abcd = _mm_add_epi32(digest[lane].abcd, from[lane].abcd);
+        digest[lane].e = _mm_sha1nexte_epu32(before[lane], from[lane].e);
+    }
+}
+
+INLINE void sha1_lengthen(struct hail_chain *chains, int lanes, uint32_t steps)
+{
+    struct sha1 inner[LANES_MAX];
+    struct sha1 outer[LANES_MAX];
+    struct sha1 value[LANES_MAX];
+    struct sha1 sum[LANES_MAX];
+
+    for (int lane = 0; lane < lanes; lane++) {
+        inner[lane] = sha1_load(chains[lane].inner);
+        outer[lane] = sha1_load(chains[lane].outer);
+        value[lane] = sha1_load(chains[lane].value);
+        sum[lane] = sha1_load(chains[lane].sum);
+    }
+    for (uint32_t step = 0; step < steps; step++) {
+        sha1_hash(value, inner, lanes);
+        sha1_hash(value, outer, lanes);
+        for (int lane = 0; lane < lanes; lane++) {
+            sum[lane].abcd = _mm_xor_si128(sum[lane].abcd, value[lane].abcd);
+            sum[lane].e = _mm_xor_si128(sum[lane].e, value[lane].e);
+        }
+    }
+    for (int lane = 0; lane < lanes; lane++) {
+        sha1_store(chains[lane].value, value[lane]);
+        sha1_store(chains[lane].sum, sum[lane]);
+    }
+}
+
+INLINE struct sha256 sha256_load(const uint32_t *words)
+{
+    __m128i badc = _mm_shuffle_epi32(load(words), 0xb1);
+    __m128i fehg = _mm_shuffle_epi32(load(words + 4), 0xb1);
+
+    return (struct sha256){_mm_unpacklo_epi64(fehg, badc), _mm_unpackhi_epi64(fehg, badc)};
+}
+
+INLINE __m128i sha256_abcd(struct sha256 state)
+{
+    return _mm_shuffle_epi32(_mm_unpackhi_epi64(state.abef, state.cdgh), 0xb1);
+}
+
+INLINE __m128i sha256_efgh(struct sha256 state)
+{
+    return _mm_shuffle_epi32(_mm_unpacklo_epi64(state.abef, state.cdgh), 0xb1);
+}
+
+INLINE void sha256_store(uint32_t *words, struct sha256 state)
+{
+    store(words, sha256_abcd(state));
+    store(words + 4, sha256_efgh(state));
+}
+
+// As sha1_hash.
+INLINE void sha256_hash(struct sha256 *digest, const struct sha256 *from, int lanes)
+{
+    __m128i words[LANES_MAX][4];
+
+    for (int lane = 0; lane < lanes; lane++) {
+        words[lane][0] = sha256_abcd(digest[lane]);
+        words[lane][1] = sha256_efgh(digest[lane]);
+        words[lane][2] = _mm_set_epi32(0, 0, 0, padding);
+        words[lane][3] = _mm_set_epi32(SHA256_BITS, 0, 0, 0);
+        digest[lane] = from[lane];
+    }
+#pragma GCC unroll 16
+    for (int group = 0; group < SHA256_GROUPS; group++) {
+        for (int lane = 0; lane < lanes; lane++) {
+            __m128i *word = words[lane];
+            __m128i *next = &word[group % 4];
+            if (group >= 4) {
+                __m128i ninth = _mm_alignr_epi8(word[(group + 3) % 4], word[(group + 2) % 4], 4);
+                __m128i mixed =
+                    _mm_add_epi32(_mm_sha256msg1_epu32(*next, word[(group + 1) % 4]), ninth);
+                *next = _mm_sha256msg2_epu32(mixed, word[(group + 3) % 4]);
+            }
+            struct sha256 *state = &digest[lane];
+            __m128i two = _mm_add_epi32(*next, load(sha256_constants + (size_t)group * 4));
+            state->cdgh = _mm_sha256rnds2_epu32(state->cdgh, state->abef, two);
+            two = _mm_shuffle_epi32(two, 0x0e);
+            state->abef = _mm_sha256rnds2_epu32(state->abef, state->cdgh, two);
+        }
+    }
+    for (int lane = 0; lane < lanes; lane++) {
+        digest[lane].abef = _mm_add_epi32(digest[lane].abef, from[lane].abef);
+        digest[lane].cdgh = _mm_add_epi32(digest[lane].cdgh, from[lane].cdgh);
+    }
+}
+
+INLINE void sha256_lengthen(struct hail_chain *chains, int lanes, uint32_t steps)
+{
+    struct sha256 inner[LANES_MAX];
+    struct sha256 outer[LANES_MAX];
+    struct sha256 value[LANES_MAX];
+    struct sha256 sum[LANES_MAX];
+
+    for (int lane = 0; lane < lanes; lane++) {
+        inner[lane] = sha256_load(chains[lane].inner);
+        outer[lane] = sha256_load(chains[lane].outer);
+        value[lane] = sha256_load(chains[lane].value);
+        sum[lane] = sha256_load(chains[lane].sum);
+    }
+    for (uint32_t step = 0; step < steps; step++) {
+        sha256_hash(value, inner, lanes);
+        sha256_hash(value, outer, lanes);
+        for (int lane = 0; lane < lanes; lane++) {
+            sum[lane].abef = _mm_xor_si128(sum[lane].abef, value[lane].abef);
+            sum[lane].cdgh = _mm_xor_si128(sum[lane].cdgh, value[lane].cdgh);
+        }
+    }
+    for (int lane = 0; lane < lanes; lane++) {
+        sha256_store(chains[lane].value, value[lane]);
+        sha256_store(chains[lane].sum, sum[lane]);
+    }
+}
+
+TARGET void hail_chain_sha1(struct hail_chain *chains, size_t count, uint32_t steps)
+{
+    for (; count >= 2; count -= 2, chains += 2)
+        sha1_lengthen(chains, 2, steps);
+    if (count > 0)
+        sha1_lengthen(chains, 1, steps);
+}
+
+TARGET void hail_chain_sha256(struct hail_chain *chains, size_t count, uint32_t steps)
+{
+    for (; count >= 2; count -= 2, chains += 2)
+        sha256_lengthen(chains, 2, steps);
+    if (count > 0)
+        sha256_lengthen(chains, 1, steps);
+}
+
+#else
+
+bool hail_chain_usable(void)
+{
+    return false;
+}
+
+void hail_chain_sha1(struct hail_chain *chains, size_t count, uint32_t steps)
+{
+    (void)chains, (void)count, (void)steps;
+    HAIL_UNREACHABLE("nobody calls what is not usable");
+}
+
+void hail_chain_sha256(struct hail_chain *chains, size_t count, uint32_t steps)
+{
+    (void)chains, (void)count, (void)steps;
+    HAIL_UNREACHABLE("nobody calls what is not usable");
+}
+
+#endif
