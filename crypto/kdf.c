@@ -10,8 +10,8 @@
 #include <openssl/sha.h>
 #include <string.h>
 
-#include "crypto/chain.h"
 #include "crypto/secret.h"
+#include "crypto/stretch.h"
 
 enum {
     BLOCK_LEN = 64, // of both hashes
@@ -23,7 +23,7 @@ struct hash {
     const EVP_MD *md;
     size_t digest_len;
     void (*begin)(uint32_t *state, const uint8_t block[BLOCK_LEN]); // the state after one block
-    void (*lengthen)(struct hail_chain *chains, size_t count, uint32_t steps);
+    void (*stretch)(struct hail_stretch *chains, size_t count, uint32_t steps);
 };
 
 static void begin_sha1(uint32_t *state, const uint8_t block[BLOCK_LEN])
@@ -47,7 +47,7 @@ static void begin_sha256(uint32_t *state, const uint8_t block[BLOCK_LEN])
 }
 
 // Sets where every HMAC with this password begins (RFC 2104).
-static bool begin_chain(struct hail_chain *chain, const struct hash *hash,
+static bool begin_chain(struct hail_stretch *chain, const struct hash *hash,
                         struct hail_bytes password)
 {
     uint8_t block[BLOCK_LEN] = {0};
@@ -68,7 +68,7 @@ static bool begin_chain(struct hail_chain *chain, const struct hash *hash,
 }
 
 // The chain's first HMAC: of the salt and the block's number.
-static bool begin_value(struct hail_chain *chain, const struct hash *hash,
+static bool begin_value(struct hail_stretch *chain, const struct hash *hash,
                         struct hail_bytes password, struct hail_bytes salt, uint32_t number)
 {
     const uint8_t number_be[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16),
@@ -91,7 +91,7 @@ static bool begin_value(struct hail_chain *chain, const struct hash *hash,
     return good;
 }
 
-static void write_sum(uint8_t *out, size_t len, const struct hail_chain *chain)
+static void write_sum(uint8_t *out, size_t len, const struct hail_stretch *chain)
 {
     for (size_t i = 0; i < len; i++)
         out[i] = (uint8_t)(chain->sum[i / 4] >> (24 - i % 4 * 8));
@@ -102,7 +102,7 @@ static bool pbkdf2_in_chains(const struct hash *hash, uint8_t *out, size_t out_l
                              struct hail_bytes password, struct hail_bytes salt,
                              uint32_t iterations)
 {
-    struct hail_chain chains[2] = {0};
+    struct hail_stretch chains[2] = {0};
     bool good = begin_chain(&chains[0], hash, password);
 
     chains[1] = chains[0];
@@ -114,7 +114,7 @@ static bool pbkdf2_in_chains(const struct hash *hash, uint8_t *out, size_t out_l
             good = begin_value(&chains[i], hash, password, salt, number + i);
         if (!good)
             break;
-        hash->lengthen(chains, count, iterations - 1);
+        hash->stretch(chains, count, iterations - 1);
         write_sum(out, first, &chains[0]);
         write_sum(out + first, len - first, &chains[1]);
         out += len;
@@ -128,7 +128,7 @@ static bool pbkdf2(const struct hash *hash, uint8_t *out, size_t out_len,
                    struct hail_bytes password, struct hail_bytes salt, uint32_t iterations)
 {
     HAIL_ASSERT(iterations > 0);
-    if (hail_chain_usable()
+    if (hail_stretch_usable()
             ? pbkdf2_in_chains(hash, out, out_len, password, salt, iterations)
             : PKCS5_PBKDF2_HMAC((const char *)password.data, password.len, salt.data, salt.len,
                                 iterations, hash->md, out_len, out))
@@ -140,7 +140,7 @@ static bool pbkdf2(const struct hash *hash, uint8_t *out, size_t out_len,
 bool hail_pbkdf2_sha1(uint8_t *out, size_t out_len, struct hail_bytes password,
                       struct hail_bytes salt, uint32_t iterations)
 {
-    const struct hash sha1 = {EVP_sha1(), 20, begin_sha1, hail_chain_sha1};
+    const struct hash sha1 = {EVP_sha1(), 20, begin_sha1, hail_stretch_sha1};
 
     return pbkdf2(&sha1, out, out_len, password, salt, iterations);
 }
@@ -148,7 +148,7 @@ bool hail_pbkdf2_sha1(uint8_t *out, size_t out_len, struct hail_bytes password,
 bool hail_pbkdf2_sha256(uint8_t *out, size_t out_len, struct hail_bytes password,
                         struct hail_bytes salt, uint32_t iterations)
 {
-    const struct hash sha256 = {EVP_sha256(), 32, begin_sha256, hail_chain_sha256};
+    const struct hash sha256 = {EVP_sha256(), 32, begin_sha256, hail_stretch_sha256};
 
     return pbkdf2(&sha256, out, out_len, password, salt, iterations);
 }

@@ -1,14 +1,14 @@
-// chain.c: see chain.h. The state of a hash stays in vector registers in the order that the SHA
+// stretch.c: see stretch.h. The state of a hash stays in vector registers in the order that the SHA
 // instructions want: for SHA-1, A in the highest word and E apart; for SHA-256, ABEF and CDGH. All
 // that is hashed here is a digest of the same hash, padded: a block whose end is known.
 // SPDX-License-Identifier: MIT
-#include "crypto/chain.h"
+#include "crypto/stretch.h"
 
 #include <stdatomic.h>
 
 static _Atomic bool forbidden;
 
-void hail_chain_allow(bool allowed)
+void hail_stretch_allow(bool allowed)
 {
     atomic_store_explicit(&forbidden, !allowed, memory_order_relaxed);
 }
@@ -57,7 +57,7 @@ static const uint32_t sha256_constants[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-bool hail_chain_usable(void)
+bool hail_stretch_usable(void)
 {
     static _Atomic int known; // 0: not yet; asking is slow in a virtual machine
     int answer = atomic_load_explicit(&known, memory_order_relaxed);
@@ -147,7 +147,7 @@ INLINE void sha1_hash(struct sha1 *digest, const struct sha1 *from, int lanes)
     }
 }
 
-INLINE void sha1_lengthen(struct hail_chain *chains, int lanes, uint32_t steps)
+INLINE void sha1_stretch(struct hail_stretch *chains, int lanes, uint32_t steps)
 {
     struct sha1 inner[LANES_MAX];
     struct sha1 outer[LANES_MAX];
@@ -234,7 +234,7 @@ INLINE void sha256_hash(struct sha256 *digest, const struct sha256 *from, int la
     }
 }
 
-INLINE void sha256_lengthen(struct hail_chain *chains, int lanes, uint32_t steps)
+INLINE void sha256_stretch(struct hail_stretch *chains, int lanes, uint32_t steps)
 {
     struct sha256 inner[LANES_MAX];
     struct sha256 outer[LANES_MAX];
@@ -261,36 +261,36 @@ INLINE void sha256_lengthen(struct hail_chain *chains, int lanes, uint32_t steps
     }
 }
 
-TARGET void hail_chain_sha1(struct hail_chain *chains, size_t count, uint32_t steps)
+TARGET void hail_stretch_sha1(struct hail_stretch *chains, size_t count, uint32_t steps)
 {
     for (; count >= 2; count -= 2, chains += 2)
-        sha1_lengthen(chains, 2, steps);
+        sha1_stretch(chains, 2, steps);
     if (count > 0)
-        sha1_lengthen(chains, 1, steps);
+        sha1_stretch(chains, 1, steps);
 }
 
-TARGET void hail_chain_sha256(struct hail_chain *chains, size_t count, uint32_t steps)
+TARGET void hail_stretch_sha256(struct hail_stretch *chains, size_t count, uint32_t steps)
 {
     for (; count >= 2; count -= 2, chains += 2)
-        sha256_lengthen(chains, 2, steps);
+        sha256_stretch(chains, 2, steps);
     if (count > 0)
-        sha256_lengthen(chains, 1, steps);
+        sha256_stretch(chains, 1, steps);
 }
 
 #else
 
-bool hail_chain_usable(void)
+bool hail_stretch_usable(void)
 {
     return false;
 }
 
-void hail_chain_sha1(struct hail_chain *chains, size_t count, uint32_t steps)
+void hail_stretch_sha1(struct hail_stretch *chains, size_t count, uint32_t steps)
 {
     (void)chains, (void)count, (void)steps;
     HAIL_UNREACHABLE("nobody calls what is not usable");
 }
 
-void hail_chain_sha256(struct hail_chain *chains, size_t count, uint32_t steps)
+void hail_stretch_sha256(struct hail_stretch *chains, size_t count, uint32_t steps)
 {
     (void)chains, (void)count, (void)steps;
     HAIL_UNREACHABLE("nobody calls what is not usable");
