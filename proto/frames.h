@@ -1,0 +1,71 @@
+// frames.h: what a packet carries (WIRE.md, section 5): messages, RPCs and control.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_PROTO_FRAMES_H
+#define HAIL_PROTO_FRAMES_H
+
+#include "proto/message.h"
+#include "proto/policy.h"
+#include "proto/verdict.h"
+
+// Values as on the wire.
+enum hail_frame_type {
+    HAIL_FRAME_PADDING = 0x00,
+    HAIL_FRAME_MESSAGE = 0x01,
+    HAIL_FRAME_NAMED = 0x02,
+    HAIL_FRAME_CALL = 0x03,
+    HAIL_FRAME_REQUEST = 0x04,
+    HAIL_FRAME_RESPONSE = 0x05,
+    HAIL_FRAME_PING = 0x10,
+    HAIL_FRAME_PONG = 0x11,
+    HAIL_FRAME_PATH_CHALLENGE = 0x12,
+    HAIL_FRAME_PATH_RESPONSE = 0x13,
+    HAIL_FRAME_CLOSE = 0x14,
+    HAIL_FRAME_APPROVED = 0x15,
+    HAIL_FRAME_WAIT = 0x16,
+    HAIL_FRAME_UPDATE = 0x17
+};
+
+enum {
+    HAIL_FRAME_HEADER_MAX = 1 + 8 + 9 + 9 + 8 + 3, // before a message's body, with a length
+    HAIL_FRAME_ECHO_LEN = 8,                       // ping, pong, path challenge and response
+    HAIL_FRAME_TEXT_MAX = 255
+};
+
+// One frame, read or to be written. Which fields count depends on the type.
+struct hail_native_frame {
+    enum hail_frame_type type;
+    struct hail_message_view message;  // MESSAGE to RESPONSE: kind, names, body; flags are not set
+    uint64_t client_id;                // APPROVED
+    uint8_t echo[HAIL_FRAME_ECHO_LEN]; // PING, PONG, PATH_*
+    uint8_t reason;                    // CLOSE
+    struct hail_bytes text;            // CLOSE
+};
+
+// hail_frames_next reads the frame at `*at` of a packet's frames and steps over it. The body is a
+// view into the packet.
+//
+// policy   What names' numbers mean.
+//
+// Returns  HAIL_ACCEPT; HAIL_DROP_MALFORMED (lengths, a varint longer than need be, trailing
+// bytes);
+//          HAIL_DROP_TYPE (no such type); HAIL_DROP_NAME (a number beyond the table).
+enum hail_verdict hail_frames_next(struct hail_native_frame *frame,
+                                   const struct hail_policy *policy, const uint8_t *frames,
+                                   size_t frames_len, size_t *at);
+
+// hail_frames_len returns the bytes a frame takes with its length written. Without it, as the last
+// of a packet, it can be shorter: hail_frames_shorten.
+size_t hail_frames_len(const struct hail_native_frame *frame, const struct hail_policy *policy);
+
+// hail_frames_write writes a frame with its length, hail_frames_len bytes, and returns them.
+size_t hail_frames_write(uint8_t *out, const struct hail_native_frame *frame,
+                         const struct hail_policy *policy);
+
+// hail_frames_shorten takes the length out of the packet's last frame, which begins at `last`, and
+// returns the new length of the frames. Padding has none and stays.
+size_t hail_frames_shorten(uint8_t *frames, size_t frames_len, size_t last);
+
+// hail_frames_is_control says whether a type may travel in protected packets only.
+bool hail_frames_is_control(enum hail_frame_type type);
+
+#endif
