@@ -104,6 +104,11 @@ static void on_message(struct hail_shard *shard, uint32_t slot, struct hail_deli
     const struct hail_message_view *message = &shard->result.message;
     const struct hail_handler *handler;
 
+    // A frame has room for the longest form of message_max bytes, so other forms can bring more.
+    if (message->body_len > shard->context->config.message_max) {
+        count_drop(shard, HAIL_DROP_TOO_LARGE);
+        return;
+    }
     if (!admit(shard, slot, message, &handler))
         return;
     enum hail_event_type type =
@@ -332,7 +337,8 @@ void hail_conn_feed(struct hail_shard *shard, uint32_t slot, uint8_t *data, size
     }
     while (again && conn->in.len > 0 && conn->state == HAIL_CONN_OPEN && !conn->held) {
         size_t taken = feed_partial(shard, slot, data, len, &again);
-        data += taken;
+        if (taken > 0) // where nothing came, `data` may be NULL
+            data += taken;
         len -= taken;
     }
     if (len > 0 && conn->in.len == 0 && !conn->held) {

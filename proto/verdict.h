@@ -9,8 +9,8 @@
     X(DROP_FRAME, "frame")             /* a frame's length is 0 or above the maximum */            \
     X(DROP_SHORT, "short")             /* fewer bytes than its form needs */                       \
     X(DROP_MALFORMED, "malformed")     /* a field is outside its range */                          \
-    X(DROP_TYPE, "type")               /* no such message type, or not from this side */           \
-    X(DROP_UNEXPECTED, "unexpected")   /* not allowed in this state */                             \
+    X(DROP_TYPE, "type")               /* no such message type */                                  \
+    X(DROP_UNEXPECTED, "unexpected")   /* not allowed in this state, or not from this side */      \
     X(DROP_NO_KEY, "no_key")           /* protected, and there is no key yet */                    \
     X(DROP_FORGED, "forged")           /* the HMAC does not verify */                              \
     X(DROP_PADDING, "padding")         /* not whole blocks, or wrong padding */                    \
@@ -22,7 +22,7 @@
     X(DROP_FLOOR, "floor")             /* less protection than its name, RPC or channel takes */   \
     X(DROP_NAME, "name")               /* a message or RPC name nobody registered */               \
     X(DROP_CALL, "call")               /* a response to no call of ours, or weaker than it */      \
-    X(DROP_TOO_LARGE, "too_large")     /* connection data above the configured maximum */
+    X(DROP_TOO_LARGE, "too_large")     /* connection data or a payload above its maximum */
 
 #define HAIL_VERDICT_ENUM(id, name) HAIL_##id,
 enum hail_verdict {

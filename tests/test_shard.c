@@ -177,6 +177,44 @@ START_TEST(test_messages_against_list)
 }
 END_TEST
 
+// A frame of the longest length that is taken can carry a payload that is longer than an
+// application has to expect.
+static const struct {
+    const char *why;
+    uint32_t flags;
+    size_t len;
+    bool arrives;
+} payloads[] = {
+    {"the longest, plain", 0, 1000, true},
+    {"the longest, encrypted", HAIL_ENCRYPTED, 1000, true},
+    {"the longest, with both flags", HAIL_ENCRYPTED | HAIL_AUTHENTICATED, 1000, true},
+    {"a byte more, plain", 0, 1001, false},
+    {"a byte more, authenticated", HAIL_AUTHENTICATED, 1001, false},
+    {"a byte more, with both flags", HAIL_ENCRYPTED | HAIL_AUTHENTICATED, 1001, false},
+    {"as much as a frame takes", 0, 1000 + HAIL_WIRE_EXTRA - 1, false},
+};
+
+START_TEST(test_payload_max)
+{
+    struct hail_config server = config();
+    const struct hail_config client = config();
+    static const uint8_t body[2000];
+
+    server.message_max = 1000;
+    struct world *world = joined(&server, &client, false);
+    ck_assert_int_eq(world_send(&world->client, first_conn(&world->client), payloads[_i].flags,
+                                body, payloads[_i].len),
+                     HAIL_OK);
+    world_run(world);
+    ck_assert_msg(world_count(&world->server, HAIL_EVENT_MESSAGE) == payloads[_i].arrives, "%s",
+                  payloads[_i].why);
+    ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_DROPPED_FIRST + HAIL_DROP_TOO_LARGE),
+                      !payloads[_i].arrives);
+    ck_assert_uint_eq(world_count(&world->server, HAIL_EVENT_CLOSED), 0);
+    world_cleanup(world);
+}
+END_TEST
+
 static const struct hail_handler floor_handlers[] = {
     {.kind = HAIL_HANDLER_MESSAGE, .name = "open", .floor = 0},
     {.kind = HAIL_HANDLER_MESSAGE, .name = "signed", .floor = HAIL_AUTHENTICATED},
@@ -664,6 +702,7 @@ int main(void)
     tcase_add_test(tests, test_deny);
     tcase_add_test(tests, test_other_config);
     tcase_add_test(tests, test_messages_against_list);
+    tcase_add_loop_test(tests, test_payload_max, 0, HAIL_COUNTOF(payloads));
     tcase_add_loop_test(tests, test_floor, 0, HAIL_COUNTOF(floors));
     tcase_add_test(tests, test_unknown_names);
     tcase_add_test(tests, test_calls);
