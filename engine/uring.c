@@ -221,7 +221,9 @@ static void on_recv(struct hail_io *io, uint32_t slot, const struct io_uring_cqe
     }
     socket->receiving = false;
     socket->in_flight--;
-    if (!socket->closing && !socket->paused && (cqe->res > 0 || cqe->res == -ENOBUFS))
+    // Called off, and resumed before that had come through: on it goes as well.
+    bool goes_on = cqe->res > 0 || cqe->res == -ENOBUFS || cqe->res == -ECANCELED;
+    if (!socket->closing && !socket->paused && goes_on)
         arm_recv(io, slot);
 }
 
