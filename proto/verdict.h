@@ -22,7 +22,18 @@
     X(DROP_FLOOR, "floor")             /* less protection than its name, RPC or channel takes */   \
     X(DROP_NAME, "name")               /* a message or RPC name nobody registered */               \
     X(DROP_CALL, "call")               /* a response to no call of ours, or weaker than it */      \
-    X(DROP_TOO_LARGE, "too_large")     /* connection data or a payload above its maximum */
+    X(DROP_TOO_LARGE, "too_large")     /* data, a payload or iterations above their maximum */     \
+    X(DROP_REPLAY, "replay")           /* a packet number taken already, or too old */             \
+    X(DROP_EPOCH, "epoch")             /* of an epoch whose keys are gone */                       \
+    X(DROP_CONNECTION, "connection")   /* for a connection that is not there */                    \
+    X(DROP_VERSION, "version")         /* a hello of another version; refused */                   \
+    X(DROP_PATTERN, "pattern")         /* a key exchange that the server is not set up for */      \
+    X(DROP_POLICY, "policy")           /* the peer's names or floors differ */                     \
+    X(DROP_STATIC, "static")           /* made for a static key that is not ours any more */       \
+    X(DROP_COOKIE, "cookie")           /* a cookie that is wrong or too old */                     \
+    X(DROP_RATE, "rate")               /* its source prefix asks too often */                      \
+    X(DROP_BUDGET, "budget")           /* no time for more handshakes in this turn */              \
+    X(DROP_REFUSED, "refused")         /* client: the server will not have us */
 
 #define HAIL_VERDICT_ENUM(id, name) HAIL_##id,
 enum hail_verdict {

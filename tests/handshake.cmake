@@ -1,0 +1,2 @@
+# Strangers, and how they become peers: the native handshake.
+hail_test(datagram hail_proto)
