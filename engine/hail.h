@@ -122,13 +122,13 @@ enum hail_close_reason {
     HAIL_CLOSED_SLOW_READER = 5,       // took too long to take, or too much waits for it
     HAIL_CLOSED_SLOW_WRITER = 6,       // a message begun and not finished within stall_timeout_ms
     HAIL_CLOSED_PROTOCOL = 7,          // the peer broke the framing
-    HAIL_CLOSED_CONFIG = 8,            // the peer is configured differently
-    HAIL_CLOSED_CERTIFICATE = 9,       // client: the server is not who it should be
-    HAIL_CLOSED_CROWDED_OUT = 10,      // a newer handshake took the place of this unfinished one
-    HAIL_CLOSED_NO_BUFFER = 11,        // buffers_max is used up
-    HAIL_CLOSED_ERROR = 12,            // a socket error; the event's text says which
-    HAIL_CLOSED_SHUTDOWN = 13,         // hail_stop
-    HAIL_CLOSED_CONNECT = 14,          // client: no connection could be made; the text says why
+    HAIL_CLOSED_CONFIG = 8,       // the peer is configured differently; hail: the text says how
+    HAIL_CLOSED_CERTIFICATE = 9,  // client: the server is not who it should be
+    HAIL_CLOSED_CROWDED_OUT = 10, // a newer handshake took the place of this unfinished one
+    HAIL_CLOSED_NO_BUFFER = 11,   // buffers_max is used up
+    HAIL_CLOSED_ERROR = 12,       // a socket error; the event's text says which
+    HAIL_CLOSED_SHUTDOWN = 13,    // hail_stop
+    HAIL_CLOSED_CONNECT = 14,     // client: no connection could be made; the text says why
     HAIL_CLOSE_REASON_COUNT
 };
 
@@ -162,8 +162,10 @@ struct hail_event {
 
 enum hail_profile {
     HAIL_PROFILE_NONE = 0,
-    HAIL_PROFILE_MLAPI = 1 // MLAPI 12 exactly, over TCP. For compatibility: stock MLAPI clients use
-                           // 8-bit private keys, which whoever listens can find at once
+    HAIL_PROFILE_MLAPI = 1, // MLAPI 12 exactly, over TCP. For compatibility: stock MLAPI clients
+                            // use 8-bit private keys, which whoever listens can find at once
+    HAIL_PROFILE_HAIL = 2   // hail's own, over UDP (WIRE.md): Noise, and datagrams protected one by
+                            // one. HAIL_ENCRYPTED implies HAIL_AUTHENTICATED, and events say so
 };
 
 enum hail_hash_size {
@@ -196,6 +198,51 @@ struct hail_mlapi_config {
         .enable_networked_var = true, .force_same_prefabs = true, .enable_scene_management = true, \
         .enable_encryption = true                                                                  \
     }
+
+// How the ends of the hail profile know each other.
+enum hail_key_exchange {
+    HAIL_SIGNED = 0,   // the server has a certificate: Noise NX, and NK for clients with its key
+    HAIL_UNSIGNED = 1, // Noise NN: no protection against a man in the middle
+    HAIL_PINNED = 2    // Noise NK: the client has the server's static key from somewhere it trusts
+};
+
+// When a server has clients prove that they receive what is sent to their address, which costs them
+// a round trip and the server nothing.
+enum hail_cookie_use {
+    HAIL_COOKIE_UNDER_LOAD = 0,
+    HAIL_COOKIE_ALWAYS = 1,
+    HAIL_COOKIE_NEVER = 2
+};
+
+enum {
+    HAIL_STATIC_KEY_LEN = 32 // X25519 (RFC 7748)
+};
+
+// The hail profile's own settings; 0 means the default named beside the field.
+struct hail_native_config {
+    enum hail_key_exchange exchange; // which a client wants, and a server takes
+    const char *server_name;   // server, signed: vouch for this name alone; NULL: for every name of
+                               // the certificate
+    const uint8_t *static_key; // HAIL_STATIC_KEY_LEN bytes. Server: its private key, never rotated;
+                               // NULL: drawn at start and rotated. Client, pinned: the server's
+                               // public key, see hail_server_key
+    uint32_t iterations;       // server: of PBKDF2; 0: 1,000; at most 100,000
+    uint32_t iterations_max;   // client: the most it takes; 0: 100,000
+    enum hail_cookie_use cookies; // server
+    uint32_t handshakes_per_s;    // server, of one shard: above this it is under load; 0: 1,000
+    uint32_t source_per_s;        // server: handshakes of one IPv4 address or IPv6 /64; 0: 100
+    uint32_t key_rotation_s;      // server: a fresh static key this often; the one before is good
+                                  // for as long again; 0: 86,400
+    const char *key_log_file;     // for debugging: session keys are appended to it, and the log
+                                  // says so loudly; NULL: none
+};
+
+// What moves the bytes.
+enum hail_io_kind {
+    HAIL_IO_AUTO = 0, // io_uring, or epoll where it is refused; the log says which, and why
+    HAIL_IO_URING = 1,
+    HAIL_IO_EPOLL = 2
+};
 
 enum hail_log_level {
     HAIL_LOG_DEBUG = 0,
@@ -260,10 +307,14 @@ struct hail_config {
     uint64_t buffers_max;          // bytes waiting in all, to be sent or for their rest; 0: 64 MiB
     uint32_t calls_max;            // RPCs that await a response, per connection; 0: 16
     uint32_t handshake_timeout_ms; // from TCP connect to connected; 0: 10,000
-    uint32_t idle_timeout_ms;      // silence that ends a connection; 0: never, as MLAPI
+    uint32_t idle_timeout_ms;      // silence that ends a connection; 0: never, as MLAPI; on the
+                                   // hail profile, where nothing else tells, 10,000
     uint32_t stall_timeout_ms; // to finish a message begun, or to take any of what waits; 0: 30,000
     uint32_t command_queue_bytes; // calls from other threads that wait; 0: 4 MiB
     uint32_t event_queue_bytes;   // whole endpoint: events that wait for hail_poll; 0: 16 MiB
+
+    struct hail_native_config native;
+    enum hail_io_kind io;
 };
 #define HAIL_CONFIG_INIT                                                                           \
     {                                                                                              \

@@ -32,6 +32,13 @@ enum hail_stat {
     HAIL_STAT_SENDS_FAILED,  // sends from other threads that could not be done when their turn came
     HAIL_STAT_BUFFERS_FULL,  // times that buffers_max stood in the way
     HAIL_STAT_EVENTS_HELD,   // times that hail_poll was behind and a connection had to wait
+    HAIL_STAT_DATAGRAMS_IN,
+    HAIL_STAT_DATAGRAMS_OUT,
+    HAIL_STAT_DATAGRAMS_UNSENT, // the kernel would not take them, or the shard had no room
+    HAIL_STAT_DATAGRAMS_PASSED, // came to another shard than their connection's, and were passed on
+    HAIL_STAT_RETRIES,          // hellos answered with a cookie
+    HAIL_STAT_KEYS_STRETCHED,
+    HAIL_STAT_PATHS_CHANGED, // peers whose address changed
     HAIL_STAT_RECV_STARVED,  // times that the kernel had no receive buffer
     HAIL_STAT_WAKEUPS,
     HAIL_STAT_CLOSED_FIRST,
