@@ -96,29 +96,35 @@ static bool check_limits(struct hail_context *context)
     return true;
 }
 
-// The limits must leave room for one of the longest messages.
+// The limits must leave room for one of the longest messages, a request to join among them: what
+// never fits would wait for ever.
 static bool check_room(struct hail_context *context)
 {
     const struct hail_config *config = &context->config;
+    bool has_data = context->is_server && config->mlapi.connection_approval;
+    uint32_t data_max = has_data ? config->conn_data_max : 0;
+    uint64_t longest = data_max > config->message_max ? data_max : config->message_max;
     uint64_t wire = (uint64_t)config->message_max + HAIL_WIRE_EXTRA;
+    uint64_t wire_in = longest + HAIL_WIRE_EXTRA;
     const struct {
         const char *name;
         uint64_t value;
         uint64_t min;
     } rooms[] = {
         {"unsent_max", config->unsent_max, wire},
-        {"buffers_max", config->buffers_max, 2 * wire + 2 * HAIL_BLOCK_SIZE},
+        {"buffers_max", config->buffers_max, 2 * wire_in + 2 * HAIL_BLOCK_SIZE},
         {"command_queue_bytes", config->command_queue_bytes, 4 * wire},
-        {"event_queue_bytes", config->on_event ? UINT64_MAX : config->event_queue_bytes, 4 * wire},
+        {"event_queue_bytes", config->on_event ? UINT64_MAX : config->event_queue_bytes,
+         4 * wire_in},
     };
 
     for (size_t i = 0; i < HAIL_COUNTOF(rooms); i++) {
         if (rooms[i].value < rooms[i].min) {
             hail_log_line(&context->log, HAIL_LOG_ERROR,
-                          "config field=%s value=%llu: too small for message_max=%u, which needs "
-                          "at least %llu",
+                          "config field=%s value=%llu: too small for message_max=%u and "
+                          "conn_data_max=%u, which need at least %llu",
                           rooms[i].name, (unsigned long long)rooms[i].value, config->message_max,
-                          (unsigned long long)rooms[i].min);
+                          config->conn_data_max, (unsigned long long)rooms[i].min);
             return false;
         }
     }

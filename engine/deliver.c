@@ -5,6 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
+static void wake_poller(struct hail_shard *shard)
+{
+    uint64_t one = 1;
+
+    if (!hail_mailbox_wake(&shard->shared->events))
+        return;
+    ssize_t written = write(shard->context->events_fd, &one, sizeof one);
+    HAIL_ASSERT(written == sizeof one); // an eventfd whose reader is never 2^64 behind
+}
+
 bool hail_deliver_reserve(struct hail_shard *shard, struct hail_delivery *delivery, size_t len)
 {
     delivery->record = NULL;
@@ -20,6 +30,9 @@ bool hail_deliver_reserve(struct hail_shard *shard, struct hail_delivery *delive
     // exchange comes second sees what was done before the first.
     atomic_exchange_explicit(&shard->wants_room, true, memory_order_acq_rel);
     delivery->record = hail_mailbox_reserve(events, sizeof(struct hail_event) + len);
+    // What is in the way may be records that were given up, which nobody was woken for.
+    if (!delivery->record)
+        wake_poller(shard);
     return delivery->record != NULL;
 }
 
@@ -38,11 +51,7 @@ static void put_in_queue(struct hail_shard *shard, void *record, const struct ha
         own->text = (char *)tail + event->len;
     }
     hail_mailbox_commit(record);
-    if (hail_mailbox_wake(&shard->shared->events)) {
-        uint64_t one = 1;
-        ssize_t written = write(shard->context->events_fd, &one, sizeof one);
-        HAIL_ASSERT(written == sizeof one); // an eventfd whose reader is never 2^64 behind
-    }
+    wake_poller(shard);
 }
 
 void hail_deliver_commit(struct hail_shard *shard, struct hail_delivery *delivery,

@@ -189,22 +189,30 @@ static void wake_waiters(struct hail_endpoint *endpoint)
 size_t hail_poll(struct hail_endpoint *endpoint, struct hail_event *events, size_t events_max)
 {
     struct hail_mailbox *box = &endpoint->context.events;
+    int fd = endpoint->context.events_fd;
     uint64_t wakes;
 
     if (endpoint->context.config.on_event || events_max == 0)
         return 0;
-    hail_mailbox_release(box);
-    wake_waiters(endpoint);
-    size_t count = collect(box, events, events_max);
-    if (count > 0)
-        return count;
+    for (;;) {
+        hail_mailbox_release(box);
+        wake_waiters(endpoint);
+        size_t count = collect(box, events, events_max);
+        if (count > 0)
+            return count;
+        // Records without an event may have been passed over: their room is given back as well.
+        hail_mailbox_release(box);
+        wake_waiters(endpoint);
 
-    // Nothing: let the fd become unreadable, and look again as long as something came meanwhile.
-    ssize_t got = read(endpoint->context.events_fd, &wakes, sizeof wakes);
-    (void)got; // it was unreadable already
-    while (count == 0 && !hail_mailbox_sleep(box))
-        count = collect(box, events, events_max);
-    return count;
+        // Nothing: the fd becomes unreadable. Should something have come meanwhile, nobody writes
+        // to the fd for it, since we were not asleep: so it is up to us.
+        ssize_t done = read(fd, &wakes, sizeof wakes);
+        if (hail_mailbox_sleep(box))
+            return 0;
+        wakes = 1;
+        done = write(fd, &wakes, sizeof wakes);
+        HAIL_ASSERT(done == sizeof wakes); // an eventfd whose reader is never 2^64 behind
+    }
 }
 
 enum hail_status hail_client_key(const struct hail_endpoint *endpoint, struct hail_conn conn,

@@ -186,6 +186,17 @@ static void end_for(struct hail_shard *shard, uint32_t slot, enum hail_verdict v
     hail_conn_end(shard, slot, reason_for(verdict), false, text[0] ? text : NULL);
 }
 
+// How much of a message its event may carry: in a handshake only connection data.
+static size_t event_data_max(const struct hail_shard *shard, const struct hail_connection *conn,
+                             size_t len)
+{
+    const struct hail_context *context = shard->context;
+
+    if (conn->session.state == HAIL_MLAPI_CONNECTED)
+        return len;
+    return context->is_server && context->setup.connection_approval ? len : 0;
+}
+
 // One whole message. False: there is no room for what it may lead to, and it is untouched.
 static bool take_message(struct hail_shard *shard, uint32_t slot, uint8_t *message, size_t len)
 {
@@ -193,7 +204,7 @@ static bool take_message(struct hail_shard *shard, uint32_t slot, uint8_t *messa
     struct hail_delivery delivery;
 
     if ((conn->connected_pending && !tell_connected(shard, slot)) ||
-        !hail_deliver_reserve(shard, &delivery, len)) {
+        !hail_deliver_reserve(shard, &delivery, event_data_max(shard, conn, len))) {
         hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
         return false;
     }

@@ -215,6 +215,38 @@ def relay():
                 equal(d.receive(), (UNNAMED, PLAIN, b"and you"), "relayed")
 
 
+@scenario("relay: an event queue that is always full: nothing is lost and nobody is forgotten")
+def relay_behind():
+    # Room for a dozen events: the sender is paused and resumed over and over.
+    config = settings("relay", message_max=1000, event_queue_bytes=8192)
+    with Haild(config) as server:
+        with Client(server.address).join() as a, Client(server.address).join() as b:
+            number = 0
+            for _ in range(50):
+                out = b""
+                for n in range(number, number + 200):
+                    body = struct.pack("<I", n) + bytes(n % 300)
+                    out += mlapi.frame(mlapi.wrap(a.key, PLAIN, UNNAMED, body))
+                a.wire.send_raw(out)
+                for n in range(number, number + 200):
+                    body = struct.pack("<I", n) + bytes(n % 300)
+                    equal(b.receive(10 * PATIENCE), (UNNAMED, PLAIN, body), "relayed")
+                number += 200
+        check(server.counters()["events_held"] > 0, "the queue was never full")
+
+
+@scenario("relay: messages that are dropped do not fill the event queue for good")
+def relay_dropped():
+    config = settings("relay", message_max=1000, event_queue_bytes=8192)
+    with Haild(config) as server:
+        with Client(server.address).join() as a, Client(server.address).join() as b:
+            forged = mlapi.frame(b"\2" + bytes(900))
+            a.wire.send_raw(forged * 1000)
+            a.send(BOTH, UNNAMED, b"after them")
+            equal(b.receive(10 * PATIENCE), (UNNAMED, BOTH, b"after them"), "relayed")
+        equal(server.counters()["dropped_forged"], 1000, "dropped")
+
+
 # ---- What is refused
 
 
