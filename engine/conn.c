@@ -304,6 +304,9 @@ void hail_conn_release(struct hail_shard *shard, uint32_t slot)
     conn->state = HAIL_CONN_FREE;
     hail_table_free(&shard->table, slot);
     hail_stat_set(&shard->stats, HAIL_STAT_CONNS_OPEN, shard->table.used_count);
+    // Not left to the next turn: the shard may sleep long before that.
+    hail_stat_set(&shard->stats, HAIL_STAT_BYTES_WAITING,
+                  (uint64_t)shard->pool.used_count * HAIL_BLOCK_SIZE);
     if (!shard->context->is_server)
         atomic_fetch_sub_explicit(&shard->conns_promised, 1, memory_order_relaxed);
 

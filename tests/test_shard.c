@@ -1,6 +1,7 @@
 // test_shard.c: a server's shard and a client's, wired in memory: joins, messages, floors, calls
 // and every limit, with streams torn into pieces. SPDX-License-Identifier: MIT
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/world.h"
@@ -624,6 +625,63 @@ START_TEST(test_buffers_full)
 }
 END_TEST
 
+// The counter of bytes that wait is right while the shard sleeps, also when the last thing it did
+// was to let go of a connection.
+START_TEST(test_bytes_waiting)
+{
+    const struct hail_config both = config();
+    struct world *world = world_init(&both, &both, test_seed(), false);
+    struct hail_shard *shard = &world->server.shard;
+    uint32_t slot = world_raw(world);
+    struct hail_task task;
+
+    world_feed(world, slot, (const uint8_t *)"\0\0\0\x45half", 8);
+    ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_BYTES_WAITING), HAIL_BLOCK_SIZE);
+    hail_shard_ended(shard, slot, 0);
+    ck_assert(hail_shard_output(shard, &task));
+    ck_assert_int_eq(task.op, HAIL_TASK_CLOSE);
+    hail_shard_closed(shard, slot);
+    ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_BYTES_WAITING), 0);
+    world_cleanup(world);
+}
+END_TEST
+
+// Queues that could never take the longest that may come are refused at the start.
+static const struct {
+    const char *why;
+    uint32_t message_max;
+    uint32_t conn_data_max;
+    uint32_t event_queue_bytes;
+    bool approval;
+    enum hail_status want;
+} rooms[] = {
+    {"as it is by default", 0, 0, 0, true, HAIL_OK},
+    {"for messages just enough", 1000, 1000, 4512, true, HAIL_OK},
+    {"for messages too small", 1000, 1000, 4511, true, HAIL_EINVAL},
+    {"for connection data just enough", 16, 2000, 8512, true, HAIL_OK},
+    {"for connection data too small", 16, 2000, 8511, true, HAIL_EINVAL},
+    {"no connection data comes", 16, 2000, 4096, false, HAIL_OK},
+};
+
+START_TEST(test_room)
+{
+    struct hail_config server = config();
+    struct hail_context *context =
+        aligned_alloc(_Alignof(struct hail_context), sizeof(struct hail_context));
+
+    memset(context, 0, sizeof *context);
+    server.message_max = rooms[_i].message_max;
+    server.conn_data_max = rooms[_i].conn_data_max;
+    server.event_queue_bytes = rooms[_i].event_queue_bytes;
+    server.mlapi.connection_approval = rooms[_i].approval;
+    enum hail_status got = hail_context_init(context, &server, true);
+    ck_assert_msg(got == rooms[_i].want, "%s: %d", rooms[_i].why, got);
+    if (got == HAIL_OK)
+        hail_context_cleanup(context);
+    free(context);
+}
+END_TEST
+
 START_TEST(test_close_flushes)
 {
     const struct hail_config both = config();
@@ -718,6 +776,8 @@ int main(void)
     tcase_add_test(tests, test_slow_reader_by_time);
     tcase_add_test(tests, test_slow_writer);
     tcase_add_test(tests, test_buffers_full);
+    tcase_add_test(tests, test_bytes_waiting);
+    tcase_add_loop_test(tests, test_room, 0, HAIL_COUNTOF(rooms));
     tcase_add_test(tests, test_close_flushes);
     tcase_add_test(tests, test_polling_behind);
     suite_add_tcase(suite, tests);
