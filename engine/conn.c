@@ -210,7 +210,7 @@ static uint64_t deadline(const struct hail_shard *shard, const struct hail_conne
         uint64_t handshake = conn->opened_ns + config->handshake_timeout_ms * ns_per_ms;
         return handshake < earliest ? handshake : earliest;
     }
-    if (config->idle_timeout_ms > 0) {
+    if (config->idle_timeout_ms > 0 && !conn->held) {
         uint64_t idle = conn->heard_ns + config->idle_timeout_ms * ns_per_ms;
         return idle < earliest ? idle : earliest;
     }

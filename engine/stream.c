@@ -379,6 +379,7 @@ void hail_conn_retry(struct hail_shard *shard, uint32_t slot)
         return;
     conn->held = false;
     conn->in_since_ns = shard->now_ns; // the wait was ours, not the peer's
+    conn->heard_ns = shard->now_ns;
     hail_conn_feed(shard, slot, NULL, 0);
     if (!conn->held && conn->state == HAIL_CONN_OPEN) {
         conn->paused = false;

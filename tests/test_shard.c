@@ -703,7 +703,7 @@ START_TEST(test_close_flushes)
 END_TEST
 
 // An application that polls slowly, through a queue too small for what comes: everything waits,
-// nothing is lost, and the stream is paused meanwhile.
+// nothing is lost, and the stream is paused meanwhile; its silence is not the peer's.
 START_TEST(test_polling_behind)
 {
     struct hail_config server = config();
@@ -716,6 +716,7 @@ START_TEST(test_polling_behind)
     server.message_max = 800;
     server.event_queue_bytes = 8192;
     server.command_queue_bytes = 8192;
+    server.idle_timeout_ms = 500;
     struct world *world = joined(&server, &client, true);
     for (uint64_t i = 0; i < 300; i++) {
         uint8_t body[700] = {0};
@@ -731,6 +732,8 @@ START_TEST(test_polling_behind)
     bool closed = false;
     for (int round = 0; round < 10000 && !closed; round++) {
         world_run(world);
+        if (world->server.paused[0] && !paused)
+            world_sleep(world, 600);
         paused |= world->server.paused[0];
         event = hail_mailbox_next(&world->server.context.events, &len);
         ck_assert_ptr_nonnull(event);
