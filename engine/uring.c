@@ -3,18 +3,13 @@
 // serves the timers. The kernel owns what an operation points to until its completion is here: a
 // socket is closed, and its slot given back, when nothing of it is in flight.
 // SPDX-License-Identifier: MIT
-#include "engine/io.h"
-
 #include <errno.h>
 #include <liburing.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "engine/backend.h"
 
 enum {
     SQ_ENTRIES = 1024,
@@ -22,9 +17,7 @@ enum {
     RECV_BUFFERS = 256, // a power of two; few enough to stay in the second-level cache
     RECV_BUFFER_LEN = 8192,
     RECV_GROUP = 1,
-    SENDS_PER_SUBMIT = 256,
-    BACKLOG = 4096,
-    ACCEPT_PAUSE_MS = 100 // after an error, before the listener is tried again
+    SENDS_PER_SUBMIT = 256
 };
 
 // What a completion is about: the op in the top byte of user_data, the slot below. No pointers, so
@@ -55,53 +48,44 @@ struct send_slot {
     struct iovec views[HAIL_VIEWS_MAX];
 };
 
-struct hail_io {
+struct uring {
+    struct hail_io io;
     struct io_uring ring;
-    struct hail_shard *shard;
     struct socket *sockets; // one for each slot
     struct io_uring_buf_ring *recv_ring;
     uint8_t *recv_buffers;
     struct send_slot *sends;
-    uint32_t send_count; // of `sends`, since the last submission
-    int listen_fd;       // -1: none
-    int wake_fd;
-    bool accepting;             // the multishot accept is armed
-    uint64_t accept_resumes_ns; // after an error; 0: at once
-    uint32_t accept_in_flight;  // the accept, and what cancels it
-    struct hail_arena arena;
+    uint32_t send_count;       // of `sends`, since the last submission
+    bool accepting;            // the multishot accept is armed
+    uint32_t accept_in_flight; // the accept, and what cancels it
 };
+
+static struct uring *uring_of(struct hail_io *io)
+{
+    return (struct uring *)io;
+}
 
 static uint64_t tag(enum ring_op op, uint32_t slot)
 {
     return (uint64_t)op << 56 | slot;
 }
 
-static uint64_t clock_now(void)
+static void submit(struct uring *uring)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    do { // the kernel may take a part only, while it is short of memory
+        int result = io_uring_submit(&uring->ring);
+        HAIL_ASSERT(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
+    } while (io_uring_sq_ready(&uring->ring) > 0);
+    uring->send_count = 0;
 }
 
-static void submit(struct hail_io *io)
+static struct io_uring_sqe *prepare(struct uring *uring, enum ring_op op, uint32_t slot)
 {
-    int result;
-
-    do {
-        result = io_uring_submit(&io->ring);
-    } while (result == -EINTR || result == -EAGAIN || result == -EBUSY);
-    HAIL_ASSERT(result >= 0);
-    io->send_count = 0;
-}
-
-static struct io_uring_sqe *prepare(struct hail_io *io, enum ring_op op, uint32_t slot)
-{
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&io->ring);
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
 
     if (!sqe) { // the submission ring is full: hand it over early
-        submit(io);
-        sqe = io_uring_get_sqe(&io->ring);
+        submit(uring);
+        sqe = io_uring_get_sqe(&uring->ring);
     }
     HAIL_ASSERT(sqe);
     memset(sqe, 0, sizeof *sqe);
@@ -109,113 +93,106 @@ static struct io_uring_sqe *prepare(struct hail_io *io, enum ring_op op, uint32_
     return sqe;
 }
 
-static void arm_accept(struct hail_io *io)
+static void arm_accept(struct uring *uring)
 {
-    struct io_uring_sqe *sqe = prepare(io, OP_ACCEPT, 0);
+    struct io_uring_sqe *sqe = prepare(uring, OP_ACCEPT, 0);
 
-    io_uring_prep_multishot_accept(sqe, io->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    io_uring_prep_multishot_accept(sqe, uring->io.listen_fd, NULL, NULL,
+                                   SOCK_CLOEXEC | SOCK_NONBLOCK);
     sqe->user_data = tag(OP_ACCEPT, 0);
-    io->accepting = true;
-    io->accept_in_flight++;
+    uring->accepting = true;
+    uring->accept_in_flight++;
 }
 
-static void arm_wake(struct hail_io *io)
+static void arm_wake(struct uring *uring)
 {
-    struct io_uring_sqe *sqe = prepare(io, OP_WAKE, 0);
+    struct io_uring_sqe *sqe = prepare(uring, OP_WAKE, 0);
 
-    io_uring_prep_poll_multishot(sqe, io->wake_fd, POLLIN);
+    io_uring_prep_poll_multishot(sqe, uring->io.wake_fd, POLLIN);
     sqe->user_data = tag(OP_WAKE, 0);
 }
 
-static void arm_recv(struct hail_io *io, uint32_t slot)
+static void arm_recv(struct uring *uring, uint32_t slot)
 {
-    struct io_uring_sqe *sqe = prepare(io, OP_RECV, slot);
+    struct io_uring_sqe *sqe = prepare(uring, OP_RECV, slot);
 
-    io_uring_prep_recv_multishot(sqe, io->sockets[slot].fd, NULL, 0, 0);
+    io_uring_prep_recv_multishot(sqe, uring->sockets[slot].fd, NULL, 0, 0);
     sqe->user_data = tag(OP_RECV, slot);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = RECV_GROUP;
-    io->sockets[slot].receiving = true;
-    io->sockets[slot].in_flight++;
+    uring->sockets[slot].receiving = true;
+    uring->sockets[slot].in_flight++;
 }
 
 // Calls off one kind of operation of a slot.
-static void push_cancel(struct hail_io *io, uint32_t slot, enum ring_op op)
+static void push_cancel(struct uring *uring, uint32_t slot, enum ring_op op)
 {
-    struct io_uring_sqe *sqe = prepare(io, OP_CANCEL, slot);
+    struct io_uring_sqe *sqe = prepare(uring, OP_CANCEL, slot);
 
     io_uring_prep_cancel64(sqe, tag(op, slot), 0);
     sqe->user_data = tag(OP_CANCEL, slot);
-    io->sockets[slot].in_flight++;
+    uring->sockets[slot].in_flight++;
 }
 
 // Gives the slot back if its socket is to be closed and the kernel is done with it.
-static void finish_close(struct hail_io *io, uint32_t slot)
+static void finish_close(struct uring *uring, uint32_t slot)
 {
-    struct socket *socket = &io->sockets[slot];
+    struct socket *socket = &uring->sockets[slot];
 
     if (!socket->closing || socket->in_flight > 0)
         return;
     if (socket->fd >= 0)
         close(socket->fd);
     *socket = (struct socket){.fd = -1};
-    hail_shard_closed(io->shard, slot);
+    hail_shard_closed(uring->io.shard, slot);
 }
 
-static void on_accept(struct hail_io *io, const struct io_uring_cqe *cqe)
+static void on_accept(struct uring *uring, const struct io_uring_cqe *cqe)
 {
     if (cqe->res >= 0) {
-        struct sockaddr_storage peer = {0};
-        socklen_t peer_len = sizeof peer;
-        getpeername(cqe->res, (struct sockaddr *)&peer, &peer_len); // gone already: no address
-        uint32_t slot = hail_shard_accept(io->shard, (struct sockaddr *)&peer, peer_len);
-        if (slot == HAIL_SLOT_NONE) {
-            close(cqe->res);
-        } else {
-            io->sockets[slot].fd = cqe->res;
-            arm_recv(io, slot);
+        uint32_t slot = hail_io_accepted(&uring->io, cqe->res);
+        if (slot != HAIL_SLOT_NONE) {
+            uring->sockets[slot].fd = cqe->res;
+            arm_recv(uring, slot);
         }
-    } else if (io->listen_fd >= 0) {
-        // Out of file descriptors or memory, or a peer that went away while it waited.
-        hail_stat_add(&io->shard->stats, HAIL_STAT_ACCEPT_ERRORS, 1);
-        if (cqe->res != -ECONNABORTED)
-            io->accept_resumes_ns = clock_now() + ACCEPT_PAUSE_MS * UINT64_C(1000000);
+    } else if (uring->io.listen_fd >= 0) {
+        hail_io_accept_failed(&uring->io, -cqe->res);
     }
     if (!(cqe->flags & IORING_CQE_F_MORE)) {
-        io->accepting = false;
-        io->accept_in_flight--;
+        uring->accepting = false;
+        uring->accept_in_flight--;
     }
 }
 
-static void give_back_buffer(struct hail_io *io, uint32_t id)
+static void give_back_buffer(struct uring *uring, uint32_t id)
 {
-    io_uring_buf_ring_add(io->recv_ring, io->recv_buffers + (size_t)id * RECV_BUFFER_LEN,
+    io_uring_buf_ring_add(uring->recv_ring, uring->recv_buffers + (size_t)id * RECV_BUFFER_LEN,
                           RECV_BUFFER_LEN, (unsigned short)id, io_uring_buf_ring_mask(RECV_BUFFERS),
                           0);
-    io_uring_buf_ring_advance(io->recv_ring, 1);
+    io_uring_buf_ring_advance(uring->recv_ring, 1);
 }
 
-static void on_recv(struct hail_io *io, uint32_t slot, const struct io_uring_cqe *cqe)
+static void on_recv(struct uring *uring, uint32_t slot, const struct io_uring_cqe *cqe)
 {
-    struct socket *socket = &io->sockets[slot];
+    struct socket *socket = &uring->sockets[slot];
 
     if (cqe->flags & IORING_CQE_F_BUFFER) {
         uint32_t id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
         if (cqe->res > 0)
-            hail_shard_input(io->shard, slot, io->recv_buffers + (size_t)id * RECV_BUFFER_LEN,
-                             (size_t)cqe->res);
-        give_back_buffer(io, id); // the shard has copied what it wants to keep
+            hail_shard_input(uring->io.shard, slot,
+                             uring->recv_buffers + (size_t)id * RECV_BUFFER_LEN, (size_t)cqe->res);
+        give_back_buffer(uring, id); // the shard has copied what it wants to keep
     }
     if (cqe->res == -ENOBUFS)
-        hail_stat_add(&io->shard->stats, HAIL_STAT_RECV_STARVED, 1); // armed again below
+        hail_stat_add(&uring->io.shard->stats, HAIL_STAT_RECV_STARVED, 1); // armed again below
     else if (cqe->res <= 0 && cqe->res != -ECANCELED)
-        hail_shard_ended(io->shard, slot, cqe->res);
+        hail_shard_ended(uring->io.shard, slot, cqe->res);
 
     if (cqe->flags & IORING_CQE_F_MORE) {
         if (socket->closing &&
             !socket->cancelling) { // a peer that goes on sending does not hold us up
             socket->cancelling = true;
-            push_cancel(io, slot, OP_RECV);
+            push_cancel(uring, slot, OP_RECV);
         }
         return;
     }
@@ -224,113 +201,111 @@ static void on_recv(struct hail_io *io, uint32_t slot, const struct io_uring_cqe
     // Called off, and resumed before that had come through: on it goes as well.
     bool goes_on = cqe->res > 0 || cqe->res == -ENOBUFS || cqe->res == -ECANCELED;
     if (!socket->closing && !socket->paused && goes_on)
-        arm_recv(io, slot);
+        arm_recv(uring, slot);
 }
 
-static void on_connect(struct hail_io *io, uint32_t slot, const struct io_uring_cqe *cqe)
+static void on_connect(struct uring *uring, uint32_t slot, const struct io_uring_cqe *cqe)
 {
-    struct socket *socket = &io->sockets[slot];
+    struct socket *socket = &uring->sockets[slot];
 
     socket->in_flight--;
     if (socket->closing)
         return;
     if (cqe->res == 0) {
-        arm_recv(io, slot);
+        arm_recv(uring, slot);
     } else {
         close(socket->fd); // the shard may have another address to try
         socket->fd = -1;
     }
-    hail_shard_connected(io->shard, slot, cqe->res);
+    hail_shard_connected(uring->io.shard, slot, cqe->res);
 }
 
-static void on_wake(struct hail_io *io, const struct io_uring_cqe *cqe)
+static void on_wake(struct uring *uring, const struct io_uring_cqe *cqe)
 {
-    uint64_t count;
-    ssize_t got = read(io->wake_fd, &count, sizeof count);
-
-    HAIL_ASSERT(got == sizeof count || errno == EAGAIN);
+    hail_io_woken(&uring->io);
     if (!(cqe->flags & IORING_CQE_F_MORE))
-        arm_wake(io);
+        arm_wake(uring);
 }
 
-static void on_cqe(struct hail_io *io, const struct io_uring_cqe *cqe)
+static void on_cqe(struct uring *uring, const struct io_uring_cqe *cqe)
 {
     uint32_t slot = (uint32_t)cqe->user_data;
 
     switch ((enum ring_op)(cqe->user_data >> 56)) {
     case OP_ACCEPT:
-        on_accept(io, cqe);
+        on_accept(uring, cqe);
         return;
     case OP_WAKE:
-        on_wake(io, cqe);
+        on_wake(uring, cqe);
         return;
     case OP_CONNECT:
-        on_connect(io, slot, cqe);
-        finish_close(io, slot);
+        on_connect(uring, slot, cqe);
+        finish_close(uring, slot);
         return;
     case OP_RECV:
-        on_recv(io, slot, cqe);
-        finish_close(io, slot);
+        on_recv(uring, slot, cqe);
+        finish_close(uring, slot);
         return;
     case OP_SEND:
-        io->sockets[slot].in_flight--;
-        hail_shard_sent(io->shard, slot, cqe->res);
-        finish_close(io, slot);
+        uring->sockets[slot].in_flight--;
+        hail_shard_sent(uring->io.shard, slot, cqe->res);
+        finish_close(uring, slot);
         return;
     case OP_CANCEL:
-        io->sockets[slot].in_flight--;
-        finish_close(io, slot);
+        uring->sockets[slot].in_flight--;
+        finish_close(uring, slot);
         return;
     case OP_CANCEL_ACCEPT:
-        io->accept_in_flight--;
+        uring->accept_in_flight--;
         return;
     }
     HAIL_UNREACHABLE("every operation is tagged by tag()");
 }
 
-void hail_io_turn(struct hail_io *io, uint64_t deadline_ns)
+static void turn(struct hail_io *io, uint64_t deadline_ns)
 {
+    struct uring *uring = uring_of(io);
     struct io_uring_cqe *cqe;
     unsigned head;
     unsigned seen = 0;
-    uint64_t now_ns = deadline_ns == 0 ? 0 : clock_now();
 
-    if (io->listen_fd >= 0 && !io->accepting && now_ns >= io->accept_resumes_ns)
-        arm_accept(io);
-    else if (io->listen_fd >= 0 && !io->accepting && io->accept_resumes_ns < deadline_ns)
-        deadline_ns = io->accept_resumes_ns;
+    if (!uring->accepting && hail_io_may_accept(io, &deadline_ns))
+        arm_accept(uring);
 
+    uint64_t now_ns = deadline_ns == 0 ? 0 : hail_io_clock();
     uint64_t wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
     struct __kernel_timespec timeout = {(int64_t)(wait_ns / 1000000000u),
                                         (long long)(wait_ns % 1000000000u)};
     // Any result is as good as another: what has come is in the ring, and the time is looked up.
     int result = io_uring_submit_and_wait_timeout(
-        &io->ring, &cqe, 1, deadline_ns == UINT64_MAX ? NULL : &timeout, NULL);
+        &uring->ring, &cqe, 1, deadline_ns == UINT64_MAX ? NULL : &timeout, NULL);
     HAIL_ASSERT(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
                 result == -EBUSY);
-    io->send_count = 0;
+    if (io_uring_sq_ready(&uring->ring) > 0)
+        submit(uring);
+    uring->send_count = 0;
 
-    io->shard->now_ns = clock_now();
-    io_uring_for_each_cqe(&io->ring, head, cqe)
+    io->shard->now_ns = hail_io_clock();
+    io_uring_for_each_cqe(&uring->ring, head, cqe)
     {
-        on_cqe(io, cqe);
+        on_cqe(uring, cqe);
         seen++;
     }
-    io_uring_cq_advance(&io->ring, seen);
+    io_uring_cq_advance(&uring->ring, seen);
 }
 
-static void push_send(struct hail_io *io, const struct hail_task *task)
+static void push_send(struct uring *uring, const struct hail_task *task)
 {
-    struct socket *socket = &io->sockets[task->slot];
+    struct socket *socket = &uring->sockets[task->slot];
 
-    if (io->send_count == SENDS_PER_SUBMIT)
-        submit(io);
-    struct io_uring_sqe *sqe = prepare(io, OP_SEND, task->slot);
+    if (uring->send_count == SENDS_PER_SUBMIT)
+        submit(uring);
+    struct io_uring_sqe *sqe = prepare(uring, OP_SEND, task->slot);
     if (task->view_count == 1) {
         io_uring_prep_send(sqe, socket->fd, task->views[0].iov_base, task->views[0].iov_len,
                            MSG_NOSIGNAL);
     } else {
-        struct send_slot *send = &io->sends[io->send_count++];
+        struct send_slot *send = &uring->sends[uring->send_count++];
         memcpy(send->views, task->views, task->view_count * sizeof *task->views);
         send->header = (struct msghdr){.msg_iov = send->views, .msg_iovlen = task->view_count};
         io_uring_prep_sendmsg(sqe, socket->fd, &send->header, MSG_NOSIGNAL);
@@ -339,258 +314,168 @@ static void push_send(struct hail_io *io, const struct hail_task *task)
     socket->in_flight++;
 }
 
-static void push_connect(struct hail_io *io, const struct hail_task *task)
+static void push_connect(struct uring *uring, const struct hail_task *task)
 {
-    struct socket *own = &io->sockets[task->slot];
+    struct socket *socket = &uring->sockets[task->slot];
     const struct sockaddr *address = (const struct sockaddr *)task->address;
-    socklen_t len =
-        address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-    int on = 1;
+    int fd = hail_socket_connecting(address);
 
-    own->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
-    if (own->fd < 0) {
-        hail_shard_connected(io->shard, task->slot, -errno);
+    if (fd < 0) {
+        hail_shard_connected(uring->io.shard, task->slot, fd);
         return;
     }
-    setsockopt(own->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    struct io_uring_sqe *sqe = prepare(io, OP_CONNECT, task->slot);
-    io_uring_prep_connect(sqe, own->fd, address, len);
+    socket->fd = fd;
+    struct io_uring_sqe *sqe = prepare(uring, OP_CONNECT, task->slot);
+    io_uring_prep_connect(sqe, fd, address, hail_socket_address_len(address));
     sqe->user_data = tag(OP_CONNECT, task->slot);
-    own->in_flight++;
+    socket->in_flight++;
 }
 
-static void push_close(struct hail_io *io, uint32_t slot)
+static void push_close(struct uring *uring, uint32_t slot)
 {
-    struct socket *socket = &io->sockets[slot];
+    struct socket *socket = &uring->sockets[slot];
 
     socket->closing = true;
     if (socket->fd >= 0 && socket->in_flight > 0) {
         // Once the socket is shut, sends fail and the receive ends, after what has come already: so
         // nothing is left unread, and the peer sees an orderly end. A connect has to be called off.
         if (shutdown(socket->fd, SHUT_RDWR) < 0)
-            push_cancel(io, slot, OP_CONNECT);
+            push_cancel(uring, slot, OP_CONNECT);
     }
-    finish_close(io, slot);
+    finish_close(uring, slot);
 }
 
-void hail_io_push(struct hail_io *io)
+static void carry_out(struct hail_io *io, const struct hail_task *task)
 {
-    struct hail_task task;
+    struct uring *uring = uring_of(io);
+    struct socket *socket = &uring->sockets[task->slot];
 
-    while (hail_shard_output(io->shard, &task)) {
-        switch (task.op) {
-        case HAIL_TASK_CONNECT:
-            push_connect(io, &task);
-            break;
-        case HAIL_TASK_SEND:
-            push_send(io, &task);
-            break;
-        case HAIL_TASK_PAUSE:
-            io->sockets[task.slot].paused = true;
-            if (io->sockets[task.slot].receiving)
-                push_cancel(io, task.slot, OP_RECV);
-            break;
-        case HAIL_TASK_RESUME:
-            io->sockets[task.slot].paused = false;
-            if (!io->sockets[task.slot].receiving)
-                arm_recv(io, task.slot);
-            break;
-        case HAIL_TASK_CLOSE:
-            push_close(io, task.slot);
-            break;
-        }
+    switch (task->op) {
+    case HAIL_TASK_CONNECT:
+        push_connect(uring, task);
+        return;
+    case HAIL_TASK_SEND:
+        push_send(uring, task);
+        return;
+    case HAIL_TASK_PAUSE:
+        socket->paused = true;
+        if (socket->receiving)
+            push_cancel(uring, task->slot, OP_RECV);
+        return;
+    case HAIL_TASK_RESUME:
+        socket->paused = false;
+        if (!socket->receiving)
+            arm_recv(uring, task->slot);
+        return;
+    case HAIL_TASK_CLOSE:
+        push_close(uring, task->slot);
+        return;
     }
-}
-
-// SO_REUSEPORT would let a second server of the same user share the port unseen: a socket without
-// it finds out whether somebody listens there already.
-static int probe_port(const struct hail_listen *listen_at)
-{
-    const struct sockaddr *address = (const struct sockaddr *)&listen_at->address;
-    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int on = 1;
-
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    int result = bind(fd, address, listen_at->address_len);
-    int error = errno;
-    close(fd);
-    errno = error;
-    return result;
-}
-
-static enum hail_status listen_on(struct hail_io *io, struct hail_listen *listen_at)
-{
-    const struct hail_log *log = &io->shard->context->log;
-    struct sockaddr *address = (struct sockaddr *)&listen_at->address;
-    int on = 1;
-    int off = 0;
-    const char *call = "bind";
-
-    if (io->shard->index == 0 && probe_port(listen_at) < 0)
-        goto failed;
-    call = "socket";
-    io->listen_fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (io->listen_fd < 0)
-        goto failed;
-    // Accepted sockets inherit these.
-    setsockopt(io->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(io->listen_fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    setsockopt(io->listen_fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    setsockopt(io->listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (address->sa_family == AF_INET6)
-        setsockopt(io->listen_fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    call = "bind";
-    if (bind(io->listen_fd, address, listen_at->address_len) < 0)
-        goto failed;
-    call = "listen";
-    if (listen(io->listen_fd, BACKLOG) < 0)
-        goto failed;
-    // Shards after the first listen on the port that the kernel chose for it.
-    getsockname(io->listen_fd, address, &listen_at->address_len);
-    return HAIL_OK;
-failed:
-    hail_log_line(log, HAIL_LOG_ERROR, "%s: %s; see config fields address and port", call,
-                  strerrordesc_np(errno));
-    return HAIL_ESYS;
-}
-
-static void log_refused(const struct hail_io *io, const char *call, int error)
-{
-    hail_log_line(&io->shard->context->log, HAIL_LOG_ERROR,
-                  "%s: %s; io_uring is needed, from Linux 6.1 on: containers have to allow the "
-                  "io_uring_* system calls in their seccomp profile, and the sysctl "
-                  "kernel.io_uring_disabled has to be 0",
-                  call, strerrordesc_np(error));
-}
-
-static enum hail_status open_ring(struct hail_io *io)
-{
-    struct io_uring_params params = {
-        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED |
-                 IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
-        .cq_entries = CQ_ENTRIES,
-    };
-    struct io_uring_buf_reg reg = {
-        .ring_addr = (uint64_t)(uintptr_t)io->recv_ring,
-        .ring_entries = RECV_BUFFERS,
-        .bgid = RECV_GROUP,
-    };
-    int result = io_uring_queue_init_params(SQ_ENTRIES, &io->ring, &params);
-
-    if (result < 0) {
-        io->ring.ring_fd = -1;
-        log_refused(io, "io_uring_setup", -result);
-        return result == -ENOMEM ? HAIL_ENOMEM : HAIL_ESYS;
-    }
-    result = io_uring_register_buf_ring(&io->ring, &reg, 0);
-    if (result < 0) {
-        log_refused(io, "io_uring_register(IORING_REGISTER_PBUF_RING)", -result);
-        return HAIL_ESYS;
-    }
-    io_uring_buf_ring_init(io->recv_ring);
-    for (uint32_t id = 0; id < RECV_BUFFERS; id++)
-        give_back_buffer(io, id);
-    return HAIL_OK;
+    HAIL_UNREACHABLE("a task has one of these operations");
 }
 
 static void reserve(struct hail_io *io)
 {
+    struct uring *uring = uring_of(io);
     uint32_t slots = io->shard->context->config.conns_max;
 
     // A page first: the buffer ring has to begin on one, and so does the arena.
-    io->recv_ring = hail_arena_take(&io->arena, RECV_BUFFERS, sizeof(struct io_uring_buf));
-    io->recv_buffers = hail_arena_take(&io->arena, RECV_BUFFERS, RECV_BUFFER_LEN);
-    io->sends = hail_arena_take(&io->arena, SENDS_PER_SUBMIT, sizeof(struct send_slot));
-    io->sockets = hail_arena_take(&io->arena, slots, sizeof(struct socket));
+    uring->recv_ring = hail_arena_take(&io->arena, RECV_BUFFERS, sizeof(struct io_uring_buf));
+    uring->recv_buffers = hail_arena_take(&io->arena, RECV_BUFFERS, RECV_BUFFER_LEN);
+    uring->sends = hail_arena_take(&io->arena, SENDS_PER_SUBMIT, sizeof(struct send_slot));
+    uring->sockets = hail_arena_take(&io->arena, slots, sizeof(struct socket));
 }
 
-enum hail_status hail_io_open(struct hail_io **out, struct hail_shard *shard,
-                              struct hail_listen *listen_at)
+static int open_ring(struct hail_io *io, const char **call)
 {
-    const struct hail_config *config = &shard->context->config;
-    struct hail_io *io = calloc(1, sizeof *io);
-    enum hail_status status = HAIL_ENOMEM;
+    struct uring *uring = uring_of(io);
+    struct io_uring_params params = {
+        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED |
+                 IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL,
+        .cq_entries = CQ_ENTRIES,
+    };
+    struct io_uring_buf_reg reg = {
+        .ring_addr = (uint64_t)(uintptr_t)uring->recv_ring,
+        .ring_entries = RECV_BUFFERS,
+        .bgid = RECV_GROUP,
+    };
 
-    if (!io)
-        return HAIL_ENOMEM;
-    io->shard = shard;
-    io->listen_fd = -1;
-    io->wake_fd = -1;
-    io->ring.ring_fd = -1;
-    reserve(io);
-    if (!hail_arena_reserve(&io->arena))
-        goto failed;
-    reserve(io);
-    for (uint32_t slot = 0; slot < config->conns_max; slot++)
-        io->sockets[slot].fd = -1;
-
-    status = HAIL_ESYS;
-    io->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (io->wake_fd < 0)
-        goto failed;
-    shard->wake_fd = io->wake_fd;
-    status = open_ring(io);
-    if (status == HAIL_OK && listen_at->address.ss_family != AF_UNSPEC)
-        status = listen_on(io, listen_at);
-    if (status != HAIL_OK)
-        goto failed;
-    *out = io;
-    return HAIL_OK;
-failed:
-    hail_io_close(io);
-    return status;
+    for (uint32_t slot = 0; slot < io->shard->context->config.conns_max; slot++)
+        uring->sockets[slot].fd = -1;
+    uring->ring.ring_fd = -1;
+    *call = "io_uring_setup";
+    int result = io_uring_queue_init_params(SQ_ENTRIES, &uring->ring, &params);
+    if (result < 0) {
+        uring->ring.ring_fd = -1;
+        return result;
+    }
+    *call = "io_uring_register";
+    result = io_uring_register_buf_ring(&uring->ring, &reg, 0);
+    if (result < 0)
+        return result;
+    // Refused by the kernel itself, since the ring is not enabled yet; by whom else is the
+    // question.
+    *call = "io_uring_enter";
+    result = io_uring_enter((unsigned)uring->ring.ring_fd, 0, 0, 0, NULL);
+    if (result < 0 && result != -EBADFD)
+        return result;
+    io_uring_buf_ring_init(uring->recv_ring);
+    for (uint32_t id = 0; id < RECV_BUFFERS; id++)
+        give_back_buffer(uring, id);
+    return 0;
 }
 
-enum hail_status hail_io_start(struct hail_io *io)
+static enum hail_status start(struct hail_io *io)
 {
+    struct uring *uring = uring_of(io);
     // Not io_uring_enable_rings: liburing 2.3's shared library does not export it.
     int result =
-        io_uring_register((unsigned)io->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+        io_uring_register((unsigned)uring->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 
     if (result < 0) {
-        log_refused(io, "io_uring_register(IORING_REGISTER_ENABLE_RINGS)", -result);
+        hail_log_line(&io->shard->context->log, HAIL_LOG_ERROR,
+                      "io_uring_register(IORING_REGISTER_ENABLE_RINGS): %s; set config field io to "
+                      "epoll",
+                      strerrordesc_np(-result));
         return HAIL_ESYS;
     }
-    arm_wake(io);
+    arm_wake(uring);
     return HAIL_OK;
 }
 
-void hail_io_stop_listening(struct hail_io *io)
+static void stop_listening(struct hail_io *io)
 {
-    if (io->listen_fd < 0)
+    struct uring *uring = uring_of(io);
+
+    if (!uring->accepting)
         return;
-    if (io->accepting) {
-        struct io_uring_sqe *sqe = prepare(io, OP_CANCEL_ACCEPT, 0);
-        io_uring_prep_cancel64(sqe, tag(OP_ACCEPT, 0), 0);
-        sqe->user_data = tag(OP_CANCEL_ACCEPT, 0);
-        io->accept_in_flight++;
-    }
-    close(io->listen_fd);
-    io->listen_fd = -1;
+    struct io_uring_sqe *sqe = prepare(uring, OP_CANCEL_ACCEPT, 0);
+    io_uring_prep_cancel64(sqe, tag(OP_ACCEPT, 0), 0);
+    sqe->user_data = tag(OP_CANCEL_ACCEPT, 0);
+    uring->accept_in_flight++;
 }
 
-bool hail_io_idle(const struct hail_io *io)
+static bool idle(const struct hail_io *io)
 {
-    return io->accept_in_flight == 0;
+    return ((const struct uring *)io)->accept_in_flight == 0;
 }
 
-void hail_io_close(struct hail_io *io)
+static void close_ring(struct hail_io *io)
 {
-    if (!io)
-        return;
-    if (io->ring.ring_fd >= 0)
-        io_uring_queue_exit(&io->ring);
-    if (io->listen_fd >= 0)
-        close(io->listen_fd);
-    if (io->wake_fd >= 0)
-        close(io->wake_fd);
-    hail_arena_cleanup(&io->arena);
-    free(io);
+    struct uring *uring = uring_of(io);
+
+    if (uring->ring.ring_fd >= 0)
+        io_uring_queue_exit(&uring->ring);
 }
 
-size_t hail_io_memory(const struct hail_io *io)
-{
-    return io->arena.size;
-}
+const struct hail_backend hail_uring = {
+    .size = sizeof(struct uring),
+    .reserve = reserve,
+    .open = open_ring,
+    .start = start,
+    .turn = turn,
+    .carry_out = carry_out,
+    .stop_listening = stop_listening,
+    .idle = idle,
+    .close = close_ring,
+};

@@ -53,6 +53,8 @@ static const struct {
     {"a name twice", GOOD "[floors]\na = both\na = none\n",
      ":5: [floors] a = none: is given twice"},
     {"an RPC twice", GOOD "[rpc_floors]\nA/AInt32 = both\nA = none\n", ":5: [rpc_floors] A = none"},
+    {"a backend that there is not", GOOD "io = select\n",
+     ":3: [server] io = select: must be auto or uring or epoll"},
     {"a password on its own", GOOD "identity_password = x\n", "no such key"},
 };
 
@@ -136,7 +138,8 @@ END_TEST
 START_TEST(test_everything)
 {
     static const char text[] =
-        "; a comment\n# and one more\n" GOOD "address = ::1\nport = 7777\nconns_max = 100\n"
+        "; a comment\n# and one more\n" GOOD
+        "address = ::1\nio = epoll\nport = 7777\nconns_max = 100\n"
         "idle_timeout_ms = 5\nbuffers_max = 8589934592\ndefault_floor = encrypted\n"
         "identity_file = a file\nidentity_password_file = b\n"
         "[haild]\ngame = relay\ndrain_ms = 0\nlog_level = error\n"
@@ -151,6 +154,7 @@ START_TEST(test_everything)
     ck_assert_str_eq(told, "");
     ck_assert_int_eq(config->profile, HAIL_PROFILE_MLAPI);
     ck_assert_str_eq(config->address, "::1");
+    ck_assert_int_eq(config->io, HAIL_IO_EPOLL);
     ck_assert_uint_eq(config->port, 7777);
     ck_assert_uint_eq(config->conns_max, 100);
     ck_assert_uint_eq(config->idle_timeout_ms, 5);

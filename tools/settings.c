@@ -21,6 +21,7 @@ enum kind {
     KIND_GAME,
     KIND_LOG_LEVEL,
     KIND_PROFILE,
+    KIND_IO,
     KIND_HASH_SIZE,
     KIND_SCENES,
     KIND_PREFABS
@@ -47,6 +48,8 @@ static const struct option options[] = {
      "debug, info, warn or error; info"},
     {"server", "profile", KIND_PROFILE, CONFIG(profile), 0, 0,
      "mlapi; required, since it is off unless asked for"},
+    {"server", "io", KIND_IO, CONFIG(io), 0, 0,
+     "auto, uring or epoll; auto: io_uring, or epoll where it is refused"},
     {"server", "address", KIND_ADDRESS, CONFIG(address), 0, 0,
      "numeric address to listen on; every one"},
     {"server", "port", KIND_U16, CONFIG(port), 0, 65535, "0: the kernel chooses"},
@@ -272,6 +275,7 @@ static void set_option(struct reading *reading, const struct option *option, con
     static const char *const games[] = {"echo", "relay", NULL};
     static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
     static const char *const profiles[] = {"mlapi", NULL};
+    static const char *const ios[] = {"auto", "uring", "epoll", NULL};
     static const char *const sizes[] = {"16", "32", "64", NULL};
     void *place = (char *)reading->settings + option->offset;
 
@@ -301,6 +305,9 @@ static void set_option(struct reading *reading, const struct option *option, con
         return;
     case KIND_PROFILE:
         set_word(reading, option, value, profiles, HAIL_PROFILE_MLAPI, place);
+        return;
+    case KIND_IO:
+        set_word(reading, option, value, ios, HAIL_IO_AUTO, place);
         return;
     case KIND_HASH_SIZE:
         set_word(reading, option, value, sizes, 0, place);

@@ -3,7 +3,8 @@
 #
 # usage of a scenario file: test_x.py PROGRAMS [NAME...]   PROGRAMS is the folder that has haild in
 # it; with names, only the scenarios whose name contains one of them run. HAIL_PATIENCE multiplies
-# every time limit: sanitizers and loaded machines are slow.
+# every time limit: sanitizers and loaded machines are slow. HAIL_IO is the backend that haild is
+# told to use where a scenario does not say: auto, uring or epoll.
 
 import os
 import re
@@ -18,6 +19,7 @@ import time
 import traceback
 
 PATIENCE = float(os.environ.get("HAIL_PATIENCE", "1"))
+IO = os.environ.get("HAIL_IO", "auto")
 FAULTS = ("ERROR: AddressSanitizer", "runtime error:", "WARNING: ThreadSanitizer",
           "ERROR: LeakSanitizer", "assertion", "LeakSanitizer has encountered")
 
@@ -83,7 +85,7 @@ class Haild:
         self.folder = tempfile.mkdtemp(prefix="hail-e2e-")
         path = os.path.join(self.folder, "haild.ini")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(ini(settings))
+            file.write(ini({**settings, "server": {"io": IO, **settings["server"]}}))
         self.errors_path = os.path.join(self.folder, "stderr")
         with open(self.errors_path, "wb") as errors:
             self.process = subprocess.Popen([program("haild"), "--config", path],

@@ -1,0 +1,224 @@
+// io.c: which backend it is, and what is the same for each.
+// SPDX-License-Identifier: MIT
+#include "engine/io.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/backend.h"
+
+enum {
+    ACCEPT_PAUSE_MS = 100 // after an error, before the listener is tried again
+};
+
+// Why a backend cannot be had; error 0: it can.
+struct refusal {
+    const char *call;
+    int error;
+};
+
+uint64_t hail_io_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static enum hail_status open_backend(struct hail_io **out, const struct hail_backend *backend,
+                                     struct hail_shard *shard, struct hail_listen *listen_at,
+                                     struct refusal *refusal)
+{
+    const struct hail_log *log = &shard->context->log;
+    struct hail_io *io = calloc(1, backend->size);
+
+    if (!io)
+        return HAIL_ENOMEM;
+    *io = (struct hail_io){.backend = backend, .shard = shard, .listen_fd = -1, .wake_fd = -1};
+    backend->reserve(io);
+    if (!hail_arena_reserve(&io->arena)) {
+        hail_log_line(log, HAIL_LOG_ERROR, "memory for I/O: %s; lower conns_max",
+                      strerrordesc_np(errno));
+        free(io);
+        return HAIL_ENOMEM;
+    }
+    backend->reserve(io);
+
+    refusal->error = -backend->open(io, &refusal->call);
+    if (refusal->error != 0)
+        goto failed;
+    io->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (io->wake_fd < 0) {
+        hail_log_line(log, HAIL_LOG_ERROR, "eventfd: %s", strerrordesc_np(errno));
+        goto failed;
+    }
+    if (listen_at->address.ss_family != AF_UNSPEC) {
+        io->listen_fd = hail_socket_listen(listen_at, shard->index == 0, log);
+        if (io->listen_fd < 0)
+            goto failed;
+    }
+    shard->wake_fd = io->wake_fd;
+    *out = io;
+    return HAIL_OK;
+failed:
+    hail_io_close(io);
+    return HAIL_ESYS;
+}
+
+// What to do about an error of io_uring's.
+static const char *way_out(int error)
+{
+    switch (error) {
+    case EPERM:
+    case EACCES:
+    case ENOSYS:
+        return "allow the io_uring_* system calls in the container's seccomp profile and set the "
+               "sysctl kernel.io_uring_disabled to 0";
+    case ENOMEM:
+        return "raise the limit of locked memory (ulimit -l)";
+    case EMFILE:
+    case ENFILE:
+        return "raise the limit of open files (ulimit -n)";
+    default:
+        return "use Linux 6.1 or later";
+    }
+}
+
+// Says which backend a shard has got, unless the shard before had the same to say.
+static void tell(const struct hail_log *log, struct hail_listen *listen_at, enum hail_io_kind kind,
+                 const struct refusal *refusal)
+{
+    if (listen_at->told == kind)
+        return;
+    listen_at->told = kind;
+    if (refusal->error != 0)
+        hail_log_line(log, HAIL_LOG_WARN, "io=epoll: io_uring is refused (%s: %s); to allow it, %s",
+                      refusal->call, strerrordesc_np(refusal->error), way_out(refusal->error));
+    else
+        hail_log_line(log, HAIL_LOG_INFO, "io=%s", kind == HAIL_IO_URING ? "uring" : "epoll");
+}
+
+enum hail_status hail_io_open(struct hail_io **out, struct hail_shard *shard,
+                              struct hail_listen *listen_at)
+{
+    const struct hail_log *log = &shard->context->log;
+    enum hail_io_kind kind = shard->context->config.io;
+    struct refusal refusal = {0};
+    struct refusal refusal_of_epoll = {0};
+    enum hail_status status;
+
+    if (kind != HAIL_IO_EPOLL) {
+        status = open_backend(out, &hail_uring, shard, listen_at, &refusal);
+        if (status == HAIL_OK)
+            tell(log, listen_at, HAIL_IO_URING, &refusal);
+        // Without file descriptors epoll would come no further.
+        bool exhausted = refusal.error == EMFILE || refusal.error == ENFILE;
+        if (refusal.error != 0 && (kind == HAIL_IO_URING || exhausted))
+            hail_log_line(log, HAIL_LOG_ERROR, "io=uring: %s: %s; to allow it, %s", refusal.call,
+                          strerrordesc_np(refusal.error), way_out(refusal.error));
+        if (refusal.error == 0 || kind == HAIL_IO_URING || exhausted)
+            return status;
+    }
+    status = open_backend(out, &hail_epoll, shard, listen_at, &refusal_of_epoll);
+    if (status == HAIL_OK)
+        tell(log, listen_at, HAIL_IO_EPOLL, &refusal);
+    else if (refusal_of_epoll.error != 0)
+        hail_log_line(log, HAIL_LOG_ERROR, "io=epoll: %s: %s", refusal_of_epoll.call,
+                      strerrordesc_np(refusal_of_epoll.error));
+    return status;
+}
+
+enum hail_status hail_io_start(struct hail_io *io)
+{
+    return io->backend->start(io);
+}
+
+void hail_io_turn(struct hail_io *io, uint64_t deadline_ns)
+{
+    io->backend->turn(io, deadline_ns);
+}
+
+void hail_io_push(struct hail_io *io)
+{
+    struct hail_task task;
+
+    while (hail_shard_output(io->shard, &task))
+        io->backend->carry_out(io, &task);
+}
+
+void hail_io_stop_listening(struct hail_io *io)
+{
+    if (io->listen_fd < 0)
+        return;
+    io->backend->stop_listening(io);
+    close(io->listen_fd);
+    io->listen_fd = -1;
+}
+
+bool hail_io_idle(const struct hail_io *io)
+{
+    return io->backend->idle(io);
+}
+
+void hail_io_close(struct hail_io *io)
+{
+    if (!io)
+        return;
+    io->backend->close(io);
+    if (io->listen_fd >= 0)
+        close(io->listen_fd);
+    if (io->wake_fd >= 0)
+        close(io->wake_fd);
+    hail_arena_cleanup(&io->arena);
+    free(io);
+}
+
+size_t hail_io_memory(const struct hail_io *io)
+{
+    return io->arena.size;
+}
+
+uint32_t hail_io_accepted(struct hail_io *io, int fd)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t peer_len = sizeof peer;
+
+    getpeername(fd, (struct sockaddr *)&peer, &peer_len); // gone already: no address
+    uint32_t slot = hail_shard_accept(io->shard, (struct sockaddr *)&peer, peer_len);
+    if (slot == HAIL_SLOT_NONE)
+        close(fd);
+    return slot;
+}
+
+bool hail_io_accept_failed(struct hail_io *io, int error)
+{
+    hail_stat_add(&io->shard->stats, HAIL_STAT_ACCEPT_ERRORS, 1);
+    if (error == ECONNABORTED) // a peer that went away while it waited
+        return true;
+    // Out of file descriptors or memory.
+    io->accept_resumes_ns = hail_io_clock() + ACCEPT_PAUSE_MS * UINT64_C(1000000);
+    return false;
+}
+
+bool hail_io_may_accept(const struct hail_io *io, uint64_t *deadline_ns)
+{
+    if (io->listen_fd < 0)
+        return false;
+    if (io->accept_resumes_ns == 0 || hail_io_clock() >= io->accept_resumes_ns)
+        return true;
+    if (io->accept_resumes_ns < *deadline_ns)
+        *deadline_ns = io->accept_resumes_ns;
+    return false;
+}
+
+void hail_io_woken(struct hail_io *io)
+{
+    uint64_t count;
+    ssize_t got = read(io->wake_fd, &count, sizeof count);
+
+    HAIL_ASSERT(got == sizeof count || errno == EAGAIN);
+}

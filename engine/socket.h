@@ -1,0 +1,31 @@
+// socket.h: opening the sockets that every backend uses: what they are set to, and what is said
+// when one cannot be had. SPDX-License-Identifier: MIT
+#ifndef HAIL_ENGINE_SOCKET_H
+#define HAIL_ENGINE_SOCKET_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "engine/log.h"
+
+// Where a server listens; family AF_UNSPEC: nowhere.
+struct hail_listen {
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    enum hail_io_kind told; // the backend that the log has been told of last; AUTO: none yet
+};
+
+// hail_socket_listen opens a listening TCP socket. The port that the kernel chose for port 0 is
+// written back. `is_first`: of the shards that share the port; it makes sure that nobody else has
+// it.
+// Returns  -1 on failure; a line in the log says what failed, and the way out.
+HAIL_MUST_USE int hail_socket_listen(struct hail_listen *at, bool is_first,
+                                     const struct hail_log *log);
+
+// hail_socket_connecting opens a TCP socket to be connected to `to`. Returns -errno on failure.
+HAIL_MUST_USE int hail_socket_connecting(const struct sockaddr *to);
+
+// hail_socket_address_len returns the length of an IPv4 or IPv6 address.
+socklen_t hail_socket_address_len(const struct sockaddr *address);
+
+#endif
