@@ -1,0 +1,3 @@
+# The native profile's packets, part by part.
+hail_test(replay hail_proto)
+hail_test(varint hail_proto)
