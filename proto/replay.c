@@ -59,7 +59,6 @@ void hail_replay_mark(struct hail_replay *replay, uint64_t number)
             memset(replay->seen, 0, sizeof replay->seen);
         else
             clear(replay, replay->next, number);
-        replay->seen[number / WORD_BITS % WORDS] &= ~bit_of(number);
         replay->next = number + 1;
     }
     replay->seen[number / WORD_BITS % WORDS] |= bit_of(number);
