@@ -12,7 +12,7 @@ enum {
     HAIL_AEAD_STATE_LEN = 640 // what BoringSSL needs for one key; asserted in aead.c
 };
 
-// One key, ready to use. A secret: hail_aead_cleanup. Does not move while it is in use.
+// One key, ready to use. A secret: hail_aead_cleanup. It may be copied.
 struct hail_aead {
     _Alignas(16) uint8_t state[HAIL_AEAD_STATE_LEN];
 };

@@ -162,3 +162,12 @@ bool hail_hkdf_sha256(uint8_t *out, size_t out_len, struct hail_bytes secret,
     ERR_clear_error(); // too much was asked for
     return false;
 }
+
+bool hail_hkdf_expand_sha256(uint8_t *out, size_t out_len, struct hail_bytes prk,
+                             struct hail_bytes info)
+{
+    if (HKDF_expand(out, out_len, EVP_sha256(), prk.data, prk.len, info.data, info.len))
+        return true;
+    ERR_clear_error();
+    return false;
+}

@@ -23,4 +23,8 @@ HAIL_MUST_USE bool hail_pbkdf2_sha256(uint8_t *out, size_t out_len, struct hail_
 HAIL_MUST_USE bool hail_hkdf_sha256(uint8_t *out, size_t out_len, struct hail_bytes secret,
                                     struct hail_bytes salt, struct hail_bytes info);
 
+// hail_hkdf_expand_sha256 is the second half alone (RFC 5869, section 2.3): `prk` is a key already.
+HAIL_MUST_USE bool hail_hkdf_expand_sha256(uint8_t *out, size_t out_len, struct hail_bytes prk,
+                                           struct hail_bytes info);
+
 #endif

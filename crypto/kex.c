@@ -88,6 +88,13 @@ void hail_x25519_pair_init(struct hail_x25519_pair *pair, struct hail_random *ra
     X25519_public_from_private(pair->public_key, pair->private_key);
 }
 
+void hail_x25519_pair_from(struct hail_x25519_pair *pair,
+                           const uint8_t private_key[HAIL_X25519_LEN])
+{
+    memcpy(pair->private_key, private_key, sizeof pair->private_key);
+    X25519_public_from_private(pair->public_key, pair->private_key);
+}
+
 bool hail_x25519(uint8_t shared[HAIL_X25519_LEN], const uint8_t private_key[HAIL_X25519_LEN],
                  const uint8_t public_key[HAIL_X25519_LEN])
 {

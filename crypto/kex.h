@@ -21,6 +21,10 @@ struct hail_x25519_pair {
 // hail_x25519_pair_init draws a fresh pair from `random`.
 void hail_x25519_pair_init(struct hail_x25519_pair *pair, struct hail_random *random);
 
+// hail_x25519_pair_from computes the public part of a private key.
+void hail_x25519_pair_from(struct hail_x25519_pair *pair,
+                           const uint8_t private_key[HAIL_X25519_LEN]);
+
 // hail_x25519 computes the shared secret. Fails on a public key of low order (RFC 7748
 // section 6.1).
 HAIL_MUST_USE bool hail_x25519(uint8_t shared[HAIL_X25519_LEN],

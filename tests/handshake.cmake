@@ -1,2 +1,3 @@
 # Strangers, and how they become peers: the native handshake.
 hail_test(datagram hail_proto)
+hail_test(noise hail_proto)
