@@ -4,6 +4,12 @@
 
 #include <string.h>
 
+#include "crypto/hash.h"
+
+enum {
+    RULE_LEN = 1 + 8 + 1 // of a rule in what is hashed
+};
+
 // Orders rules by kind, then hash.
 static bool before(bool is_rpc, uint64_t hash, const struct hail_policy_rule *rule)
 {
@@ -76,4 +82,39 @@ enum hail_verdict hail_policy_check(const struct hail_policy *policy, uint16_t *
                                      : HAIL_DROP_NAME;
     *handler = rule->handler;
     return check_floor(message->flags, rule->floor);
+}
+
+size_t hail_policy_number(const struct hail_policy *policy, bool is_rpc, uint64_t hash)
+{
+    const struct hail_policy_rule *rule = find(policy, is_rpc, hash);
+
+    return rule ? (size_t)(rule - policy->rules) + 1 : 0;
+}
+
+const struct hail_policy_rule *hail_policy_rule_at(const struct hail_policy *policy,
+                                                   uint64_t number)
+{
+    return number >= 1 && number <= policy->rule_count ? &policy->rules[number - 1] : NULL;
+}
+
+void hail_policy_hash(const struct hail_policy *policy, uint8_t out[32])
+{
+    static const char context[] = "hail policy 1";
+    uint8_t table[sizeof context - 1 + 4 + HAIL_POLICY_NAMES_MAX * RULE_LEN];
+    uint8_t *at = table;
+
+    memcpy(at, context, sizeof context - 1);
+    at += sizeof context - 1;
+    *at++ = policy->default_floor;
+    *at++ = policy->takes_unknown;
+    *at++ = (uint8_t)(policy->rule_count >> 8);
+    *at++ = (uint8_t)policy->rule_count;
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        const struct hail_policy_rule *rule = &policy->rules[i];
+        *at++ = rule->is_rpc;
+        for (unsigned shift = 64; shift > 0; shift -= 8)
+            *at++ = (uint8_t)(rule->hash >> (shift - 8));
+        *at++ = rule->floor;
+    }
+    hail_sha256(out, table, (size_t)(at - table));
 }

@@ -46,4 +46,15 @@ HAIL_MUST_USE bool hail_policy_add(struct hail_policy *policy, const struct hail
 enum hail_verdict hail_policy_check(const struct hail_policy *policy, uint16_t *handler,
                                     const struct hail_message_view *message);
 
+// hail_policy_number returns the number by which the native wire names a rule, from 1, or 0: there
+// is none for this name. hail_policy_rule_at returns the rule of a number, or NULL. Cost     A
+// binary search; an array index.
+size_t hail_policy_number(const struct hail_policy *policy, bool is_rpc, uint64_t hash);
+const struct hail_policy_rule *hail_policy_rule_at(const struct hail_policy *policy,
+                                                   uint64_t number);
+
+// hail_policy_hash writes what both ends compare (WIRE.md, section 6): equal for equal names,
+// floors and settings, whatever the order in which they were added, and whatever handles them.
+void hail_policy_hash(const struct hail_policy *policy, uint8_t out[32]);
+
 #endif

@@ -133,6 +133,110 @@ START_TEST(test_against_list)
 }
 END_TEST
 
+// Numbers go through the rules of both kinds in the table's order, and lead back.
+START_TEST(test_numbers)
+{
+    uint64_t dice = test_seed();
+    uint16_t clash;
+
+    policy = (struct hail_policy){0};
+    ck_assert_uint_eq(hail_policy_number(&policy, false, 0), 0);
+    ck_assert_ptr_null(hail_policy_rule_at(&policy, 1));
+    for (int i = 0; i < 600; i++) {
+        const struct hail_policy_rule rule = {.hash = test_next(&dice) >> test_next(&dice) % 60,
+                                              .is_rpc = test_next(&dice) % 2};
+        (void)!hail_policy_add(&policy, &rule, &clash);
+    }
+    for (size_t number = 1; number <= policy.rule_count; number++) {
+        const struct hail_policy_rule *rule = hail_policy_rule_at(&policy, number);
+        ck_assert_uint_eq(hail_policy_number(&policy, rule->is_rpc, rule->hash), number);
+        if (number == 1)
+            continue;
+        const struct hail_policy_rule *before = hail_policy_rule_at(&policy, number - 1);
+        ck_assert(before->is_rpc < rule->is_rpc ||
+                  (before->is_rpc == rule->is_rpc && before->hash < rule->hash));
+    }
+    ck_assert_ptr_null(hail_policy_rule_at(&policy, 0));
+    ck_assert_ptr_null(hail_policy_rule_at(&policy, policy.rule_count + 1));
+    ck_assert_ptr_null(hail_policy_rule_at(&policy, UINT64_MAX));
+}
+END_TEST
+
+// A table of two rules, and one change to it.
+static const struct {
+    const char *why;
+    bool reversed; // in the order of adding them
+    bool takes_unknown;
+    uint8_t default_floor;
+    struct hail_policy_rule rules[2];
+    bool same;
+} tables[] = {
+    {"as it is", false, true, 1, {{5, false, 2, 1}, {6, true, 3, 2}}, true},
+    {"added the other way round", true, true, 1, {{5, false, 2, 1}, {6, true, 3, 2}}, true},
+    {"other handlers", false, true, 1, {{5, false, 2, 8}, {6, true, 3, 9}}, true},
+    {"unknown names refused", false, false, 1, {{5, false, 2, 1}, {6, true, 3, 2}}, false},
+    {"another default floor", false, true, 0, {{5, false, 2, 1}, {6, true, 3, 2}}, false},
+    {"a lower floor", false, true, 1, {{5, false, 0, 1}, {6, true, 3, 2}}, false},
+    {"another name", false, true, 1, {{5, false, 2, 1}, {7, true, 3, 2}}, false},
+    {"another in its top byte",
+     false,
+     true,
+     1,
+     {{5, false, 2, 1}, {6 | 1ull << 63, true, 3, 2}},
+     false},
+    {"the first an RPC", false, true, 1, {{5, true, 2, 1}, {6, true, 3, 2}}, false},
+    {"kinds swapped", false, true, 1, {{5, true, 2, 1}, {6, false, 3, 2}}, false},
+    {"floors swapped", false, true, 1, {{5, false, 3, 1}, {6, true, 2, 2}}, false},
+};
+
+static void hash_table(size_t row, uint8_t hash[32])
+{
+    uint16_t clash;
+
+    policy = (struct hail_policy){.default_floor = tables[row].default_floor,
+                                  .takes_unknown = tables[row].takes_unknown};
+    ck_assert(hail_policy_add(&policy, &tables[row].rules[tables[row].reversed], &clash));
+    ck_assert(hail_policy_add(&policy, &tables[row].rules[!tables[row].reversed], &clash));
+    hail_policy_hash(&policy, hash);
+}
+
+START_TEST(test_hash)
+{
+    uint8_t first[32];
+    uint8_t changed[32];
+
+    hash_table(0, first);
+    hash_table((size_t)_i, changed);
+    ck_assert_msg((memcmp(first, changed, sizeof first) == 0) == tables[_i].same, "%s",
+                  tables[_i].why);
+    policy.rule_count = 1; // one rule less, whatever it is
+    hail_policy_hash(&policy, changed);
+    ck_assert_mem_ne(first, changed, sizeof first);
+}
+END_TEST
+
+// The largest table of all, in any order.
+START_TEST(test_hash_order)
+{
+    uint64_t dice = test_seed();
+    uint8_t hash[2][32];
+    uint16_t clash;
+
+    for (size_t turn = 0; turn < 2; turn++) {
+        uint64_t step = 1 + 2 * (test_next(&dice) % 512); // odd: meets each of 1024 once
+        policy = (struct hail_policy){0};
+        for (uint64_t i = 0; i < HAIL_POLICY_NAMES_MAX; i++) {
+            uint64_t name = i * step % HAIL_POLICY_NAMES_MAX;
+            const struct hail_policy_rule rule = {
+                .hash = name * 0x123456789abcdef1u, .is_rpc = name % 3, .floor = name % 4};
+            ck_assert(hail_policy_add(&policy, &rule, &clash));
+        }
+        hail_policy_hash(&policy, hash[turn]);
+    }
+    ck_assert_mem_eq(hash[0], hash[1], sizeof hash[0]);
+}
+END_TEST
+
 // Each verdict has a name of its own: they become the names of counters.
 START_TEST(test_verdict_names)
 {
@@ -153,6 +257,9 @@ int main(void)
     tcase_add_loop_test(tests, test_floor, 0, HAIL_COUNTOF(floors));
     tcase_add_test(tests, test_clash);
     tcase_add_test(tests, test_against_list);
+    tcase_add_test(tests, test_numbers);
+    tcase_add_loop_test(tests, test_hash, 0, HAIL_COUNTOF(tables));
+    tcase_add_test(tests, test_hash_order);
     tcase_add_test(tests, test_verdict_names);
     suite_add_tcase(suite, tests);
     return test_run(suite);
