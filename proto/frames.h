@@ -3,8 +3,10 @@
 #ifndef HAIL_PROTO_FRAMES_H
 #define HAIL_PROTO_FRAMES_H
 
+#include "crypto/kdf.h"
 #include "proto/message.h"
 #include "proto/policy.h"
+#include "proto/varint.h"
 #include "proto/verdict.h"
 
 // Values as on the wire.
@@ -26,8 +28,9 @@ enum hail_frame_type {
 };
 
 enum {
-    HAIL_FRAME_HEADER_MAX = 1 + 8 + 9 + 9 + 8 + 3, // before a message's body, with a length
-    HAIL_FRAME_ECHO_LEN = 8,                       // ping, pong, path challenge and response
+    // Before a message's body: type, length, call id, name with its hash, object, behaviour.
+    HAIL_FRAME_HEADER_MAX = 1 + 8 + 8 + (1 + 8) + 8 + 4,
+    HAIL_FRAME_ECHO_LEN = 8, // ping, pong, path challenge and response
     HAIL_FRAME_TEXT_MAX = 255
 };
 
@@ -38,31 +41,36 @@ struct hail_native_frame {
     uint64_t client_id;                // APPROVED
     uint8_t echo[HAIL_FRAME_ECHO_LEN]; // PING, PONG, PATH_*
     uint8_t reason;                    // CLOSE
-    struct hail_bytes text;            // CLOSE
+    struct hail_bytes text;            // CLOSE: at most HAIL_FRAME_TEXT_MAX bytes, UTF-8 unchecked
 };
 
-// hail_frames_next reads the frame at `*at` of a packet's frames and steps over it. The body is a
-// view into the packet.
+// hail_frames_next reads the frame at `*at`, before the end of a packet's frames, and steps over
+// it. Bodies are views into the packet. What it takes, hail_frames_write writes in the same bytes,
+// but for the length that a packet's last frame may have or lack.
 //
 // policy   What names' numbers mean.
 //
-// Returns  HAIL_ACCEPT; HAIL_DROP_MALFORMED (lengths, a varint longer than need be, trailing
-// bytes);
-//          HAIL_DROP_TYPE (no such type); HAIL_DROP_NAME (a number beyond the table).
+// Returns  HAIL_ACCEPT;
+//          HAIL_DROP_NAME (a number that is no rule of its kind), stepped over as well;
+//          HAIL_DROP_MALFORMED (lengths, a varint longer than need be, trailing bytes, a hash where
+//          a number would do) or HAIL_DROP_TYPE (no such type): what follows cannot be read.
 enum hail_verdict hail_frames_next(struct hail_native_frame *frame,
                                    const struct hail_policy *policy, const uint8_t *frames,
                                    size_t frames_len, size_t *at);
 
 // hail_frames_len returns the bytes a frame takes with its length written. Without it, as the last
-// of a packet, it can be shorter: hail_frames_shorten.
+// of a packet, it can be shorter: hail_frames_shorten. 0: it cannot be written, since its object or
+// call id is above HAIL_VARINT_MAX or its text is too long.
 size_t hail_frames_len(const struct hail_native_frame *frame, const struct hail_policy *policy);
 
-// hail_frames_write writes a frame with its length, hail_frames_len bytes, and returns them.
+// hail_frames_write writes a frame with its length, hail_frames_len bytes, and returns them. It is
+// one that can be written.
 size_t hail_frames_write(uint8_t *out, const struct hail_native_frame *frame,
                          const struct hail_policy *policy);
 
-// hail_frames_shorten takes the length out of the packet's last frame, which begins at `last`, and
-// returns the new length of the frames. Padding has none and stays.
+// hail_frames_shorten takes the length out of the packet's last frame, which begins at `last` and
+// was written by hail_frames_write, and returns the new length of the frames. Padding has none and
+// stays.
 size_t hail_frames_shorten(uint8_t *frames, size_t frames_len, size_t last);
 
 // hail_frames_is_control says whether a type may travel in protected packets only.

@@ -1,3 +1,4 @@
 # The native profile's packets, part by part.
 hail_test(replay hail_proto)
 hail_test(varint hail_proto)
+hail_test(frames hail_proto)

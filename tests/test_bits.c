@@ -35,7 +35,7 @@ static void check_varint(const struct vector_bytes *bytes, uint64_t value)
 
     hail_bits_write_varint(&writer, value);
     check_written(&writer, bytes);
-    ck_assert_uint_eq(hail_varint_len(value), bytes->len);
+    ck_assert_uint_eq(hail_bits_varint_len(value), bytes->len);
     for (size_t len = 0; len <= bytes->len; len++) {
         struct hail_bits_reader reader = hail_bits_reader(bytes->data, len);
         uint64_t got = hail_bits_read_varint(&reader);

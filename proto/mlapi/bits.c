@@ -224,7 +224,7 @@ void hail_bits_write_varint(struct hail_bits_writer *writer, uint64_t value)
         hail_bits_write_bits(writer, (value - 2288) >> 8, 8);
         hail_bits_write_bits(writer, (value - 2288) & 255, 8);
     } else {
-        unsigned count = (unsigned)hail_varint_len(value) - 1;
+        unsigned count = (unsigned)hail_bits_varint_len(value) - 1;
         hail_bits_write_bits(writer, 247 + count, 8);
         hail_bits_write_bits(writer, value, 8 * count);
     }
@@ -324,7 +324,7 @@ size_t hail_bits_len(const struct hail_bits_writer *writer)
     return (writer->bit + 7) / 8;
 }
 
-size_t hail_varint_len(uint64_t value)
+size_t hail_bits_varint_len(uint64_t value)
 {
     size_t len = 4; // the least that the long form takes
 

@@ -66,7 +66,7 @@ void hail_bits_write_string_wide(struct hail_bits_writer *writer, const char *te
 // hail_bits_len returns the bytes written, a started one included; its unused bits are zero.
 size_t hail_bits_len(const struct hail_bits_writer *writer);
 
-// hail_varint_len returns the bytes a varint of `value` takes, 1 to 9.
-size_t hail_varint_len(uint64_t value);
+// hail_bits_varint_len returns the bytes a varint of `value` takes, 1 to 9.
+size_t hail_bits_varint_len(uint64_t value);
 
 #endif

@@ -11,7 +11,7 @@ static void check_varint(uint64_t value)
     struct hail_bits_writer writer = hail_bits_writer(bytes, sizeof bytes);
 
     hail_bits_write_varint(&writer, value);
-    fuzz_holds(!writer.failed && hail_bits_len(&writer) == hail_varint_len(value));
+    fuzz_holds(!writer.failed && hail_bits_len(&writer) == hail_bits_varint_len(value));
     struct hail_bits_reader reader = hail_bits_reader(bytes, hail_bits_len(&writer));
     fuzz_holds(hail_bits_read_varint(&reader) == value && !reader.failed);
 }

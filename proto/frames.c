@@ -1,0 +1,295 @@
+// frames.c: see frames.h.
+// SPDX-License-Identifier: MIT
+#include "proto/frames.h"
+
+#include <string.h>
+
+enum {
+    HAS_LENGTH = 0x80, // in a frame's first byte
+    HASH_LEN = 8,
+    CLIENT_ID_LEN = 8,
+    BEFORE_CONTENT_MAX = 1 + HAIL_VARINT_LEN_MAX
+};
+
+_Static_assert(HAIL_FRAME_RESPONSE - HAIL_FRAME_MESSAGE ==
+                   HAIL_MESSAGE_RESPONSE - HAIL_MESSAGE_UNNAMED,
+               "types of messages have the order of their kinds");
+
+// ---- Reading
+
+static uint64_t get_u64(const uint8_t *in)
+{
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < 8; i++)
+        value = value << 8 | in[i];
+    return value;
+}
+
+static void skip(struct hail_bytes *content, size_t len)
+{
+    content->data += len;
+    content->len -= len;
+}
+
+static bool take_varint(struct hail_bytes *content, uint64_t *value)
+{
+    size_t len = hail_varint_read(value, content->data, content->len);
+
+    skip(content, len);
+    return len > 0;
+}
+
+// A name has one form: the hash is written where the table has no number for it, and only there.
+static enum hail_verdict take_name(struct hail_bytes *content, uint64_t *hash, bool is_rpc,
+                                   const struct hail_policy *policy)
+{
+    uint64_t number;
+
+    if (!take_varint(content, &number))
+        return HAIL_DROP_MALFORMED;
+    if (number > 0) {
+        const struct hail_policy_rule *rule = hail_policy_rule_at(policy, number);
+        if (!rule || rule->is_rpc != is_rpc)
+            return HAIL_DROP_NAME;
+        *hash = rule->hash;
+        return HAIL_ACCEPT;
+    }
+    if (content->len < HASH_LEN)
+        return HAIL_DROP_MALFORMED;
+    *hash = get_u64(content->data);
+    skip(content, HASH_LEN);
+    return hail_policy_number(policy, is_rpc, *hash) == 0 ? HAIL_ACCEPT : HAIL_DROP_MALFORMED;
+}
+
+static enum hail_verdict read_message(struct hail_message_view *message, enum hail_frame_type type,
+                                      const struct hail_policy *policy, struct hail_bytes content)
+{
+    enum hail_verdict verdict = HAIL_ACCEPT;
+    bool is_rpc = type == HAIL_FRAME_CALL || type == HAIL_FRAME_REQUEST;
+    uint64_t behaviour = 0;
+
+    message->kind = (enum hail_message_kind)(type - HAIL_FRAME_MESSAGE);
+    if (type == HAIL_FRAME_REQUEST || type == HAIL_FRAME_RESPONSE) {
+        if (!take_varint(&content, &message->call_id))
+            return HAIL_DROP_MALFORMED;
+    }
+    if (type == HAIL_FRAME_NAMED || is_rpc)
+        verdict = take_name(&content, &message->name_hash, is_rpc, policy);
+    if (verdict != HAIL_ACCEPT)
+        return verdict;
+    if (is_rpc) {
+        if (!take_varint(&content, &message->network_id) || !take_varint(&content, &behaviour) ||
+            behaviour > UINT16_MAX)
+            return HAIL_DROP_MALFORMED;
+        message->behaviour = (uint16_t)behaviour;
+    }
+    message->body = content.data;
+    message->body_len = content.len;
+    return HAIL_ACCEPT;
+}
+
+static enum hail_verdict read_content(struct hail_native_frame *frame,
+                                      const struct hail_policy *policy, struct hail_bytes content)
+{
+    switch (frame->type) {
+    case HAIL_FRAME_PADDING:
+        return HAIL_DROP_MALFORMED; // with a length; without, it is a byte that has been read
+    case HAIL_FRAME_MESSAGE:
+    case HAIL_FRAME_NAMED:
+    case HAIL_FRAME_CALL:
+    case HAIL_FRAME_REQUEST:
+    case HAIL_FRAME_RESPONSE:
+        return read_message(&frame->message, frame->type, policy, content);
+    case HAIL_FRAME_PING:
+    case HAIL_FRAME_PONG:
+    case HAIL_FRAME_PATH_CHALLENGE:
+    case HAIL_FRAME_PATH_RESPONSE:
+        if (content.len != HAIL_FRAME_ECHO_LEN)
+            return HAIL_DROP_MALFORMED;
+        memcpy(frame->echo, content.data, HAIL_FRAME_ECHO_LEN);
+        return HAIL_ACCEPT;
+    case HAIL_FRAME_CLOSE:
+        if (content.len < 1 || content.len > 1 + HAIL_FRAME_TEXT_MAX)
+            return HAIL_DROP_MALFORMED;
+        frame->reason = content.data[0];
+        frame->text = (struct hail_bytes){content.data + 1, content.len - 1};
+        return HAIL_ACCEPT;
+    case HAIL_FRAME_APPROVED:
+        if (content.len != CLIENT_ID_LEN)
+            return HAIL_DROP_MALFORMED;
+        frame->client_id = get_u64(content.data);
+        return HAIL_ACCEPT;
+    case HAIL_FRAME_WAIT:
+    case HAIL_FRAME_UPDATE:
+        return content.len == 0 ? HAIL_ACCEPT : HAIL_DROP_MALFORMED;
+    }
+    return HAIL_DROP_TYPE;
+}
+
+enum hail_verdict hail_frames_next(struct hail_native_frame *frame,
+                                   const struct hail_policy *policy, const uint8_t *frames,
+                                   size_t frames_len, size_t *at)
+{
+    HAIL_ASSERT(*at < frames_len);
+    uint8_t first = frames[*at];
+    struct hail_native_frame read = {.type = (enum hail_frame_type)(first & ~HAS_LENGTH)};
+    struct hail_bytes content = {frames + *at + 1, frames_len - *at - 1};
+    enum hail_verdict verdict = HAIL_ACCEPT;
+
+    if (first & HAS_LENGTH) {
+        uint64_t len;
+        if (!take_varint(&content, &len) || len > content.len)
+            return HAIL_DROP_MALFORMED;
+        content.len = (size_t)len;
+    }
+    if (first == HAIL_FRAME_PADDING)
+        content.len = 0;
+    else
+        verdict = read_content(&read, policy, content);
+    if (verdict == HAIL_ACCEPT)
+        *frame = read;
+    if (verdict == HAIL_ACCEPT || verdict == HAIL_DROP_NAME)
+        *at = (size_t)(content.data - frames) + content.len;
+    return verdict;
+}
+
+// ---- Writing
+
+// A frame's content: a few bytes that are made for it, and bytes that are there already.
+struct content {
+    uint8_t fields[HAIL_FRAME_HEADER_MAX - BEFORE_CONTENT_MAX];
+    size_t fields_len;
+    struct hail_bytes rest;
+};
+
+static void put_u64(struct content *content, uint64_t value)
+{
+    for (unsigned shift = 64; shift > 0; shift -= 8)
+        content->fields[content->fields_len++] = (uint8_t)(value >> (shift - 8));
+}
+
+static void put_varint(struct content *content, uint64_t value)
+{
+    content->fields_len += hail_varint_write(content->fields + content->fields_len, value);
+}
+
+static void put_name(struct content *content, bool is_rpc, uint64_t hash,
+                     const struct hail_policy *policy)
+{
+    size_t number = hail_policy_number(policy, is_rpc, hash);
+
+    put_varint(content, number);
+    if (number == 0)
+        put_u64(content, hash);
+}
+
+static bool compose_message(struct content *content, enum hail_frame_type type,
+                            const struct hail_message_view *message,
+                            const struct hail_policy *policy)
+{
+    bool is_rpc = type == HAIL_FRAME_CALL || type == HAIL_FRAME_REQUEST;
+
+    if (type == HAIL_FRAME_REQUEST || type == HAIL_FRAME_RESPONSE) {
+        if (message->call_id > HAIL_VARINT_MAX)
+            return false;
+        put_varint(content, message->call_id);
+    }
+    if (type == HAIL_FRAME_NAMED || is_rpc)
+        put_name(content, is_rpc, message->name_hash, policy);
+    if (is_rpc) {
+        if (message->network_id > HAIL_VARINT_MAX)
+            return false;
+        put_varint(content, message->network_id);
+        put_varint(content, message->behaviour);
+    }
+    content->rest = (struct hail_bytes){message->body, message->body_len};
+    return true;
+}
+
+// Returns false for what the wire has no form for.
+static bool compose(struct content *content, const struct hail_native_frame *frame,
+                    const struct hail_policy *policy)
+{
+    content->fields_len = 0;
+    content->rest = (struct hail_bytes){NULL, 0};
+    switch (frame->type) {
+    case HAIL_FRAME_MESSAGE:
+    case HAIL_FRAME_NAMED:
+    case HAIL_FRAME_CALL:
+    case HAIL_FRAME_REQUEST:
+    case HAIL_FRAME_RESPONSE:
+        return compose_message(content, frame->type, &frame->message, policy);
+    case HAIL_FRAME_PING:
+    case HAIL_FRAME_PONG:
+    case HAIL_FRAME_PATH_CHALLENGE:
+    case HAIL_FRAME_PATH_RESPONSE:
+        content->rest = (struct hail_bytes){frame->echo, HAIL_FRAME_ECHO_LEN};
+        return true;
+    case HAIL_FRAME_CLOSE:
+        content->fields[content->fields_len++] = frame->reason;
+        content->rest = frame->text;
+        return frame->text.len <= HAIL_FRAME_TEXT_MAX;
+    case HAIL_FRAME_APPROVED:
+        put_u64(content, frame->client_id);
+        return true;
+    case HAIL_FRAME_PADDING:
+    case HAIL_FRAME_WAIT:
+    case HAIL_FRAME_UPDATE:
+        return true;
+    }
+    HAIL_UNREACHABLE("whoever writes a frame takes its type from the enumeration");
+}
+
+size_t hail_frames_len(const struct hail_native_frame *frame, const struct hail_policy *policy)
+{
+    struct content content;
+
+    if (frame->type == HAIL_FRAME_PADDING)
+        return 1;
+    if (!compose(&content, frame, policy))
+        return 0;
+    size_t len = content.fields_len + content.rest.len;
+    return 1 + hail_varint_len(len) + len;
+}
+
+size_t hail_frames_write(uint8_t *out, const struct hail_native_frame *frame,
+                         const struct hail_policy *policy)
+{
+    struct content content;
+    uint8_t *at = out;
+
+    *at++ = (uint8_t)frame->type;
+    if (frame->type == HAIL_FRAME_PADDING)
+        return 1;
+    bool writable = compose(&content, frame, policy);
+    HAIL_ASSERT(writable);
+    *out |= HAS_LENGTH;
+    at += hail_varint_write(at, content.fields_len + content.rest.len);
+    memcpy(at, content.fields, content.fields_len);
+    at += content.fields_len;
+    if (content.rest.len > 0)
+        memcpy(at, content.rest.data, content.rest.len);
+    return (size_t)(at - out) + content.rest.len;
+}
+
+size_t hail_frames_shorten(uint8_t *frames, size_t frames_len, size_t last)
+{
+    struct hail_bytes content = {frames + last + 1, frames_len - last - 1};
+    uint64_t len;
+
+    HAIL_ASSERT(last < frames_len);
+    if (!(frames[last] & HAS_LENGTH))
+        return frames_len;
+    bool readable = take_varint(&content, &len);
+    HAIL_ASSERT(readable);
+    HAIL_ASSERT(len == content.len);
+    frames[last] &= (uint8_t)~HAS_LENGTH;
+    memmove(frames + last + 1, content.data, content.len);
+    return last + 1 + content.len;
+}
+
+bool hail_frames_is_control(enum hail_frame_type type)
+{
+    return type < HAIL_FRAME_MESSAGE || type > HAIL_FRAME_RESPONSE;
+}
