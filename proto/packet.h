@@ -10,7 +10,7 @@ enum {
     HAIL_DATAGRAM_MAX = 1200,
     HAIL_PACKET_TO_SERVER_LEN = 1 + 4 + 3, // headers
     HAIL_PACKET_TO_CLIENT_LEN = 1 + 3,
-    HAIL_PACKET_TAG_LEN = 16 // HAIL_AEAD_TAG_LEN, and the truncated HMAC
+    HAIL_PACKET_TAG_LEN = HAIL_AEAD_TAG_LEN // and of the truncated HMAC
 };
 
 // Values as they lie in the first byte's top bits.

@@ -2,3 +2,4 @@
 hail_test(replay hail_proto)
 hail_test(varint hail_proto)
 hail_test(frames hail_proto)
+hail_test(packet hail_proto)
