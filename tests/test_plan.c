@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/hail.h"
-
 enum {
     ARGUMENTS_MAX = 16
 };
@@ -29,6 +27,8 @@ static const struct {
     {"empty brackets", "--connect []:1", "must be HOST:PORT"},
     {"negative", "--connect h:1 --connections -1", "--connections -1: must be a whole number"},
     {"a tail", "--connect h:1 --connections 1k", "must be a whole number"},
+    {"too many at once", "--connect h:1 --concurrent 257", "must be a whole number from 1 to 256"},
+    {"none at once", "--connect h:1 --concurrent 0", "must be a whole number from 1 to 256"},
     {"size below the header", "--connect h:1 --size 23", "from 24 to"},
     {"an empty size", "--connect h:1 --size 128,", "must be a whole number"},
     {"too many sizes", "--connect h:1 --size 24,24,24,24,24,24,24,24,24,24,24,24,24,24,24,24,24",
@@ -131,6 +131,52 @@ START_TEST(test_what_is_measured)
 }
 END_TEST
 
+START_TEST(test_limits)
+{
+    ck_assert_int_eq(read_line("--connect h:1 --handshakes 1 --concurrent 256"), PLAN_GOOD);
+    ck_assert_uint_eq(plan.concurrent, 256);
+    ck_assert_int_eq(read_line("--connect h:1 --handshakes 1 --concurrent 1"), PLAN_GOOD);
+    ck_assert_uint_eq(plan.concurrent, 1);
+}
+END_TEST
+
+static const struct {
+    const char *why;
+    enum hail_close_reason reason;
+    bool has_joined;
+    const char *want; // part of the advice
+} advised[] = {
+    {"nobody listens", HAIL_CLOSED_CONNECT, false, "is haild running there"},
+    {"another certificate", HAIL_CLOSED_CERTIFICATE, false, "--trust FILE"},
+    {"turned away", HAIL_CLOSED_BY_PEER, false, "--data or --data-file"},
+    {"no answer to a request without data", HAIL_CLOSED_HANDSHAKE_TIMEOUT, false,
+     "connection_approval and wants --data or --data-file"},
+    {"a broken socket", HAIL_CLOSED_ERROR, false, "log and counters"},
+    {"ended after it joined", HAIL_CLOSED_BY_PEER, true, "the server closed it"},
+    {"broken after it joined", HAIL_CLOSED_ERROR, true, "log and counters"},
+    {"the server takes too slowly", HAIL_CLOSED_SLOW_READER, true, "less --rate"},
+};
+
+START_TEST(test_advice)
+{
+    const char *advice = plan_advice(advised[_i].reason, advised[_i].has_joined);
+
+    ck_assert_msg(strstr(advice, advised[_i].want) != NULL, "%s: %s", advised[_i].why, advice);
+}
+END_TEST
+
+// Who has joined is configured rightly: whatever ended it, it was not that.
+START_TEST(test_advice_after_joining)
+{
+    for (int reason = 0; reason < HAIL_CLOSE_REASON_COUNT; reason++) {
+        const char *advice = plan_advice((enum hail_close_reason)reason, true);
+        ck_assert_msg(strstr(advice, "--sign") == NULL && strstr(advice, "--data") == NULL &&
+                          strstr(advice, "--no-") == NULL && strstr(advice, "--trust") == NULL,
+                      "%s: %s", hail_close_reason_name((enum hail_close_reason)reason), advice);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("plan");
@@ -141,6 +187,9 @@ int main(void)
     tcase_add_test(tests, test_defaults);
     tcase_add_test(tests, test_lists);
     tcase_add_test(tests, test_what_is_measured);
+    tcase_add_test(tests, test_limits);
+    tcase_add_loop_test(tests, test_advice, 0, sizeof advised / sizeof *advised);
+    tcase_add_test(tests, test_advice_after_joining);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

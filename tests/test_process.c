@@ -3,6 +3,7 @@
 #include "tools/process.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,35 +13,6 @@
 enum {
     UNTOUCHED = 7
 };
-
-START_TEST(schedstat_is_read_or_refused)
-{
-    static const struct {
-        const char *text;
-        bool good;
-        uint64_t cpu_ns;
-        const char *why;
-    } rows[] = {
-        {"", false, 0, "empty"},
-        {"\n", false, 0, "no number"},
-        {"12", false, 0, "cut before the second number"},
-        {"12 ", false, 0, "cut after the space"},
-        {"-1 2 3\n", false, 0, "no sign is ever written"},
-        {"x 2 3\n", false, 0, "a word"},
-        {"99999999999999999999 2 3\n", false, 0, "over 64 bits"},
-        {"0 0 0\n", true, 0, "a thread that never ran"},
-        {"1234567890123 55 9\n", true, 1234567890123, "the first number is the time on the CPU"},
-        {"18446744073709551615 2 3\n", true, UINT64_MAX, "the largest"},
-    };
-
-    for (size_t i = 0; i < HAIL_COUNTOF(rows); i++) {
-        uint64_t cpu_ns = UNTOUCHED;
-        bool good = process_parse_schedstat(rows[i].text, &cpu_ns);
-        ck_assert_msg(good == rows[i].good, "%s", rows[i].why);
-        ck_assert_msg(cpu_ns == (good ? rows[i].cpu_ns : UNTOUCHED), "%s", rows[i].why);
-    }
-}
-END_TEST
 
 #define STAT_TAIL " S 1 2 3 4 5 6 7 8 9 10 300 50 0 0\n"
 
@@ -74,12 +46,42 @@ END_TEST
 
 START_TEST(no_such_process_is_refused)
 {
+    struct process_cpu cpu = {UNTOUCHED, UNTOUCHED};
     uint64_t value = UNTOUCHED;
 
     // Above any pid that the kernel gives out.
-    ck_assert(!process_cpu_ns(INT_MAX, &value));
+    ck_assert(!process_cpu_read(INT_MAX, &cpu));
+    ck_assert(!process_cpu_read_clock(INT_MAX, &cpu));
+    ck_assert(!process_cpu_read_stat(INT_MAX, &cpu));
     ck_assert(!process_resident_bytes(INT_MAX, &value));
     ck_assert_uint_eq(value, UNTOUCHED);
+    ck_assert_uint_eq(cpu.ns, UNTOUCHED);
+    ck_assert_uint_eq(cpu.step_ns, UNTOUCHED);
+}
+END_TEST
+
+START_TEST(readings_compare_or_not)
+{
+    static const struct {
+        struct process_cpu before;
+        struct process_cpu after;
+        bool good;
+        uint64_t used_ns;
+        const char *why;
+    } rows[] = {
+        {{9, 1}, {8, 1}, false, 0, "less than before: another process with the same number"},
+        {{5, 1}, {10000000, 10000000}, false, 0, "read in two ways, which start apart"},
+        {{5, 1}, {5, 1}, true, 0, "it slept"},
+        {{5, 1}, {12, 1}, true, 7, "it ran"},
+        {{0, 10}, {UINT64_MAX, 10}, true, UINT64_MAX, "the largest"},
+    };
+
+    for (size_t i = 0; i < HAIL_COUNTOF(rows); i++) {
+        uint64_t used_ns = UNTOUCHED;
+        bool good = process_cpu_used(&rows[i].before, &rows[i].after, &used_ns);
+        ck_assert_msg(good == rows[i].good, "%s", rows[i].why);
+        ck_assert_msg(used_ns == (good ? rows[i].used_ns : UNTOUCHED), "%s", rows[i].why);
+    }
 }
 END_TEST
 
@@ -91,23 +93,49 @@ static uint64_t own_cpu_ns(void)
     return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
 }
 
-// Both count the same, but the one is brought up to date by the scheduler's ticks.
-START_TEST(our_own_time_grows_with_work)
-{
-    enum {
-        WORK_NS = 100000000,
-        SLACK_NS = 50000000
-    };
-    uint64_t before_ns;
-    uint64_t after_ns;
-    uint64_t resident = 0;
+enum {
+    WORK_NS = 100000000,
+    SLACK_NS = 50000000
+};
 
-    ck_assert(process_cpu_ns(getpid(), &before_ns));
+// In a thread that then ends: its time must not end with it.
+static void *work(void *unused)
+{
     uint64_t began_ns = own_cpu_ns();
+
     while (own_cpu_ns() - began_ns < WORK_NS)
         continue;
-    ck_assert(process_cpu_ns(getpid(), &after_ns));
-    ck_assert_uint_ge(after_ns - before_ns, WORK_NS - SLACK_NS);
+    return unused;
+}
+
+static bool (*const ways[])(pid_t, struct process_cpu *) = {
+    process_cpu_read_clock,
+    process_cpu_read_stat,
+    process_cpu_read,
+};
+
+// All count the same, but some are brought up to date by the scheduler's ticks.
+START_TEST(our_own_time_grows_with_work)
+{
+    struct process_cpu before;
+    struct process_cpu after;
+    uint64_t used_ns;
+    pthread_t thread;
+
+    ck_assert(ways[_i](getpid(), &before));
+    ck_assert_uint_gt(before.step_ns, 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, work, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert(ways[_i](getpid(), &after));
+    ck_assert(process_cpu_used(&before, &after, &used_ns));
+    ck_assert_uint_ge(used_ns, WORK_NS - SLACK_NS);
+}
+END_TEST
+
+START_TEST(memory_is_in_use)
+{
+    uint64_t resident = 0;
+
     ck_assert(process_resident_bytes(getpid(), &resident));
     ck_assert_uint_gt(resident, 0);
 }
@@ -118,10 +146,11 @@ int main(void)
     Suite *suite = suite_create("process");
     TCase *tcase = tcase_create("all");
 
-    tcase_add_test(tcase, schedstat_is_read_or_refused);
     tcase_add_test(tcase, stat_is_read_or_refused);
     tcase_add_test(tcase, no_such_process_is_refused);
-    tcase_add_test(tcase, our_own_time_grows_with_work);
+    tcase_add_test(tcase, readings_compare_or_not);
+    tcase_add_loop_test(tcase, our_own_time_grows_with_work, 0, HAIL_COUNTOF(ways));
+    tcase_add_test(tcase, memory_is_in_use);
     suite_add_tcase(suite, tcase);
     return test_run(suite);
 }

@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "tools/process.h"
 #include "tools/report.h"
 
 enum {
@@ -35,12 +34,17 @@ static bool raise_fd_limit(const struct plan *plan)
     return false;
 }
 
-static bool check_server(const struct plan *plan)
+static bool check_server(struct report *report)
 {
-    uint64_t cpu_ns;
+    const struct plan *plan = report->plan;
+    struct process_cpu cpu;
 
-    if (plan->server_pid == 0 || process_cpu_ns(plan->server_pid, &cpu_ns))
+    if (plan->server_pid == 0)
         return true;
+    if (process_cpu_read(plan->server_pid, &cpu)) {
+        report->server_step_ns = cpu.step_ns;
+        return true;
+    }
     fprintf(stderr, "hail-load: --server-pid %ld: cannot read its CPU time; is it running?\n",
             (long)plan->server_pid);
     return false;
@@ -50,15 +54,16 @@ static bool run_messages(struct lab *lab, struct report *report)
 {
     const struct plan *plan = report->plan;
 
-    if (!lab_join(lab))
+    if (!lab_join(lab, &report->joins))
         return false;
     for (size_t size = 0; size < plan->size_count; size++) {
         for (size_t flags = 0; flags < plan->flags_count; flags++) {
             struct traffic_result *row = &report->rows[report->row_count];
-            if (!traffic_run(lab, plan->flags[flags], plan->sizes[size],
-                             (uint32_t)report->row_count, row))
+            bool good = traffic_run(lab, plan->flags[flags], plan->sizes[size],
+                                    (uint32_t)report->row_count, row);
+            report->row_count += row->seconds > 0;
+            if (!good)
                 return false;
-            report->row_count++;
         }
     }
     return true;
@@ -66,13 +71,12 @@ static bool run_messages(struct lab *lab, struct report *report)
 
 static bool run_handshakes(struct lab *lab, struct report *report)
 {
-    return report->has_handshakes =
-               lab_storm(lab, report->plan->handshake_count, &report->handshakes);
+    return lab_storm(lab, report->plan->handshake_count, &report->handshakes);
 }
 
 static bool run_idle(struct lab *lab, struct report *report)
 {
-    return report->has_idle = lab_keep_idle(lab, &report->idle);
+    return lab_keep_idle(lab, &report->idle);
 }
 
 // One part, with clients of its own.
@@ -84,7 +88,7 @@ static bool run_part(struct report *report, struct progress *progress, uint32_t 
     if (!lab_open(&lab, report->plan, progress, player_count))
         return false;
     bool good = part(&lab, report);
-    lab_report_fault(&lab);
+    lab_report_fault(&lab, report->fault);
     lab_close(&lab);
     progress_end(progress);
     return good;
@@ -119,13 +123,12 @@ int main(int argc, char **argv)
     }
     report.plan = &plan;
     prctl(PR_SET_TIMERSLACK, 1UL); // the schedule is kept to a microsecond, not to fifty
-    if (!raise_fd_limit(&plan) || !check_server(&plan))
+    if (!raise_fd_limit(&plan) || !check_server(&report))
         return EXIT_FAILURE;
     progress_init(&progress, plan.is_quiet);
-    bool good = run(&report, &progress);
+    report.is_complete = run(&report, &progress);
     bool json_on_stdout = plan.json_path && strcmp(plan.json_path, "-") == 0;
     report_print(&report, json_on_stdout ? stderr : stdout);
-    if (good && plan.json_path)
-        good = report_write_json(&report, argc, argv);
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    bool is_written = !plan.json_path || report_write_json(&report, argc, argv);
+    return report.is_complete && is_written ? EXIT_SUCCESS : EXIT_FAILURE;
 }

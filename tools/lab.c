@@ -9,7 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tools/process.h"
 #include "tools/traffic.h"
 
 enum {
@@ -41,7 +40,7 @@ bool lab_has_fault(struct lab *lab)
     return atomic_load_explicit(&lab->fault_count, memory_order_relaxed) > 0;
 }
 
-void lab_report_fault(struct lab *lab)
+void lab_report_fault(struct lab *lab, char fault[LAB_FAULT_LEN])
 {
     uint64_t count = atomic_load_explicit(&lab->fault_count, memory_order_relaxed);
 
@@ -49,50 +48,30 @@ void lab_report_fault(struct lab *lab)
         return;
     progress_end(lab->progress);
     pthread_mutex_lock(&lab->lock);
-    fprintf(stderr, "hail-load: %s", lab->fault);
+    memcpy(fault, lab->fault, sizeof lab->fault);
     pthread_mutex_unlock(&lab->lock);
+    fprintf(stderr, "hail-load: %s", fault);
     if (count > 1)
         fprintf(stderr, " (and %llu more)", (unsigned long long)(count - 1));
     fputc('\n', stderr);
 }
 
-// What a person can do about a connection that did not come about.
-static const char *advice(enum hail_close_reason reason)
+static void note_closed(struct lab *lab, const struct lab_player *player,
+                        const struct hail_event *event)
 {
-    switch (reason) {
-    case HAIL_CLOSED_CONNECT:
-        return "is haild running there? haild --config tools/haild.ini starts one";
-    case HAIL_CLOSED_CERTIFICATE:
-        return "name the CA with --trust FILE, and connect to a name that the certificate has";
-    case HAIL_CLOSED_CONFIG:
-    case HAIL_CLOSED_PROTOCOL:
-    case HAIL_CLOSED_BY_PEER:
-        return "the server may be configured differently: compare --sign, --no-encryption, "
-               "--no-scene-management and --data with its [mlapi] section; or it is full, or "
-               "refuses: its counters tell";
-    case HAIL_CLOSED_HANDSHAKE_TIMEOUT:
-        return "the server is overloaded, or differs in --sign or --no-encryption";
-    case HAIL_CLOSED_SLOW_READER:
-    case HAIL_CLOSED_SLOW_WRITER:
-    case HAIL_CLOSED_NO_BUFFER:
-        return "less --rate, --outstanding or --size may do";
-    case HAIL_CLOSED_ERROR:
-    case HAIL_CLOSED_BY_APPLICATION:
-    case HAIL_CLOSED_DENIED:
-    case HAIL_CLOSED_IDLE:
-    case HAIL_CLOSED_CROWDED_OUT:
-    case HAIL_CLOSED_SHUTDOWN:
-    case HAIL_CLOSE_REASON_COUNT:
-        break;
-    }
-    return "the server's log and counters may tell more";
-}
+    const struct plan *plan = lab->plan;
+    const char *reason = hail_close_reason_name(event->reason);
+    const char *advice = plan_advice(event->reason, player->has_joined);
+    const char *mark = event->text ? ": " : "";
+    const char *text = event->text ? event->text : "";
 
-static void note_closed(struct lab *lab, const struct hail_event *event, const char *what)
-{
-    lab_fault(lab, "%s %s:%u: %s%s%s; %s", what, lab->plan->host, lab->plan->port,
-              hail_close_reason_name(event->reason), event->text ? ": " : "",
-              event->text ? event->text : "", advice(event->reason));
+    if (player->has_joined)
+        lab_fault(lab, "lost a connection to %s:%u %.1f s after it joined: %s%s%s; %s", plan->host,
+                  plan->port, (double)(clock_ns() - player->joined_ns) / NS_PER_S, reason, mark,
+                  text, advice);
+    else
+        lab_fault(lab, "cannot join %s:%u: %s%s%s; %s", plan->host, plan->port, reason, mark, text,
+                  advice);
 }
 
 // The lane of the shard whose thread this is.
@@ -113,6 +92,7 @@ static void on_connected(struct lab *lab, struct lab_player *player, const struc
 
     player->conn = event->conn;
     player->has_joined = true;
+    player->joined_ns = now_ns;
     if (began_ns == 0 || began_ns > now_ns)
         began_ns = player->called_ns;
     histogram_add(&lane->latency, now_ns - began_ns);
@@ -134,13 +114,13 @@ static void on_closed(struct lab *lab, struct lab_player *player, const struct h
     if (phase == LAB_ENDING)
         return;
     if (phase != LAB_STORM) {
-        note_closed(lab, event, player->has_joined ? "lost a connection to" : "cannot join");
+        note_closed(lab, player, event);
+        if (player->has_joined)
+            atomic_fetch_add_explicit(&lab->lost, 1, memory_order_relaxed);
         return;
     }
-    if (!player->has_joined)
-        note_closed(lab, event, "cannot join");
-    else if (event->reason != HAIL_CLOSED_BY_APPLICATION)
-        note_closed(lab, event, "lost a connection to");
+    if (!player->has_joined || event->reason != HAIL_CLOSED_BY_APPLICATION)
+        note_closed(lab, player, event);
     pthread_mutex_lock(&lab->lock);
     lab->free_players[lab->free_count++] = (uint32_t)(player - lab->players);
     pthread_mutex_unlock(&lab->lock);
@@ -200,7 +180,7 @@ static void set_limits(struct hail_config *config, const struct plan *plan, uint
     uint64_t in_all = under_way * player_count * 2;
 
     config->shard_count = (uint16_t)plan->shard_count;
-    config->conns_max = player_count / plan->shard_count + LAB_JOINS_AT_ONCE;
+    config->conns_max = player_count / plan->shard_count + PLAN_CONCURRENT_MAX;
     config->handshakes_max = config->conns_max;
     config->message_max = size_max > MESSAGE_MIN ? size_max : MESSAGE_MIN;
     config->unsent_max = at_most(unsent, 1 << 30);
@@ -264,11 +244,17 @@ bool lab_open(struct lab *lab, const struct plan *plan, struct progress *progres
     return false;
 }
 
-void lab_close(struct lab *lab)
+void lab_halt(struct lab *lab)
 {
     atomic_store_explicit(&lab->phase, LAB_ENDING, memory_order_relaxed);
     if (lab->endpoint)
         hail_stop(lab->endpoint, 1000);
+    lab->endpoint = NULL;
+}
+
+void lab_close(struct lab *lab)
+{
+    lab_halt(lab);
     for (uint32_t i = 0; lab->lanes && i <= lab->plan->shard_count; i++)
         free(lab->lanes[i].message);
     free(lab->traffic);
@@ -318,28 +304,6 @@ static bool connect_player(struct lab *lab, uint32_t index)
     return false;
 }
 
-bool lab_join(struct lab *lab)
-{
-    uint32_t begun = 0;
-    uint32_t joined = 0;
-
-    atomic_store_explicit(&lab->phase, LAB_JOINING, memory_order_relaxed);
-    while (joined < lab->player_count && !lab_has_fault(lab)) {
-        while (begun < lab->player_count && begun - joined < LAB_JOINS_AT_ONCE) {
-            if (!connect_player(lab, begun))
-                return false;
-            begun++;
-        }
-        wait_for_news(lab);
-        // Acquire: pairs with the release in on_connected.
-        joined = atomic_load_explicit(&lab->joined, memory_order_acquire);
-        if (progress_due(lab->progress, clock_ns()))
-            progress_tell(lab->progress, "joining: %u of %u", joined, lab->player_count);
-    }
-    atomic_store_explicit(&lab->phase, LAB_RUNNING, memory_order_relaxed);
-    return !lab_has_fault(lab);
-}
-
 void lab_latency(struct lab *lab, struct histogram *out)
 {
     for (uint32_t i = 0; i < lab->plan->shard_count; i++) {
@@ -357,15 +321,15 @@ uint64_t lab_arrived(const struct lab *lab)
     return sum;
 }
 
-bool lab_server_cpu(const struct lab *lab, uint64_t *cpu_ns)
+bool lab_server_cpu(const struct lab *lab, struct process_cpu *cpu)
 {
-    return lab->plan->server_pid > 0 && process_cpu_ns(lab->plan->server_pid, cpu_ns);
+    return lab->plan->server_pid > 0 && process_cpu_read(lab->plan->server_pid, cpu);
 }
 
 // Where clocks and counts stand when handshakes begin.
 struct stand {
     uint64_t now_ns;
-    uint64_t cpu_ns;
+    struct process_cpu cpu;
     bool has_cpu;
 };
 
@@ -373,26 +337,67 @@ static struct stand stand_now(const struct lab *lab)
 {
     struct stand stand = {.now_ns = clock_ns()};
 
-    stand.has_cpu = lab_server_cpu(lab, &stand.cpu_ns);
+    stand.has_cpu = lab_server_cpu(lab, &stand.cpu);
     return stand;
 }
 
-static void sum_up(struct lab *lab, const struct stand *before, uint32_t count,
+// The CPU time that the server used between the two. False: not known.
+static bool cpu_between(const struct stand *before, const struct stand *after, uint64_t *used_ns)
+{
+    return before->has_cpu && after->has_cpu &&
+           process_cpu_used(&before->cpu, &after->cpu, used_ns);
+}
+
+// Sums up `out->wanted` handshakes, or what was done of them when there is a fault.
+static void sum_up(struct lab *lab, const struct stand *before, bool is_done,
                    struct lab_handshakes *out)
 {
     static struct histogram latency; // too large for a stack; one thread conducts
     struct stand after = stand_now(lab);
+    uint64_t used_ns;
 
+    out->count = (uint32_t)lab_arrived(lab);
+    if (!is_done)
+        lab_halt(lab);
+    if (out->count == 0)
+        return;
     latency = (struct histogram){0};
     lab_latency(lab, &latency);
-    out->count = count;
     out->seconds = (double)(after.now_ns - before->now_ns) / NS_PER_S;
     out->p50_ns = histogram_quantile(&latency, 0.5);
     out->p99_ns = histogram_quantile(&latency, 0.99);
     out->max_ns = histogram_quantile(&latency, 1);
-    out->has_server_cpu = before->has_cpu && after.has_cpu;
+    out->has_server_cpu = cpu_between(before, &after, &used_ns);
     if (out->has_server_cpu)
-        out->server_us = (double)(after.cpu_ns - before->cpu_ns) / 1000 / count;
+        out->server_us = (double)used_ns / 1000 / out->count;
+}
+
+bool lab_join(struct lab *lab, struct lab_handshakes *out)
+{
+    struct stand before = stand_now(lab);
+    uint32_t begun = 0;
+    uint32_t joined = 0;
+
+    out->wanted = lab->player_count;
+    out->concurrent = at_most(lab->player_count, PLAN_CONCURRENT_MAX);
+    atomic_store_explicit(&lab->phase, LAB_JOINING, memory_order_relaxed);
+    while (joined < lab->player_count && !lab_has_fault(lab)) {
+        while (begun < lab->player_count && begun - joined < PLAN_CONCURRENT_MAX) {
+            if (!connect_player(lab, begun))
+                break;
+            begun++;
+        }
+        wait_for_news(lab);
+        // Acquire: pairs with the release in on_connected.
+        joined = atomic_load_explicit(&lab->joined, memory_order_acquire);
+        if (progress_due(lab->progress, clock_ns()))
+            progress_tell(lab->progress, "joining: %u of %u", joined, lab->player_count);
+    }
+    bool is_done = joined == lab->player_count;
+    sum_up(lab, &before, is_done, out);
+    if (is_done)
+        atomic_store_explicit(&lab->phase, LAB_RUNNING, memory_order_relaxed);
+    return is_done;
 }
 
 // Takes a player that is free, or returns false.
@@ -413,6 +418,8 @@ bool lab_storm(struct lab *lab, uint32_t count, struct lab_handshakes *out)
     uint32_t free_count = 0;
     uint32_t index;
 
+    out->wanted = count;
+    out->concurrent = lab->player_count;
     for (uint32_t i = 0; i < lab->player_count; i++)
         lab->free_players[i] = i;
     lab->free_count = lab->player_count;
@@ -420,7 +427,7 @@ bool lab_storm(struct lab *lab, uint32_t count, struct lab_handshakes *out)
     while (!lab_has_fault(lab)) {
         while (begun < count && take_free(lab, &index, &free_count)) {
             if (!connect_player(lab, index))
-                return false;
+                break;
             begun++;
         }
         pthread_mutex_lock(&lab->lock);
@@ -433,39 +440,44 @@ bool lab_storm(struct lab *lab, uint32_t count, struct lab_handshakes *out)
             progress_tell(lab->progress, "handshakes: %llu of %u",
                           (unsigned long long)lab_arrived(lab), count);
     }
-    out->concurrent = lab->player_count;
-    sum_up(lab, &before, count, out);
-    return !lab_has_fault(lab);
+    bool is_done = !lab_has_fault(lab);
+    sum_up(lab, &before, is_done, out);
+    return is_done;
+}
+
+// How many of those that joined are still there.
+static uint32_t staying(const struct lab *lab)
+{
+    return lab->player_count - atomic_load_explicit(&lab->lost, memory_order_relaxed);
 }
 
 bool lab_keep_idle(struct lab *lab, struct lab_idle *out)
 {
     pid_t server = lab->plan->server_pid;
-    struct stand before = stand_now(lab);
+    uint64_t used_ns;
 
     out->count = lab->player_count;
     out->has_server_memory = server > 0 && process_resident_bytes(server, &out->server_before);
-    if (!lab_join(lab))
+    if (!lab_join(lab, &out->joins))
         return false;
-    out->joins.concurrent = LAB_JOINS_AT_ONCE;
-    sum_up(lab, &before, lab->player_count, &out->joins);
     struct stand begin = stand_now(lab);
     struct stand now = begin;
     uint64_t until_ns = begin.now_ns + (uint64_t)(lab->plan->duration_s * NS_PER_S);
-    while (now.now_ns < until_ns && !lab_has_fault(lab)) {
+    // What is lost is counted, and the others are kept on.
+    while (now.now_ns < until_ns && staying(lab) > 0) {
         wait_for_news(lab);
         now.now_ns = clock_ns();
         if (progress_due(lab->progress, now.now_ns))
-            progress_tell(lab->progress, "idle: %u connections kept for %.0f s", lab->player_count,
-                          (double)(now.now_ns - begin.now_ns) / NS_PER_S);
+            progress_tell(lab->progress, "idle: %u of %u connections kept for %.0f s", staying(lab),
+                          lab->player_count, (double)(now.now_ns - begin.now_ns) / NS_PER_S);
     }
+    out->stayed = staying(lab);
     now = stand_now(lab);
     out->seconds = (double)(now.now_ns - begin.now_ns) / NS_PER_S;
     out->has_server_memory =
         out->has_server_memory && process_resident_bytes(server, &out->server_after);
-    out->has_server_cpu = begin.has_cpu && now.has_cpu;
+    out->has_server_cpu = cpu_between(&begin, &now, &used_ns);
     if (out->has_server_cpu)
-        out->server_cpu_share =
-            (double)(now.cpu_ns - begin.cpu_ns) / (double)(now.now_ns - begin.now_ns);
+        out->server_cpu_share = (double)used_ns / (double)(now.now_ns - begin.now_ns);
     return !lab_has_fault(lab);
 }

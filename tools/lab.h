@@ -15,11 +15,11 @@
 #include "engine/hail.h"
 #include "tools/histogram.h"
 #include "tools/plan.h"
+#include "tools/process.h"
 #include "tools/progress.h"
 
 enum {
-    LAB_FAULT_LEN = 512,
-    LAB_JOINS_AT_ONCE = 256 // fewer than most servers' backlog and unfinished handshakes
+    LAB_FAULT_LEN = 512
 };
 
 // What a shard of the client writes.
@@ -33,6 +33,7 @@ struct lab_lane {
 struct lab_player {
     struct hail_conn conn;
     bool has_joined;
+    uint64_t joined_ns;
     uint64_t called_ns;          // before hail_connect
     _Atomic uint64_t started_ns; // after it, when the name has been looked up; 0: not yet
     _Atomic uint64_t sent;       // of this run
@@ -65,6 +66,7 @@ struct lab {
     char fault[LAB_FAULT_LEN]; // the first; empty: none
 
     _Atomic uint32_t joined;
+    _Atomic uint32_t lost; // after they joined
     _Atomic uint64_t fault_count;
 };
 
@@ -73,13 +75,10 @@ bool lab_open(struct lab *lab, const struct plan *plan, struct progress *progres
               uint32_t player_count);
 void lab_close(struct lab *lab);
 
-// lab_join makes all connections and waits until they have joined, at most LAB_JOINS_AT_ONCE at a
-// time. False: there is a fault.
-bool lab_join(struct lab *lab);
-
 // What a storm, or many joins, came to.
 struct lab_handshakes {
-    uint32_t count;
+    uint32_t wanted;
+    uint32_t count; // done; fewer when there was a fault, and 0 leaves the rest empty
     uint32_t concurrent;
     double seconds;
     uint64_t p50_ns;
@@ -89,6 +88,10 @@ struct lab_handshakes {
     double server_us; // CPU time each
 };
 
+// lab_join makes all connections and waits until they have joined, at most PLAN_CONCURRENT_MAX at a
+// time. False: there is a fault, and not all have joined.
+bool lab_join(struct lab *lab, struct lab_handshakes *out);
+
 // lab_storm connects, joins and closes `count` times, over the players there are. False: a fault.
 bool lab_storm(struct lab *lab, uint32_t count, struct lab_handshakes *out);
 
@@ -96,7 +99,8 @@ bool lab_storm(struct lab *lab, uint32_t count, struct lab_handshakes *out);
 struct lab_idle {
     uint32_t count;
     struct lab_handshakes joins;
-    double seconds; // kept
+    double seconds;  // kept; 0: they could not all join
+    uint32_t stayed; // to the end
     bool has_server_memory;
     uint64_t server_before; // resident bytes
     uint64_t server_after;
@@ -104,13 +108,20 @@ struct lab_idle {
     double server_cpu_share; // of one core, while they idle
 };
 
-// lab_keep_idle joins all players and keeps them for plan->duration_s. False: a fault.
+// lab_keep_idle joins all players and keeps them for plan->duration_s, or until the last is lost.
+// False: a fault, of which a connection lost is one.
 bool lab_keep_idle(struct lab *lab, struct lab_idle *out);
 
 // lab_fault notes what went wrong; the first is kept for lab_report_fault. Any thread.
 __attribute__((format(printf, 2, 3))) void lab_fault(struct lab *lab, const char *format, ...);
 bool lab_has_fault(struct lab *lab);
-void lab_report_fault(struct lab *lab);
+
+// lab_report_fault tells it on stderr and copies it, or nothing at all when there is none.
+void lab_report_fault(struct lab *lab, char fault[LAB_FAULT_LEN]);
+
+// lab_halt ends all connections and the shards' threads, so that what they wrote can be read after
+// a fault.
+void lab_halt(struct lab *lab);
 
 // lab_latency adds all lanes' histograms into `out` and empties them; lab_arrived sums their
 // counts. The first only while nothing runs.
@@ -118,6 +129,6 @@ void lab_latency(struct lab *lab, struct histogram *out);
 uint64_t lab_arrived(const struct lab *lab);
 
 // lab_server_cpu reads the server's CPU time, if its process is known.
-bool lab_server_cpu(const struct lab *lab, uint64_t *cpu_ns);
+bool lab_server_cpu(const struct lab *lab, struct process_cpu *cpu);
 
 #endif

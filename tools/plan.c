@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/hail.h"
-
 enum option_id {
     OPTION_CONNECT = 1,
     OPTION_CONNECTIONS,
@@ -82,7 +80,7 @@ static const char help_text[] =
     "  --warmup SECONDS        before it, not measured; 1\n"
     "handshakes and idle connections; without --flags, messages are then left out\n"
     "  --handshakes N          connect, join and close N times\n"
-    "  --concurrent N          handshakes under way at once; 16\n"
+    "  --concurrent N          handshakes under way at once, up to 256; 16\n"
     "  --idle N                join N connections and keep them for --duration\n"
     "joining, as the server is configured\n"
     "  --sign                  the server signs its key: check the certificate for HOST\n"
@@ -110,6 +108,48 @@ const char *plan_flags_name(uint32_t flags)
     static const char *const names[] = {"plain", "encrypted", "authenticated", "both"};
 
     return flags < 4 ? names[flags] : "unknown";
+}
+
+static const char *joining_advice(enum hail_close_reason reason)
+{
+    switch (reason) {
+    case HAIL_CLOSED_CONNECT:
+        return "is haild running there? haild --config tools/haild.ini starts one";
+    case HAIL_CLOSED_CERTIFICATE:
+        return "name the CA with --trust FILE, and connect to a name that the certificate has";
+    case HAIL_CLOSED_CONFIG:
+    case HAIL_CLOSED_PROTOCOL:
+    case HAIL_CLOSED_BY_PEER:
+        return "the server may be configured differently: compare --sign, --no-encryption, "
+               "--no-scene-management and --data or --data-file with its [mlapi] section; or it is "
+               "full, or refuses: its counters tell";
+    case HAIL_CLOSED_HANDSHAKE_TIMEOUT:
+        return "the server is overloaded, or differs in --sign or --no-encryption, or has "
+               "connection_approval and wants --data or --data-file";
+    case HAIL_CLOSED_SLOW_READER:
+    case HAIL_CLOSED_SLOW_WRITER:
+    case HAIL_CLOSED_NO_BUFFER:
+    case HAIL_CLOSED_ERROR:
+    case HAIL_CLOSED_BY_APPLICATION:
+    case HAIL_CLOSED_DENIED:
+    case HAIL_CLOSED_IDLE:
+    case HAIL_CLOSED_CROWDED_OUT:
+    case HAIL_CLOSED_SHUTDOWN:
+    case HAIL_CLOSE_REASON_COUNT:
+        break;
+    }
+    return "the server's log and counters may tell more";
+}
+
+const char *plan_advice(enum hail_close_reason reason, bool has_joined)
+{
+    if (!has_joined)
+        return joining_advice(reason);
+    if (reason == HAIL_CLOSED_SLOW_READER || reason == HAIL_CLOSED_SLOW_WRITER ||
+        reason == HAIL_CLOSED_NO_BUFFER)
+        return "less --rate, --outstanding or --size may do";
+    return "the server closed it or is gone, or the network lost it: the server's log and counters "
+           "tell which and why";
 }
 
 static bool wrong(FILE *errors, const char *option, const char *value, const char *what)
@@ -291,7 +331,8 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
     case OPTION_HANDSHAKES:
         return read_number(errors, "--handshakes", value, 1, 100000000, &plan->handshake_count);
     case OPTION_CONCURRENT:
-        return read_number(errors, "--concurrent", value, 1, 10000, &plan->concurrent);
+        return read_number(errors, "--concurrent", value, 1, PLAN_CONCURRENT_MAX,
+                           &plan->concurrent);
     case OPTION_IDLE:
         return read_number(errors, "--idle", value, 1, 1000000, &plan->idle_count);
     case OPTION_SIGN:

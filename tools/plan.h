@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "engine/hail.h"
+
 enum {
     PLAN_SIZES_MAX = 16,
     PLAN_FLAGS_MAX = 4,
     PLAN_SIZE_MIN = 24, // what a message carries to be told apart, timed and checked
-    PLAN_DATA_MAX = 4096
+    PLAN_DATA_MAX = 4096,
+    PLAN_CONCURRENT_MAX = 256 // fewer than most servers' backlog and unfinished handshakes
 };
 
 // Pointers are to the command line and live as long as it does, or to `own_*`.
@@ -65,5 +68,9 @@ enum plan_result plan_read(struct plan *plan, int argc, char **argv, FILE *out, 
 
 // plan_flags_name returns what security flags are called on the command line and in tables.
 const char *plan_flags_name(uint32_t flags);
+
+// plan_advice returns what a person can do about a connection that ended for `reason`: on the
+// command line while it had not joined, elsewhere once it had.
+const char *plan_advice(enum hail_close_reason reason, bool has_joined);
 
 #endif

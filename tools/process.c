@@ -3,17 +3,23 @@
 #include "tools/process.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     TEXT_LEN = 1024,
-    NS_PER_S = 1000000000
+    NS_PER_S = 1000000000,
+    PID_LIMIT = 1 << 22 // no kernel has more (proc(5), pid_max)
 };
+
+static uint64_t ns_of(const struct timespec *time)
+{
+    return (uint64_t)time->tv_sec * NS_PER_S + (uint64_t)time->tv_nsec;
+}
 
 // A short file of /proc, whole and terminated.
 static bool read_text(const char *path, char text[TEXT_LEN])
@@ -43,17 +49,6 @@ static bool take_number(const char **text, uint64_t *number)
     return errno == 0;
 }
 
-bool process_parse_schedstat(const char *text, uint64_t *cpu_ns)
-{
-    uint64_t ran_ns;
-    uint64_t waited_ns;
-
-    if (!take_number(&text, &ran_ns) || !take_number(&text, &waited_ns))
-        return false;
-    *cpu_ns = ran_ns;
-    return true;
-}
-
 bool process_parse_stat(const char *text, uint64_t ticks_per_second, uint64_t *cpu_ns)
 {
     enum {
@@ -77,42 +72,48 @@ bool process_parse_stat(const char *text, uint64_t ticks_per_second, uint64_t *c
     return true;
 }
 
-static bool sum_schedstat(pid_t pid, uint64_t *cpu_ns)
+bool process_cpu_read_clock(pid_t pid, struct process_cpu *cpu)
 {
-    char path[sizeof "/proc/2147483648/task/2147483648/schedstat" + 256];
-    char text[TEXT_LEN];
-    uint64_t sum_ns = 0;
-    bool good = true;
+    struct timespec resolution;
+    struct timespec used;
+    clockid_t clock;
 
-    snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
-    DIR *threads = opendir(path);
-    if (!threads)
+    // A clock's number holds the pid in its upper bits, and drops what does not fit there.
+    if (pid <= 0 || pid >= PID_LIMIT)
         return false;
-    for (const struct dirent *entry; good && (entry = readdir(threads));) {
-        uint64_t ns;
-        if (entry->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof path, "/proc/%ld/task/%s/schedstat", (long)pid, entry->d_name);
-        good = read_text(path, text) && process_parse_schedstat(text, &ns);
-        if (good)
-            sum_ns += ns;
-    }
-    closedir(threads);
-    if (good)
-        *cpu_ns = sum_ns;
-    return good;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_getres(clock, &resolution) < 0 ||
+        clock_gettime(clock, &used) < 0)
+        return false;
+    *cpu = (struct process_cpu){.ns = ns_of(&used), .step_ns = ns_of(&resolution)};
+    return true;
 }
 
-bool process_cpu_ns(pid_t pid, uint64_t *cpu_ns)
+bool process_cpu_read_stat(pid_t pid, struct process_cpu *cpu)
 {
+    uint64_t ticks_per_second = (uint64_t)sysconf(_SC_CLK_TCK);
     char path[64];
     char text[TEXT_LEN];
+    uint64_t ns;
 
-    if (sum_schedstat(pid, cpu_ns))
-        return true;
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    return read_text(path, text) &&
-           process_parse_stat(text, (uint64_t)sysconf(_SC_CLK_TCK), cpu_ns);
+    if (!read_text(path, text) || !process_parse_stat(text, ticks_per_second, &ns))
+        return false;
+    *cpu = (struct process_cpu){.ns = ns, .step_ns = NS_PER_S / ticks_per_second};
+    return true;
+}
+
+bool process_cpu_read(pid_t pid, struct process_cpu *cpu)
+{
+    return process_cpu_read_clock(pid, cpu) || process_cpu_read_stat(pid, cpu);
+}
+
+bool process_cpu_used(const struct process_cpu *before, const struct process_cpu *after,
+                      uint64_t *used_ns)
+{
+    if (before->step_ns != after->step_ns || after->ns < before->ns)
+        return false;
+    *used_ns = after->ns - before->ns;
+    return true;
 }
 
 bool process_resident_bytes(pid_t pid, uint64_t *bytes)

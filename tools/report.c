@@ -9,6 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+enum {
+    COARSE_NS = 1000000 // a step of CPU time that shows in the figures of a short run
+};
+
 static double us(uint64_t ns)
 {
     return (double)ns / 1000;
@@ -25,10 +29,10 @@ static double mib(uint64_t bytes)
 }
 
 // A figure that may not be there.
-static void print_known(FILE *out, int width, bool is_known, double value)
+static void print_known(FILE *out, int width, int precision, bool is_known, double value)
 {
     if (is_known)
-        fprintf(out, " %*.2f", width, value);
+        fprintf(out, " %*.*f", width, precision, value);
     else
         fprintf(out, " %*s", width, "-");
 }
@@ -44,7 +48,31 @@ static void print_head(const struct report *report, FILE *out)
         fprintf(out, ", open loop at %u messages/s", plan->rate);
     else
         fprintf(out, ", closed loop with %u under way on each", plan->outstanding);
-    fprintf(out, "; %g s after %g s of warm-up\n\n", plan->duration_s, plan->warmup_s);
+    fprintf(out, "; %g s after %g s of warm-up\n", plan->duration_s, plan->warmup_s);
+}
+
+static void print_joins(const struct lab_handshakes *joins, FILE *out)
+{
+    char wanted[sizeof " of 4294967295"] = "";
+
+    if (joins->count < joins->wanted)
+        snprintf(wanted, sizeof wanted, " of %u", joins->wanted);
+    fprintf(out, "joined %u%s in %.2f s, %u at once: %.0f joins/s", joins->count, wanted,
+            joins->seconds, joins->concurrent, joins->count / joins->seconds);
+    if (joins->has_server_cpu)
+        fprintf(out, "; server CPU %.0f us each", joins->server_us);
+    fputc('\n', out);
+}
+
+static void print_row(const struct traffic_result *row, FILE *out)
+{
+    fprintf(out, "%-13s %8u %12.0f %10.1f %10.1f %10.1f %10.1f", plan_flags_name(row->flags),
+            row->size, row->messages_per_s, us(row->p50_ns), us(row->p99_ns), us(row->p999_ns),
+            us(row->max_ns));
+    print_known(out, 11, 1, row->wire_bytes > 0, row->wire_bytes);
+    print_known(out, 11, 2, row->has_server_cpu, row->server_us);
+    fprintf(out, "%s%s\n", row->late_count > 0 ? "  (*)" : "",
+            row->is_complete ? "" : "  incomplete");
 }
 
 static void print_messages(const struct report *report, FILE *out)
@@ -52,16 +80,11 @@ static void print_messages(const struct report *report, FILE *out)
     uint64_t late_count = 0;
     bool knows_cpu = false;
 
-    print_head(report, out);
-    fprintf(out, "%-13s %8s %12s %10s %10s %10s %10s %11s %11s\n", "flags", "bytes", "messages/s",
+    fprintf(out, "\n%-13s %8s %12s %10s %10s %10s %10s %11s %11s\n", "flags", "bytes", "messages/s",
             "p50 us", "p99 us", "p99.9 us", "max us", "wire bytes", "server us");
     for (size_t i = 0; i < report->row_count; i++) {
         const struct traffic_result *row = &report->rows[i];
-        fprintf(out, "%-13s %8u %12.0f %10.1f %10.1f %10.1f %10.1f %11.1f",
-                plan_flags_name(row->flags), row->size, row->messages_per_s, us(row->p50_ns),
-                us(row->p99_ns), us(row->p999_ns), us(row->max_ns), row->wire_bytes);
-        print_known(out, 11, row->has_server_cpu, row->server_us);
-        fprintf(out, "%s\n", row->late_count > 0 ? "  (*)" : "");
+        print_row(row, out);
         late_count += row->late_count;
         knows_cpu |= row->has_server_cpu;
     }
@@ -80,11 +103,13 @@ static void print_messages(const struct report *report, FILE *out)
 
 static void print_handshakes(const char *what, const struct lab_handshakes *handshakes, FILE *out)
 {
-    fprintf(out, "%s: %u in %.2f s, %u at once: %.0f handshakes/s; p50 %.2f ms, p99 %.2f ms, max ",
-            what, handshakes->count, handshakes->seconds, handshakes->concurrent,
-            handshakes->count / handshakes->seconds, ms(handshakes->p50_ns),
-            ms(handshakes->p99_ns));
-    fprintf(out, "%.2f ms", ms(handshakes->max_ns));
+    fprintf(out, "%s: %u", what, handshakes->count);
+    if (handshakes->count < handshakes->wanted)
+        fprintf(out, " of %u, incomplete,", handshakes->wanted);
+    fprintf(out, " in %.2f s, %u at once: %.0f handshakes/s; ", handshakes->seconds,
+            handshakes->concurrent, handshakes->count / handshakes->seconds);
+    fprintf(out, "p50 %.2f ms, p99 %.2f ms, max %.2f ms", ms(handshakes->p50_ns),
+            ms(handshakes->p99_ns), ms(handshakes->max_ns));
     if (handshakes->has_server_cpu)
         fprintf(out, "; server CPU %.0f us each", handshakes->server_us);
     fputc('\n', out);
@@ -92,7 +117,8 @@ static void print_handshakes(const char *what, const struct lab_handshakes *hand
 
 static void print_idle(const struct lab_idle *idle, FILE *out)
 {
-    fprintf(out, "idle: %u connections kept for %.1f s", idle->count, idle->seconds);
+    fprintf(out, "idle: %u of %u connections stayed for %.1f s", idle->stayed, idle->count,
+            idle->seconds);
     if (idle->has_server_cpu)
         fprintf(out, "; server CPU %.2f %% of a core", 100 * idle->server_cpu_share);
     if (idle->has_server_memory)
@@ -102,18 +128,41 @@ static void print_idle(const struct lab_idle *idle, FILE *out)
     fputc('\n', out);
 }
 
+static void print_server_cpu(uint64_t step_ns, FILE *out)
+{
+    if (step_ns >= COARSE_NS)
+        fprintf(out,
+                "server CPU: of all its threads, from /proc in ticks of %g ms: this kernel tells "
+                "no process the\nclock of another. Short runs are rough.\n",
+                ms(step_ns));
+    else
+        fprintf(out, "server CPU: of all its threads, from the process's own clock.\n");
+}
+
 void report_print(const struct report *report, FILE *out)
 {
+    bool has_joins = report->joins.count > 0;
+    bool has_handshakes = report->handshakes.count > 0;
+    bool has_idle = report->idle.joins.count > 0;
+
+    if (has_joins) {
+        print_head(report, out);
+        print_joins(&report->joins, out);
+    }
     if (report->row_count > 0)
         print_messages(report, out);
-    if (report->row_count > 0 && (report->has_handshakes || report->has_idle))
+    if (has_joins && (has_handshakes || has_idle))
         fputc('\n', out);
-    if (report->has_handshakes)
+    if (has_handshakes)
         print_handshakes("handshakes", &report->handshakes, out);
-    if (report->has_idle) {
+    if (has_idle)
         print_handshakes("joins", &report->idle.joins, out);
+    if (report->idle.seconds > 0)
         print_idle(&report->idle, out);
-    }
+    if (report->server_step_ns > 0 && (has_joins || has_handshakes || has_idle))
+        print_server_cpu(report->server_step_ns, out);
+    if (!report->is_complete && (has_joins || has_handshakes || has_idle))
+        fprintf(out, "INCOMPLETE: a fault cut this short; see stderr.\n");
     fflush(out);
 }
 
@@ -160,8 +209,10 @@ static json_t *json_machine(void)
 
 static json_t *json_handshakes(const struct lab_handshakes *handshakes)
 {
+    if (handshakes->count == 0)
+        return json_null();
     json_t *object = json_object();
-
+    set(object, "wanted", json_integer(handshakes->wanted));
     set(object, "count", json_integer(handshakes->count));
     set(object, "concurrent", json_integer(handshakes->concurrent));
     set(object, "seconds", json_real(handshakes->seconds));
@@ -180,6 +231,7 @@ static json_t *json_idle(const struct lab_idle *idle)
     bool has_memory = idle->has_server_memory;
 
     set(object, "count", json_integer(idle->count));
+    set(object, "stayed", json_integer(idle->stayed));
     set(object, "seconds", json_real(idle->seconds));
     set(object, "joins", json_handshakes(&idle->joins));
     set(object, "server_cpu_share",
@@ -197,6 +249,7 @@ static json_t *json_row(const struct traffic_result *row)
 
     set(object, "flags", json_string(plan_flags_name(row->flags)));
     set(object, "size", json_integer(row->size));
+    set(object, "complete", json_boolean(row->is_complete));
     set(object, "seconds", json_real(row->seconds));
     set(object, "messages", json_integer((json_int_t)row->message_count));
     set(object, "messages_per_second", json_real(row->messages_per_s));
@@ -204,7 +257,8 @@ static json_t *json_row(const struct traffic_result *row)
     set(object, "p99_us", json_real(us(row->p99_ns)));
     set(object, "p999_us", json_real(us(row->p999_ns)));
     set(object, "max_us", json_real(us(row->max_ns)));
-    set(object, "wire_bytes_per_message", json_real(row->wire_bytes));
+    set(object, "wire_bytes_per_message",
+        row->wire_bytes > 0 ? json_real(row->wire_bytes) : json_null());
     set(object, "server_us_per_message",
         row->has_server_cpu ? json_real(row->server_us) : json_null());
     set(object, "due_but_not_sent", json_integer((json_int_t)row->late_count));
@@ -246,10 +300,14 @@ static json_t *json_all(const struct report *report, int argc, char **argv)
     set(root, "command", command);
     set(root, "machine", json_machine());
     set(root, "plan", json_plan(report->plan));
+    set(root, "complete", json_boolean(report->is_complete));
+    set(root, "fault", report->fault[0] ? json_string(report->fault) : json_null());
+    set(root, "server_cpu_step_us",
+        report->server_step_ns > 0 ? json_real(us(report->server_step_ns)) : json_null());
+    set(root, "joins", json_handshakes(&report->joins));
     set(root, "messages", rows);
-    set(root, "handshakes",
-        report->has_handshakes ? json_handshakes(&report->handshakes) : json_null());
-    set(root, "idle", report->has_idle ? json_idle(&report->idle) : json_null());
+    set(root, "handshakes", json_handshakes(&report->handshakes));
+    set(root, "idle", report->idle.joins.wanted > 0 ? json_idle(&report->idle) : json_null());
     return root;
 }
 

@@ -11,13 +11,16 @@ enum {
     REPORT_ROWS_MAX = PLAN_SIZES_MAX * PLAN_FLAGS_MAX
 };
 
+// Parts that were not asked for or not reached are empty.
 struct report {
     const struct plan *plan;
+    uint64_t server_step_ns; // what the server's CPU time is counted in; 0: not known
+    bool is_complete;
+    char fault[LAB_FAULT_LEN];   // why it is not; empty: none, or told on stderr before a run
+    struct lab_handshakes joins; // before messages
     struct traffic_result rows[REPORT_ROWS_MAX];
     size_t row_count;
-    bool has_handshakes;
     struct lab_handshakes handshakes;
-    bool has_idle;
     struct lab_idle idle;
 };
 

@@ -59,6 +59,13 @@ static bool pattern_is_whole(const uint8_t *message, size_t size, const struct h
     return difference == 0;
 }
 
+// A send that did not work is a fault, unless the connection has ended: then its event says why.
+static void note_send(struct lab *lab, enum hail_status status)
+{
+    if (status != HAIL_OK && status != HAIL_EGONE)
+        lab_fault(lab, "cannot send: %s", hail_strerror(status));
+}
+
 // Sends the player's next message. `lane` is the calling thread's.
 static enum hail_status send_next(struct lab *lab, struct lab_lane *lane, struct lab_player *player,
                                   uint64_t begin_ns)
@@ -137,11 +144,8 @@ void traffic_on_message(struct lab *lab, struct lab_lane *lane, struct lab_playe
     if (!traffic->is_open_loop &&
         atomic_load_explicit(&traffic->is_sending, memory_order_relaxed)) {
         // The run's first message on a connection brings all the others.
-        for (uint32_t left = received == 0 ? traffic->outstanding : 1; left > 0; left--) {
-            enum hail_status status = send_next(lab, lane, player, now_ns);
-            if (status != HAIL_OK)
-                lab_fault(lab, "cannot send: %s", hail_strerror(status));
-        }
+        for (uint32_t left = received == 0 ? traffic->outstanding : 1; left > 0; left--)
+            note_send(lab, send_next(lab, lane, player, now_ns));
     }
     // Release, and after the sends: pairs with is_quiet, where as many received as sent means that
     // nothing is under way and nobody is about to send.
@@ -196,10 +200,9 @@ static uint64_t send_due(struct lab *lab, struct conduct *conduct)
             return begin_ns - now_ns < TURN_NS ? begin_ns - now_ns : TURN_NS;
         enum hail_status status =
             under_way < conduct->cap ? send_next(lab, lane, player, begin_ns) : HAIL_EFULL;
-        if (status == HAIL_EFULL)
-            return HELD_NS;
         if (status != HAIL_OK) {
-            lab_fault(lab, "cannot send: %s", hail_strerror(status));
+            if (status != HAIL_EFULL)
+                note_send(lab, status);
             return HELD_NS;
         }
         conduct->sent++;
@@ -218,8 +221,7 @@ static void send_first(struct lab *lab)
         while ((status = send_next(lab, lane, &lab->players[i], clock_ns())) == HAIL_EFULL &&
                !lab_has_fault(lab))
             sleep_ns(HELD_NS); // the shard takes from its queue meanwhile
-        if (status != HAIL_OK)
-            lab_fault(lab, "cannot send: %s", hail_strerror(status));
+        note_send(lab, status);
     }
 }
 
@@ -237,7 +239,7 @@ static void tell_progress(struct lab *lab, const struct traffic *traffic, uint64
 struct mark {
     uint64_t at_ns;
     uint64_t arrived;
-    uint64_t cpu_ns;
+    struct process_cpu cpu;
     bool has_cpu;
 };
 
@@ -245,21 +247,21 @@ static struct mark mark_now(const struct lab *lab)
 {
     struct mark mark = {.has_cpu = false};
 
-    mark.has_cpu = lab_server_cpu(lab, &mark.cpu_ns);
+    mark.has_cpu = lab_server_cpu(lab, &mark.cpu);
     mark.arrived = lab_arrived(lab);
     mark.at_ns = clock_ns();
     return mark;
 }
 
-// From the start to the end of the window. Sets the marks at its two ends.
-static void conduct_window(struct lab *lab, struct conduct *conduct, struct mark *from,
+// From the start to the end of the window, or to a fault. Sets the marks at its two ends. False: it
+// did not begin, since the fault came in the warm-up.
+static bool conduct_window(struct lab *lab, struct conduct *conduct, struct mark *from,
                            struct mark *to)
 {
     struct traffic *traffic = lab->traffic;
     struct mark last = mark_now(lab);
     bool is_marked = false;
 
-    *from = last;
     if (!traffic->is_open_loop)
         send_first(lab);
     while (!lab_has_fault(lab)) {
@@ -289,6 +291,7 @@ static void conduct_window(struct lab *lab, struct conduct *conduct, struct mark
     while (traffic->is_open_loop && !lab_has_fault(lab) && send_due(lab, conduct) == 0)
         continue;
     atomic_store_explicit(&traffic->is_sending, false, memory_order_relaxed);
+    return is_marked;
 }
 
 // Waits until every message is back.
@@ -335,10 +338,20 @@ static struct wire wire_now(struct lab *lab)
     return wire;
 }
 
+static void sum_up_wire(struct lab *lab, const struct wire *before, struct traffic_result *out)
+{
+    struct wire after = wire_now(lab);
+
+    if (after.messages > before->messages)
+        out->wire_bytes =
+            (double)(after.bytes - before->bytes) / (double)(after.messages - before->messages);
+}
+
 static void sum_up(struct lab *lab, const struct mark *from, const struct mark *to,
                    struct traffic_result *out)
 {
     static struct histogram latency; // too large for a stack; one thread conducts
+    uint64_t used_ns;
 
     latency = (struct histogram){0};
     lab_latency(lab, &latency);
@@ -349,9 +362,10 @@ static void sum_up(struct lab *lab, const struct mark *from, const struct mark *
     out->p99_ns = histogram_quantile(&latency, 0.99);
     out->p999_ns = histogram_quantile(&latency, 0.999);
     out->max_ns = histogram_quantile(&latency, 1);
-    out->has_server_cpu = from->has_cpu && to->has_cpu && out->message_count > 0;
+    out->has_server_cpu = from->has_cpu && to->has_cpu && out->message_count > 0 &&
+                          process_cpu_used(&from->cpu, &to->cpu, &used_ns);
     if (out->has_server_cpu)
-        out->server_us = (double)(to->cpu_ns - from->cpu_ns) / 1000 / (double)out->message_count;
+        out->server_us = (double)used_ns / 1000 / (double)out->message_count;
 }
 
 static void begin(struct lab *lab, struct conduct *conduct)
@@ -394,16 +408,17 @@ bool traffic_run(struct lab *lab, uint32_t flags, uint32_t size, uint32_t run,
     *out = (struct traffic_result){.flags = flags, .size = size};
     struct wire before = wire_now(lab);
     begin(lab, &conduct);
-    conduct_window(lab, &conduct, &from, &to);
-    if (!await_return(lab))
-        return false;
-    struct wire after = wire_now(lab);
-    if (after.messages > before.messages)
-        out->wire_bytes =
-            (double)(after.bytes - before.bytes) / (double)(after.messages - before.messages);
-    sum_up(lab, &from, &to, out);
+    bool has_window = conduct_window(lab, &conduct, &from, &to);
+    out->is_complete = has_window && await_return(lab);
+    if (out->is_complete)
+        sum_up_wire(lab, &before, out);
+    else
+        lab_halt(lab);
+    if (has_window)
+        sum_up(lab, &from, &to, out);
     uint64_t due_count =
         (uint64_t)((double)(lab->traffic->to_ns - conduct.start_ns) * plan->rate / NS_PER_S);
-    out->late_count = due_count > conduct.sent ? due_count - conduct.sent : 0;
-    return true;
+    if (out->is_complete && due_count > conduct.sent)
+        out->late_count = due_count - conduct.sent;
+    return out->is_complete;
 }

@@ -28,21 +28,23 @@ struct traffic {
 struct traffic_result {
     uint32_t flags;
     uint32_t size;
-    double seconds;
+    bool is_complete;      // false: a fault cut it short, and not every message is accounted for
+    double seconds;        // 0: nothing was measured, and the rest is empty
     double messages_per_s; // echoes that came back
     uint64_t message_count;
     uint64_t p50_ns;
     uint64_t p99_ns;
     uint64_t p999_ns;
     uint64_t max_ns;
-    double wire_bytes; // of the stream, per message, the mean of both directions
+    double wire_bytes; // of the stream, per message, the mean of both directions; 0: not known
     bool has_server_cpu;
     double server_us;    // CPU time of the server per message echoed
     uint64_t late_count; // open loop: due in the window, and could not even be sent in it
 };
 
 // traffic_run sends messages with these flags and of this size over all players for the plan's
-// warm-up and duration, and waits for the last to return. False: there is a fault.
+// warm-up and duration, and waits for the last to return. False: there is a fault; `out` has what
+// was measured until then.
 bool traffic_run(struct lab *lab, uint32_t flags, uint32_t size, uint32_t run,
                  struct traffic_result *out);
 

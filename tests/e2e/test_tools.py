@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: MIT
 
 import base64
+import contextlib
 import json
 import os
 import shutil
+import socket
 import stat
+import subprocess
 import tempfile
+import threading
 import time
 
-from harness import Haild, check, equal, ini, main, program, run, scenario
+from harness import (FAULTS, PATIENCE, Haild, check, equal, ini, main, program, run, scenario)
 
 
 class Folder:
@@ -56,6 +60,7 @@ def wrong_command_lines():
         ["hail-load", "--connect", "127.0.0.1:1", "--connections", "-1"],
         ["hail-load", "--connect", "127.0.0.1:99999"],
         ["hail-load", "--connect", "127.0.0.1"],
+        ["hail-load", "--connect", "127.0.0.1:1", "--handshakes", "1", "--concurrent", "257"],
         ["hail-cert"], ["hail-cert", "bake"], ["hail-cert", "dev", "--days", "0"],
         ["hail-cert", "dev", "--ca", "x"], ["hail-cert", "inspect"], ["hail-cert", "verify", "x"],
         ["hail-cert", "inspect", "a", "b"],
@@ -189,6 +194,77 @@ def load(server, *more, host="127.0.0.1", want=0):
     return run("hail-load", "--connect", "%s:%d" % (host, server.address[1]), *more, want=want)
 
 
+def read_json(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+class Loading:
+    """hail-load while it runs; finish() waits for its end and returns stdout, stderr and JSON."""
+
+    def __init__(self, folder, address, *more):
+        self.path = folder("loading.json")
+        self.process = subprocess.Popen(
+            [program("hail-load"), "--connect", "%s:%d" % address, "--quiet", "--json", self.path,
+             *more], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True)
+
+    def finish(self, want):
+        out, errors = self.process.communicate(timeout=60 * PATIENCE)
+        equal(self.process.returncode, want, "hail-load's exit status\n" + out + errors)
+        for fault in FAULTS:
+            check(fault not in errors, errors)
+        return out, errors, read_json(self.path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+
+class Wire:
+    """Stands between clients and a server, and can end a connection on the server's side."""
+
+    def __init__(self, server):
+        self.server = server
+        self.ups = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = self.listener.getsockname()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                down = self.listener.accept()[0]
+            except OSError:
+                return
+            up = socket.create_connection(self.server)
+            self.ups.append(up)
+            for pair in ((down, up), (up, down)):
+                threading.Thread(target=self.pump, args=pair, daemon=True).start()
+
+    @staticmethod
+    def pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass  # either end is gone, and so shall be the other
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        for up in self.ups:
+            up.close()
+
+
 def brief(*more):
     return ("--connections", "4", "--size", "100", "--warmup", "0", "--duration", "1", *more)
 
@@ -199,9 +275,17 @@ def loads():
         path = folder("out.json")
         out, _ = load(server, *brief("--flags", "all", "--handshakes", "20", "--json", path,
                                      "--server-pid", str(server.process.pid)))
-        has(out, "plain", "encrypted", "authenticated", "both")
-        with open(path, encoding="utf-8") as file:
-            json.load(file)
+        has(out, "plain", "encrypted", "authenticated", "both", "joined 4 in ")
+        check("INCOMPLETE" not in out, out)
+        told = read_json(path)
+        equal((told["complete"], told["fault"]), (True, None), "complete and fault")
+        equal((told["joins"]["wanted"], told["joins"]["count"]), (4, 4), "joins")
+        equal([row["flags"] for row in told["messages"] if row["complete"]],
+              ["plain", "encrypted", "authenticated", "both"], "complete rows")
+        # One of the two ways to read it, and the table says which.
+        fine = told["server_cpu_step_us"] < 1000
+        has(out, "from the process's own clock" if fine else "in ticks of ")
+        check(all(row["server_us_per_message"] > 0 for row in told["messages"]), "no server CPU")
         counters = server.counters()
         for name in ("plain", "encrypted", "authenticated", "both"):
             check(counters["messages_in_" + name] > 0, "no message " + name)
@@ -248,6 +332,84 @@ def no_server():
         address = server.address
     _, errors = run("hail-load", "--connect", "127.0.0.1:%d" % address[1], *brief(), want=1)
     has(errors, "hail-load: ", "refused")
+
+
+@scenario("hail-load without the data that a server wants: told which option gives it")
+def no_data():
+    settings = basic(handshake_timeout_ms=500)
+    settings["mlapi"] = {"connection_approval": True}
+    with Haild(settings) as server:
+        _, errors = load(server, *brief(), want=1)
+        has(errors, "cannot join", "--data or --data-file")
+        load(server, *brief("--data", "room"))
+
+
+# What was lost after it joined was configured rightly.
+def lost(errors):
+    has(errors, "lost a connection to", "s after it joined", "log and counters")
+    check("--sign" not in errors and "--no-encryption" not in errors, errors)
+
+
+@scenario("hail-load, the server gone in mid run: what was measured, marked, and status 1")
+def server_gone():
+    with Folder() as folder, Haild(basic()) as server, Loading(
+            folder, server.address, "--connections", "4", "--flags", "plain,both", "--warmup", "0",
+            "--duration", "600", "--server-pid", str(server.process.pid)) as loading:
+        wait_more(server, "messages_in_plain", 5000)
+        server.stop()
+        out, errors, told = loading.finish(want=1)
+        lost(errors)
+        has(out, "joined 4 in ", "plain", "incomplete", "INCOMPLETE")
+        equal(told["complete"], False, "complete")
+        has(told["fault"], "lost a connection to")
+        equal([(row["flags"], row["complete"]) for row in told["messages"]], [("plain", False)],
+              "rows")
+        check(told["messages"][0]["messages"] > 0, "no messages")
+        equal(told["joins"]["count"], 4, "joins")
+
+
+def wait_more(server, name, least):
+    deadline = time.monotonic() + 20 * PATIENCE
+    while server.counters()[name] < least:
+        check(time.monotonic() < deadline, "%s never came to %d" % (name, least))
+
+
+@scenario("hail-load, the server gone in a storm: how many handshakes there were, and status 1")
+def server_gone_in_storm():
+    with Folder() as folder, Haild(basic()) as server, Loading(
+            folder, server.address, "--handshakes", "10000000") as loading:
+        wait_more(server, "handshakes_done", 20)
+        server.stop()
+        out, _, told = loading.finish(want=1)
+        has(out, "handshakes: ", " of 10000000, incomplete", "INCOMPLETE")
+        equal((told["complete"], told["handshakes"]["wanted"]), (False, 10000000), "storm")
+        check(0 < told["handshakes"]["count"] < 10000000, "count: %r" % told["handshakes"])
+
+
+@scenario("hail-load --idle: how many stayed to the end, all, some or none")
+def idle():
+    with Folder() as folder, Haild(basic()) as server:
+        with Loading(folder, server.address, "--idle", "4", "--duration", "0.2") as loading:
+            out, _, told = loading.finish(want=0)
+            has(out, "idle: 4 of 4 connections stayed")
+            equal((told["complete"], told["idle"]["stayed"]), (True, 4), "all stayed")
+        done = server.wait_counters(conns_open=0)["handshakes_done"]
+        with Wire(server.address) as wire, Loading(
+                folder, wire.address, "--idle", "4", "--duration", "3") as loading:
+            server.wait_counters(handshakes_done=done + 4)
+            wire.ups[0].shutdown(socket.SHUT_WR)
+            out, errors, told = loading.finish(want=1)
+            lost(errors)
+            has(out, "joins: 4 in ", "idle: 3 of 4 connections stayed", "INCOMPLETE")
+            equal((told["complete"], told["idle"]["stayed"]), (False, 3), "some stayed")
+        done = server.wait_counters(conns_open=0)["handshakes_done"]
+        with Loading(folder, server.address, "--idle", "4", "--duration", "600") as loading:
+            server.wait_counters(handshakes_done=done + 4)
+            server.stop()
+            out, errors, told = loading.finish(want=1)
+            lost(errors)
+            has(out, "idle: 0 of 4 connections stayed")
+            equal((told["complete"], told["idle"]["stayed"]), (False, 0), "none stayed")
 
 
 if __name__ == "__main__":
