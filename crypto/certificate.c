@@ -10,6 +10,7 @@
 #include <openssl/bn.h>
 #include <openssl/bytestring.h>
 #include <openssl/dsa.h>
+#include <openssl/ec.h>
 #include <openssl/ec_key.h>
 #include <openssl/err.h>
 #include <openssl/mem.h>
@@ -24,6 +25,7 @@
 
 enum {
     RSA_BITS_MIN = 1024,
+    PSS_BITS_MIN = 2048,
     DSA_P_BITS = 1024,
     DSA_Q_BITS = 160,
     DSA_HALF = DSA_Q_BITS / 8 // bytes of r, and of s
@@ -217,6 +219,17 @@ static bool dsa_verifies(const DSA *dsa, struct hail_bytes data, struct hail_byt
     return checked && valid == 1;
 }
 
+static bool not_signed(const struct hail_certificate *certificate, struct hail_fault_report *report)
+{
+    char subject[HAIL_SUBJECT_MAX];
+
+    hail_certificate_subject(certificate, subject);
+    return hail_report_set(report, HAIL_FAULT_SIGNATURE,
+                           "the signature was not made by the key of the certificate of %s, or "
+                           "what it signs was changed on the way",
+                           subject);
+}
+
 bool hail_certificate_signed(const struct hail_certificate *certificate,
                              enum hail_signature_kind kind, struct hail_bytes data,
                              struct hail_bytes signature, struct hail_fault_report *report)
@@ -237,17 +250,54 @@ bool hail_certificate_signed(const struct hail_certificate *certificate,
         verified = dsa_verifies(EVP_PKEY_get0_DSA(key), data, signature);
         break;
     }
-    if (!verified) {
-        char subject[HAIL_SUBJECT_MAX];
-
-        hail_certificate_subject(certificate, subject);
-        return hail_report_set(report, HAIL_FAULT_SIGNATURE,
-                               "the signature was not made by the key of the certificate of %s, "
-                               "or what it signs was changed on the way",
-                               subject);
-    }
     ERR_clear_error();
-    return true;
+    return verified || not_signed(certificate, report);
+}
+
+enum hail_scheme hail_key_scheme(const EVP_PKEY *key)
+{
+    switch (EVP_PKEY_id(key)) {
+    case EVP_PKEY_RSA:
+        return EVP_PKEY_bits(key) >= PSS_BITS_MIN && EVP_PKEY_bits(key) <= HAIL_SIGNATURE_MAX * 8
+                   ? HAIL_SCHEME_RSA_PSS
+                   : HAIL_SCHEME_NONE;
+    case EVP_PKEY_EC:
+        return EC_GROUP_get_curve_name(EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY(key))) ==
+                       NID_X9_62_prime256v1
+                   ? HAIL_SCHEME_ECDSA_P256
+                   : HAIL_SCHEME_NONE;
+    case EVP_PKEY_ED25519:
+        return HAIL_SCHEME_ED25519;
+    default:
+        return HAIL_SCHEME_NONE;
+    }
+}
+
+bool hail_key_use_pss(EVP_PKEY_CTX *ctx)
+{
+    return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) &&
+           EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, -1); // as long as the hash
+}
+
+bool hail_certificate_verify(const struct hail_certificate *certificate, enum hail_scheme scheme,
+                             struct hail_bytes data, struct hail_bytes signature,
+                             struct hail_fault_report *report)
+{
+    EVP_PKEY_CTX *details;
+    EVP_MD_CTX ctx;
+
+    if (!certificate->key || scheme == HAIL_SCHEME_NONE ||
+        hail_key_scheme(certificate->key) != scheme)
+        return wrong_kind(certificate, "RSA of 2048 bits and more, P-256 or Ed25519, and sign so",
+                          report);
+    EVP_MD_CTX_init(&ctx);
+    const EVP_MD *hash = scheme == HAIL_SCHEME_ED25519 ? NULL : EVP_sha256();
+    bool good = EVP_DigestVerifyInit(&ctx, &details, hash, NULL, certificate->key) &&
+                (scheme != HAIL_SCHEME_RSA_PSS || hail_key_use_pss(details)) &&
+                EVP_DigestVerify(&ctx, signature.data, signature.len, data.data, data.len);
+    EVP_MD_CTX_cleanup(&ctx);
+    ERR_clear_error();
+    return good || not_signed(certificate, report);
 }
 
 static void put_dns(struct writer *writer, const ASN1_STRING *name)

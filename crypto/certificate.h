@@ -27,6 +27,12 @@ void hail_certificate_subject(const struct hail_certificate *certificate,
 // hail_time_describe writes a certificate's time as "YYYY-MM-DD HH:MM:SS UTC".
 void hail_time_describe(const ASN1_TIME *time, char text[HAIL_TIME_MAX]);
 
+// hail_key_scheme returns the scheme by which a key signs, and signatures of its are verified.
+enum hail_scheme hail_key_scheme(const EVP_PKEY *key);
+
+// hail_key_use_pss sets up RSA-PSS as HAIL_SCHEME_RSA_PSS has it.
+HAIL_MUST_USE bool hail_key_use_pss(EVP_PKEY_CTX *ctx);
+
 // hail_key_describe writes kind and size of a key, such as "RSA, 2048 bits".
 void hail_key_describe(const EVP_PKEY *key, char *text, size_t text_len);
 

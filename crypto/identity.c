@@ -21,6 +21,8 @@ enum {
 struct hail_identity {
     struct hail_certificate *leaf;
     EVP_PKEY *key;
+    struct hail_certificate *between[HAIL_BUNDLE_CERTIFICATES_MAX]; // as the file had them
+    size_t between_count;
 };
 
 static bool can_sign(const EVP_PKEY *key)
@@ -57,6 +59,28 @@ static bool signs(const struct hail_identity *identity, struct hail_fault_report
                            "again");
 }
 
+static bool is_self_signed(const struct hail_certificate *certificate)
+{
+    return X509_NAME_cmp(X509_get_subject_name(certificate->x509),
+                         X509_get_issuer_name(certificate->x509)) == 0;
+}
+
+// Copies the bundle's other certificates but for roots.
+static bool take_chain(struct hail_identity *identity, const struct hail_bundle *bundle,
+                       size_t leaf, struct hail_fault_report *report)
+{
+    for (size_t i = 0; i < bundle->certificate_count; i++) {
+        const struct hail_certificate *other = bundle->certificates[i];
+        if (i == leaf || is_self_signed(other))
+            continue;
+        if (!hail_certificate_parse(&identity->between[identity->between_count],
+                                    hail_certificate_der(other), report))
+            return false;
+        identity->between_count++;
+    }
+    return true;
+}
+
 static bool judge(struct hail_identity **out, const struct hail_bundle *bundle,
                   struct hail_fault_report *report)
 {
@@ -84,7 +108,7 @@ static bool judge(struct hail_identity **out, const struct hail_bundle *bundle,
     }
     EVP_PKEY_up_ref(bundle->keys[key]);
     identity->key = bundle->keys[key];
-    if (!signs(identity, report)) {
+    if (!take_chain(identity, bundle, certificate, report) || !signs(identity, report)) {
         hail_identity_free(identity);
         return false;
     }
@@ -108,6 +132,8 @@ void hail_identity_free(struct hail_identity *identity)
     if (!identity)
         return;
     hail_certificate_free(identity->leaf);
+    for (size_t i = 0; i < identity->between_count; i++)
+        hail_certificate_free(identity->between[i]);
     EVP_PKEY_free(identity->key); // BoringSSL wipes what it frees
     free(identity);
 }
@@ -132,6 +158,46 @@ bool hail_identity_sign_rsa(const struct hail_identity *identity, uint8_t out[HA
         return false;
     SHA256(data.data, data.len, digest);
     if (!RSA_sign(NID_sha256, digest, sizeof digest, out, &len, EVP_PKEY_get0_RSA(identity->key))) {
+        ERR_clear_error();
+        return false;
+    }
+    *out_len = len;
+    return true;
+}
+
+size_t hail_identity_chain_count(const struct hail_identity *identity)
+{
+    return 1 + identity->between_count;
+}
+
+struct hail_bytes hail_identity_chain(const struct hail_identity *identity, size_t index)
+{
+    HAIL_ASSERT(index <= identity->between_count);
+    return hail_certificate_der(index == 0 ? identity->leaf : identity->between[index - 1]);
+}
+
+enum hail_scheme hail_identity_scheme(const struct hail_identity *identity)
+{
+    return hail_key_scheme(identity->key);
+}
+
+bool hail_identity_sign(const struct hail_identity *identity, uint8_t out[HAIL_SIGNATURE_MAX],
+                        size_t *out_len, struct hail_bytes data)
+{
+    enum hail_scheme scheme = hail_identity_scheme(identity);
+    EVP_PKEY_CTX *details;
+    EVP_MD_CTX ctx;
+    size_t len = HAIL_SIGNATURE_MAX;
+
+    if (scheme == HAIL_SCHEME_NONE)
+        return false;
+    EVP_MD_CTX_init(&ctx);
+    const EVP_MD *hash = scheme == HAIL_SCHEME_ED25519 ? NULL : EVP_sha256();
+    bool good = EVP_DigestSignInit(&ctx, &details, hash, NULL, identity->key) &&
+                (scheme != HAIL_SCHEME_RSA_PSS || hail_key_use_pss(details)) &&
+                EVP_DigestSign(&ctx, out, &len, data.data, data.len);
+    EVP_MD_CTX_cleanup(&ctx);
+    if (!good) {
         ERR_clear_error();
         return false;
     }

@@ -49,6 +49,14 @@ enum hail_signature_kind {
     HAIL_SIGNATURE_DSA = 1  // 40 bytes r||s over SHA-1(SHA-256(data)); verified, never made
 };
 
+// Signature schemes by their numbers in TLS 1.3 (RFC 8446, section 4.2.3).
+enum hail_scheme {
+    HAIL_SCHEME_NONE = 0,
+    HAIL_SCHEME_ECDSA_P256 = 0x0403, // with SHA-256; in DER
+    HAIL_SCHEME_RSA_PSS = 0x0804,    // with SHA-256, MGF1 of the same, and a salt of 32 bytes
+    HAIL_SCHEME_ED25519 = 0x0807
+};
+
 // A server's certificate chain and private key. Constant once loaded, so any number of threads may
 // use one.
 struct hail_identity;
@@ -70,6 +78,21 @@ void hail_identity_free(struct hail_identity *identity);
 // hail_identity_leaf returns the leaf certificate's DER, owned by `identity`.
 struct hail_bytes hail_identity_leaf(const struct hail_identity *identity);
 
+// hail_identity_chain_count returns how many certificates the chain has, the leaf among them, and
+// hail_identity_chain one of them in DER, the leaf first. What else the file held comes in its
+// order; a self-signed root is left out, since whoever believes it has it.
+size_t hail_identity_chain_count(const struct hail_identity *identity);
+struct hail_bytes hail_identity_chain(const struct hail_identity *identity, size_t index);
+
+// hail_identity_scheme returns the scheme of the key.
+enum hail_scheme hail_identity_scheme(const struct hail_identity *identity);
+
+// hail_identity_sign signs `data` by the key's scheme. False: memory is short, or it is an RSA key
+// below 2048 bits, which no client would take.
+HAIL_MUST_USE bool hail_identity_sign(const struct hail_identity *identity,
+                                      uint8_t out[HAIL_SIGNATURE_MAX], size_t *out_len,
+                                      struct hail_bytes data);
+
 // hail_identity_sign_rsa signs `data` with RSA PKCS#1 v1.5 and SHA-256.
 //
 // Returns  true and the signature's length; false when the key is not RSA or memory is short.
@@ -89,9 +112,6 @@ HAIL_MUST_USE bool hail_certificate_parse(struct hail_certificate **out, struct 
                                           struct hail_fault_report *report);
 void hail_certificate_free(struct hail_certificate *certificate);
 
-// hail_certificate_der returns the bytes it was parsed from, owned by `certificate`.
-struct hail_bytes hail_certificate_der(const struct hail_certificate *certificate);
-
 // hail_certificate_der returns the DER it was parsed from, owned by `certificate`.
 struct hail_bytes hail_certificate_der(const struct hail_certificate *certificate);
 
@@ -99,6 +119,13 @@ struct hail_bytes hail_certificate_der(const struct hail_certificate *certificat
 // Keys below 1024 bits are refused; DSA is 1024/160 only, as MLAPI has it.
 HAIL_MUST_USE bool hail_certificate_signed(const struct hail_certificate *certificate,
                                            enum hail_signature_kind kind, struct hail_bytes data,
+                                           struct hail_bytes signature,
+                                           struct hail_fault_report *report);
+
+// hail_certificate_verify says whether `signature` over `data` was made by the certificate's key
+// and `scheme`. RSA keys have 2048 bits at least, EC keys are on P-256.
+HAIL_MUST_USE bool hail_certificate_verify(const struct hail_certificate *certificate,
+                                           enum hail_scheme scheme, struct hail_bytes data,
                                            struct hail_bytes signature,
                                            struct hail_fault_report *report);
 
@@ -125,6 +152,15 @@ void hail_trust_free(struct hail_trust *trust);
 HAIL_MUST_USE bool hail_trust_check(const struct hail_trust *trust,
                                     const struct hail_certificate *certificate, const char *host,
                                     int64_t unix_s, struct hail_fault_report *report);
+
+// hail_trust_check_chain does the same with certificates that the peer sent along, in DER: they are
+// not believed, but may lie between the leaf and an anchor. Those that cannot be read are left out.
+// Every host needs its name, "127.0.0.1" too.
+HAIL_MUST_USE bool hail_trust_check_chain(const struct hail_trust *trust,
+                                          const struct hail_certificate *leaf,
+                                          const struct hail_bytes *between, size_t between_count,
+                                          const char *host, int64_t unix_s,
+                                          struct hail_fault_report *report);
 
 // hail_file_read reads a whole file of at most `len_max` bytes into memory that the caller frees
 // after wiping it.

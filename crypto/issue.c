@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "crypto/issue.h"
 #include "crypto/report.h"
+#include "crypto/secret.h"
 
 #include <arpa/inet.h>
 #include <openssl/asn1.h>
@@ -9,6 +10,7 @@
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/digest.h>
+#include <openssl/ec_key.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/mem.h>
@@ -24,6 +26,7 @@
 
 enum {
     KEY_BITS = 2048,
+    ED25519_SEED_LEN = 32,
     SERIAL_LEN = 16,       // RFC 5280 section 4.1.2.2 allows 20
     VERSION_3 = 2,         // as it is written in the certificate
     PFX_ITERATIONS = 2048, // what everybody writes in this form
@@ -53,7 +56,7 @@ static bool hand_over(uint8_t *given, size_t given_len, uint8_t **out, size_t *o
     return copy != NULL;
 }
 
-static EVP_PKEY *make_key(void)
+static EVP_PKEY *make_rsa(void)
 {
     EVP_PKEY *key = EVP_PKEY_new();
     RSA *rsa = RSA_new();
@@ -67,6 +70,37 @@ static EVP_PKEY *make_key(void)
         return key;
     EVP_PKEY_free(key);
     return NULL;
+}
+
+static EVP_PKEY *make_p256(void)
+{
+    EC_KEY *ec = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
+    EVP_PKEY *key = EVP_PKEY_new();
+    bool made = ec && key && EC_KEY_generate_key(ec) && EVP_PKEY_set1_EC_KEY(key, ec);
+
+    EC_KEY_free(ec);
+    if (made)
+        return key;
+    EVP_PKEY_free(key);
+    return NULL;
+}
+
+static EVP_PKEY *make_key(enum hail_issue_key kind)
+{
+    uint8_t seed[ED25519_SEED_LEN];
+
+    switch (kind) {
+    case HAIL_ISSUE_RSA:
+        return make_rsa();
+    case HAIL_ISSUE_P256:
+        return make_p256();
+    case HAIL_ISSUE_ED25519:
+        break;
+    }
+    RAND_bytes(seed, sizeof seed);
+    EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof seed);
+    hail_wipe(seed, sizeof seed);
+    return key;
 }
 
 static bool set_serial(X509 *x509)
@@ -162,6 +196,12 @@ static bool set_use(X509 *x509, X509 *issuer, enum hail_issue_use use)
            add_extension(x509, issuer, NID_authority_key_identifier, "keyid:always");
 }
 
+// Ed25519 hashes by itself.
+static const EVP_MD *hash_for(const EVP_PKEY *key)
+{
+    return EVP_PKEY_id(key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256();
+}
+
 static bool fill(struct hail_issued *issued, const struct hail_issued *issuer,
                  const struct hail_issue_terms *terms)
 {
@@ -173,7 +213,7 @@ static bool fill(struct hail_issued *issued, const struct hail_issued *issuer,
         !ASN1_TIME_set(X509_getm_notBefore(x509), (time_t)terms->from_s) ||
         !ASN1_TIME_set(X509_getm_notAfter(x509), (time_t)terms->to_s) ||
         !X509_set_pubkey(x509, issued->key) || !set_use(x509, issuer->x509, terms->use) ||
-        !set_names(x509, terms) || !X509_sign(x509, issuer->key, EVP_sha256()))
+        !set_names(x509, terms) || !X509_sign(x509, issuer->key, hash_for(issuer->key)))
         return false;
 
     uint8_t *der = NULL;
@@ -216,7 +256,7 @@ bool hail_issue(struct hail_issued **out, const struct hail_issued *issuer,
         EVP_PKEY_up_ref(terms->same_key->key);
         issued->key = terms->same_key->key;
     } else {
-        issued->key = make_key();
+        issued->key = make_key(terms->key);
     }
     if (!issued->x509 || !issued->key || !fill(issued, issuer ? issuer : issued, terms)) {
         hail_issued_free(issued);

@@ -16,6 +16,13 @@ enum hail_issue_use {
     HAIL_ISSUE_CA      // signing others
 };
 
+// What a fresh key is.
+enum hail_issue_key {
+    HAIL_ISSUE_RSA, // of 2048 bits: what MLAPI's clients take
+    HAIL_ISSUE_P256,
+    HAIL_ISSUE_ED25519
+};
+
 // What a certificate says.
 struct hail_issue_terms {
     const char *common_name;            // at most 64 characters
@@ -24,7 +31,8 @@ struct hail_issue_terms {
     enum hail_issue_use use;            // what it is for
     int64_t from_s;                     // valid from, seconds since 1970
     int64_t to_s;                       // valid to
-    const struct hail_issued *same_key; // whose key it gets; NULL: a fresh one, RSA-2048
+    const struct hail_issued *same_key; // whose key it gets; NULL: a fresh one
+    enum hail_issue_key key;            // the fresh one's kind
 };
 
 // hail_issue makes a certificate with a random serial number, signed by `issuer`, or by its own key
@@ -33,7 +41,7 @@ struct hail_issue_terms {
 // out      On success the caller owns it (hail_issued_free).
 // Returns  false with HAIL_FAULT_WRONG_NAME for a name that no certificate can carry, or
 //          HAIL_FAULT_SYSTEM.
-// Cost     A fresh key takes 50 to 500 ms.
+// Cost     A fresh RSA key takes 50 to 500 ms.
 HAIL_MUST_USE bool hail_issue(struct hail_issued **out, const struct hail_issued *issuer,
                               const struct hail_issue_terms *terms,
                               struct hail_fault_report *report);

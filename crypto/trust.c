@@ -175,13 +175,13 @@ static bool report_chain(X509_STORE_CTX *context, struct hail_fault_report *repo
     }
 }
 
-static bool chain_holds(const struct hail_trust *trust, X509 *leaf, int64_t unix_s,
-                        struct hail_fault_report *report)
+static bool chain_holds(const struct hail_trust *trust, X509 *leaf, STACK_OF(X509) * helpers,
+                        int64_t unix_s, struct hail_fault_report *report)
 {
     X509_STORE_CTX *context = X509_STORE_CTX_new();
     bool holds = false;
 
-    if (!context || !X509_STORE_CTX_init(context, trust->anchors, leaf, trust->helpers) ||
+    if (!context || !X509_STORE_CTX_init(context, trust->anchors, leaf, helpers) ||
         !X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SSL_SERVER)) {
         hail_report_no_memory(report);
         goto out;
@@ -213,13 +213,10 @@ static bool name_matches(X509 *leaf, const char *host)
            X509_check_host(leaf, host, host_len, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
 }
 
-bool hail_trust_check(const struct hail_trust *trust, const struct hail_certificate *certificate,
-                      const char *host, int64_t unix_s, struct hail_fault_report *report)
+// Whether the leaf carries the name.
+static bool check_name(const struct hail_certificate *certificate, const char *host,
+                       struct hail_fault_report *report)
 {
-    if (!chain_holds(trust, certificate->x509, unix_s, report))
-        return false;
-    if (strcmp(host, "127.0.0.1") == 0)
-        return true; // as MLAPI documents: who is on this machine has no name to show
     bool matches = name_matches(certificate->x509, host);
     ERR_clear_error();
     if (!matches) {
@@ -233,4 +230,39 @@ bool hail_trust_check(const struct hail_trust *trust, const struct hail_certific
                                subject, host);
     }
     return true;
+}
+
+bool hail_trust_check(const struct hail_trust *trust, const struct hail_certificate *certificate,
+                      const char *host, int64_t unix_s, struct hail_fault_report *report)
+{
+    if (!chain_holds(trust, certificate->x509, trust->helpers, unix_s, report))
+        return false;
+    // As MLAPI documents: who is on this machine has no name to show.
+    return strcmp(host, "127.0.0.1") == 0 || check_name(certificate, host, report);
+}
+
+bool hail_trust_check_chain(const struct hail_trust *trust, const struct hail_certificate *leaf,
+                            const struct hail_bytes *between, size_t between_count,
+                            const char *host, int64_t unix_s, struct hail_fault_report *report)
+{
+    STACK_OF(X509) *helpers = sk_X509_new_null();
+    bool collected = helpers != NULL;
+
+    for (size_t i = 0; collected && i < sk_X509_num(trust->helpers); i++) {
+        X509 *x509 = sk_X509_value(trust->helpers, i);
+        X509_up_ref(x509);
+        collected = sk_X509_push(helpers, x509) > 0;
+    }
+    for (size_t i = 0; collected && i < between_count; i++) {
+        const uint8_t *der = between[i].data;
+        X509 *x509 = d2i_X509(NULL, &der, (long)between[i].len);
+        if (x509)
+            collected = sk_X509_push(helpers, x509) > 0;
+    }
+    ERR_clear_error();
+    bool believed = collected ? chain_holds(trust, leaf->x509, helpers, unix_s, report) &&
+                                    check_name(leaf, host, report)
+                              : hail_report_no_memory(report);
+    sk_X509_pop_free(helpers, X509_free);
+    return believed;
 }

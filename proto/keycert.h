@@ -41,17 +41,16 @@ HAIL_MUST_USE bool hail_keycert_make(uint8_t out[HAIL_KEYCERT_MAX], size_t *out_
 // hail_keycert_parse reads one, whole and without anything behind it; false: malformed.
 HAIL_MUST_USE bool hail_keycert_parse(struct hail_keycert *keycert, struct hail_bytes bytes);
 
-// hail_keycert_check says whether to believe it: window, server name, signature, then the chain and
-// the host's name by `trust`. Each failure has its own fault.
-//
-// unix_s   Now.
-HAIL_MUST_USE bool hail_keycert_check(const struct hail_keycert *keycert,
-                                      const uint8_t static_public[HAIL_X25519_LEN],
-                                      const struct hail_trust *trust, const char *host,
-                                      int64_t unix_s, struct hail_fault_report *report);
+// hail_keycert_check_names is the part of the check that an application may decide otherwise: that
+// the server name is the one that was to be reached, and that the chain leads to somebody `trust`
+// believes and carries that name. `leaf` is parsed from chain[0].
+HAIL_MUST_USE bool hail_keycert_check_names(const struct hail_keycert *keycert,
+                                            const struct hail_certificate *leaf,
+                                            const struct hail_trust *trust, const char *host,
+                                            int64_t unix_s, struct hail_fault_report *report);
 
-// hail_keycert_check_signature is the part of it that no application may decide otherwise: the
-// window, and the signature by the leaf's key. `leaf` is parsed from chain[0].
+// hail_keycert_check_signature is the part that none may: the window, and the signature by the
+// leaf's key. `unix_s` is now.
 HAIL_MUST_USE bool hail_keycert_check_signature(const struct hail_keycert *keycert,
                                                 const uint8_t static_public[HAIL_X25519_LEN],
                                                 const struct hail_certificate *leaf, int64_t unix_s,
