@@ -15,15 +15,17 @@ static enum hail_status connect_to(struct hail_shard *shard, const struct hail_c
     HAIL_ASSERT(slot != HAIL_SLOT_NONE); // hail_connect counts what it promises
     target->addresses = *command->addresses;
     target->tried = 0;
+    target->conn_data_len = command->view.body_len;
     if (command->view.body_len > 0)
         memcpy(target->conn_data, command->view.body, command->view.body_len);
 
     hail_conn_begin(shard, slot, HAIL_CONN_CONNECTING);
     shard->conns[slot].tag = command->tag;
     shard->conns[slot].announced = true; // whoever asked is told how it ends
-    hail_mlapi_client_init(&shard->conns[slot].session, &shard->context->setup,
-                           target->addresses.host,
-                           (struct hail_bytes){target->conn_data, command->view.body_len});
+    if (shard->context->config.profile == HAIL_PROFILE_MLAPI)
+        hail_mlapi_client_init(&shard->conns[slot].session, &shard->context->setup,
+                               target->addresses.host,
+                               (struct hail_bytes){target->conn_data, target->conn_data_len});
     hail_table_publish_peer(&shard->table, slot,
                             (const struct sockaddr *)&target->addresses.list[0],
                             sizeof target->addresses.list[0]);
@@ -37,7 +39,11 @@ static enum hail_status decide(struct hail_shard *shard, uint32_t slot,
     struct hail_connection *conn = &shard->conns[slot];
     char reason[201];
 
-    if (conn->state != HAIL_CONN_OPEN || conn->session.state != HAIL_MLAPI_EXPECT_DECISION)
+    bool asked = shard->context->config.profile == HAIL_PROFILE_HAIL
+                     ? shard->native.conns[slot].state == HAIL_NATIVE_EXPECT_DECISION
+                     : conn->session.state == HAIL_MLAPI_EXPECT_DECISION;
+
+    if (conn->state != HAIL_CONN_OPEN || !asked)
         return HAIL_ESTATE;
     if (command->op == HAIL_COMMAND_APPROVE) {
         conn->tag = command->tag;
@@ -119,7 +125,7 @@ static enum hail_status send_all_but(struct hail_shard *shard, const struct hail
 
     for (uint32_t slot = 0; slot < shard->table.fresh; slot++) {
         const struct hail_connection *conn = &shard->conns[slot];
-        if (conn->state != HAIL_CONN_OPEN || conn->session.state != HAIL_MLAPI_CONNECTED)
+        if (conn->state != HAIL_CONN_OPEN || !conn->joined)
             continue;
         if (hail_table_name(&shard->table, slot).id == command->conn.id)
             continue;
@@ -139,6 +145,12 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
         return send_many(shard, command, done);
     if (command->op == HAIL_COMMAND_SEND_ALL_BUT)
         return send_all_but(shard, command);
+    if (command->op == HAIL_COMMAND_DATAGRAM) {
+        // The bytes are in our mailbox, and nobody else's.
+        uint8_t *data = (uint8_t *)(uintptr_t)command->view.body;
+        hail_native_datagram(shard, HAIL_SLOT_NONE, command->from, data, command->view.body_len);
+        return HAIL_OK;
+    }
 
     uint32_t slot = hail_table_find(&shard->table, command->conn);
     if (slot == HAIL_SLOT_NONE || shard->conns[slot].state >= HAIL_CONN_FLUSHING)
@@ -156,6 +168,7 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
     case HAIL_COMMAND_SEND:
         return send_one(shard, slot, &command->view);
     case HAIL_COMMAND_CONNECT:
+    case HAIL_COMMAND_DATAGRAM:
     case HAIL_COMMAND_SEND_MANY:
     case HAIL_COMMAND_SEND_ALL_BUT:
         break;
@@ -166,6 +179,7 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
 enum hail_status hail_command_post(struct hail_shard *shard, const struct hail_command *command)
 {
     size_t list_len = command->addresses ? sizeof *command->addresses
+                      : command->from    ? 8 * ((sizeof *command->from + 7) / 8)
                                          : command->conn_count * sizeof(struct hail_conn);
     struct hail_command *own =
         hail_mailbox_reserve(&shard->commands, sizeof *own + list_len + command->view.body_len);
@@ -179,6 +193,10 @@ enum hail_status hail_command_post(struct hail_shard *shard, const struct hail_c
     if (command->addresses) {
         memcpy(list, command->addresses, sizeof *command->addresses);
         own->addresses = list;
+    }
+    if (command->from) {
+        memcpy(list, command->from, sizeof *command->from);
+        own->from = list;
     }
     if (command->conn_count > 0) {
         struct hail_conn *conns = list;

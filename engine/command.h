@@ -6,6 +6,7 @@
 
 #include "engine/hail.h"
 #include "engine/mailbox.h"
+#include "proto/address.h"
 #include "proto/message.h"
 
 enum hail_command_op {
@@ -14,6 +15,7 @@ enum hail_command_op {
     HAIL_COMMAND_DENY,
     HAIL_COMMAND_CLOSE,
     HAIL_COMMAND_SET_TAG,
+    HAIL_COMMAND_DATAGRAM, // from another shard of this server, where it arrived
     HAIL_COMMAND_SEND,
     HAIL_COMMAND_SEND_MANY,
     HAIL_COMMAND_SEND_ALL_BUT // conn 0: to all
@@ -40,6 +42,7 @@ struct hail_command {
     const struct hail_conn *conns; // SEND_MANY
     size_t conn_count;
     const struct hail_addresses *addresses; // CONNECT
+    const struct hail_address *from;        // DATAGRAM
 };
 
 struct hail_shard;

@@ -11,6 +11,11 @@
 
 static const uint64_t ns_per_ms = 1000000;
 
+static bool is_native(const struct hail_shard *shard)
+{
+    return shard->context->config.profile == HAIL_PROFILE_HAIL;
+}
+
 static bool ending(const struct hail_connection *conn)
 {
     return conn->state >= HAIL_CONN_FLUSHING;
@@ -54,6 +59,22 @@ struct hail_open_call *hail_conn_calls(struct hail_shard *shard, uint32_t slot)
     return shard->calls + (size_t)slot * shard->context->config.calls_max;
 }
 
+// Whether everybody who may join has. Those who are about to leave have not left.
+static bool is_full(const struct hail_shard *shard)
+{
+    return shard->table.used_count - shard->handshake_count >= shard->context->config.conns_max;
+}
+
+uint32_t hail_conn_take(struct hail_shard *shard)
+{
+    uint32_t slot =
+        shard->stopping || is_full(shard) ? HAIL_SLOT_NONE : hail_table_take(&shard->table);
+
+    if (slot == HAIL_SLOT_NONE)
+        hail_stat_add(&shard->stats, HAIL_STAT_CONNS_REFUSED, 1);
+    return slot;
+}
+
 void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state)
 {
     struct hail_connection *conn = &shard->conns[slot];
@@ -68,6 +89,8 @@ void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_sta
     hail_chain_init(&conn->out);
     for (uint32_t i = 0; i < shard->context->config.calls_max; i++)
         hail_conn_calls(shard, slot)[i].used = false;
+    if (is_native(shard))
+        hail_native_begin(shard, slot);
 
     // The oldest goes, not the newest: somebody who opens connections and never finishes a
     // handshake pushes out his own.
@@ -109,18 +132,18 @@ void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
     hail_conn_arm(shard, slot); // silence may end it sooner than the handshake would have
     hail_table_publish_connected(&shard->table, slot);
     hail_stat_add(&shard->stats, HAIL_STAT_HANDSHAKES_DONE, 1);
+    shard->conns[slot].joined = true;
     shard->conns[slot].connected_pending = true;
     hail_queue_push(&shard->held, slot); // told before this turn's end, or when there is room
 }
 
-void hail_conn_approve(struct hail_shard *shard, uint32_t slot)
+// Time sync and approved, as the mlapi profile has them.
+static void approve_mlapi(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_connection *conn = &shard->conns[slot];
     struct hail_mlapi_approval approval;
     uint64_t age_ns = shard->now_ns - shard->context->start_ns;
 
-    conn->client_id =
-        atomic_fetch_add_explicit(&shard->shared->client_ids, 1, memory_order_relaxed) + 1;
     hail_mlapi_server_approve(&conn->session, &approval, conn->client_id, (float)age_ns / 1e9f,
                               &shard->random);
     memcpy(shard->scratch_out + HAIL_FRAME_HEADER_LEN, approval.time_sync, approval.time_sync_len);
@@ -134,6 +157,23 @@ void hail_conn_approve(struct hail_shard *shard, uint32_t slot)
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
     else
         hail_conn_joined(shard, slot);
+}
+
+void hail_conn_approve(struct hail_shard *shard, uint32_t slot)
+{
+    if (is_full(shard)) {
+        hail_stat_add(&shard->stats, HAIL_STAT_CONNS_REFUSED, 1);
+        hail_conn_end(shard, slot, HAIL_CLOSED_DENIED, true, "the server is full");
+        return;
+    }
+    shard->conns[slot].client_id =
+        atomic_fetch_add_explicit(&shard->shared->client_ids, 1, memory_order_relaxed) + 1;
+    if (!is_native(shard)) {
+        approve_mlapi(shard, slot);
+        return;
+    }
+    hail_native_approve(shard, slot);
+    hail_conn_joined(shard, slot);
 }
 
 enum hail_status hail_conn_queue(struct hail_shard *shard, uint32_t slot, size_t len)
@@ -168,6 +208,18 @@ void hail_conn_reply(struct hail_shard *shard, uint32_t slot)
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
 }
 
+static enum hail_status send_mlapi(struct hail_shard *shard, uint32_t slot,
+                                   const struct hail_message_view *view)
+{
+    struct hail_mlapi_session *session = &shard->conns[slot].session;
+
+    if (view->flags != 0 && !session->has_key)
+        return HAIL_ENOKEY;
+    size_t len = hail_mlapi_session_write(session, shard->scratch_out + HAIL_FRAME_HEADER_LEN, view,
+                                          &shard->random);
+    return hail_conn_queue(shard, slot, len);
+}
+
 enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
                                 const struct hail_message_view *view)
 {
@@ -175,15 +227,12 @@ enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
 
     if (ending(conn))
         return HAIL_EGONE;
-    if (conn->state != HAIL_CONN_OPEN || conn->session.state != HAIL_MLAPI_CONNECTED)
+    if (conn->state != HAIL_CONN_OPEN || !conn->joined)
         return HAIL_ESTATE;
-    if (view->flags != 0 && !conn->session.has_key)
-        return HAIL_ENOKEY;
     HAIL_ASSERT(view->body_len <= shard->context->config.message_max);
 
-    size_t len = hail_mlapi_session_write(
-        &conn->session, shard->scratch_out + HAIL_FRAME_HEADER_LEN, view, &shard->random);
-    enum hail_status status = hail_conn_queue(shard, slot, len);
+    enum hail_status status =
+        is_native(shard) ? hail_native_send(shard, slot, view) : send_mlapi(shard, slot, view);
     if (status == HAIL_OK) {
         hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_OUT_PLAIN + view->flags, 1);
         hail_table_count(&shard->table, slot, HAIL_TRAFFIC_MESSAGES_OUT, 1);
@@ -191,7 +240,15 @@ enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
     return status;
 }
 
-// When something about the connection is next too late.
+static uint64_t deadline_native(const struct hail_shard *shard, const struct hail_connection *conn)
+{
+    uint64_t next = hail_native_next_ns(shard, (uint32_t)(conn - shard->conns));
+    uint64_t handshake = conn->opened_ns + shard->context->config.handshake_timeout_ms * ns_per_ms;
+
+    return conn->in_handshakes && handshake < next ? handshake : next;
+}
+
+// When something about the connection is next due, or too late.
 static uint64_t deadline(const struct hail_shard *shard, const struct hail_connection *conn)
 {
     const struct hail_config *config = &shard->context->config;
@@ -200,6 +257,8 @@ static uint64_t deadline(const struct hail_shard *shard, const struct hail_conne
 
     if (conn->state == HAIL_CONN_FREE || conn->state >= HAIL_CONN_CLOSING)
         return UINT64_MAX;
+    if (is_native(shard))
+        return deadline_native(shard, conn);
     if (conn->out.len > 0)
         earliest = conn->out_since_ns + stall_ns;
     if (conn->state == HAIL_CONN_FLUSHING)
@@ -226,6 +285,13 @@ void hail_conn_arm(struct hail_shard *shard, uint32_t slot)
         hail_timers_set(&shard->timers, slot, next);
 }
 
+static void due_native(struct hail_shard *shard, uint32_t slot)
+{
+    hail_native_due(shard, slot);
+    if (shard->conns[slot].state < HAIL_CONN_CLOSING)
+        hail_timers_set(&shard->timers, slot, deadline(shard, &shard->conns[slot]));
+}
+
 void hail_conn_ring(struct hail_shard *shard, uint32_t slot)
 {
     const struct hail_config *config = &shard->context->config;
@@ -237,11 +303,14 @@ void hail_conn_ring(struct hail_shard *shard, uint32_t slot)
         hail_timers_set(&shard->timers, slot, next);
         return;
     }
-    if (conn->out.len > 0 && conn->out_since_ns + stall_ns <= shard->now_ns)
+    bool native = is_native(shard);
+    if (!native && conn->out.len > 0 && conn->out_since_ns + stall_ns <= shard->now_ns)
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
     else if (conn->in_handshakes &&
              conn->opened_ns + config->handshake_timeout_ms * ns_per_ms <= shard->now_ns)
         hail_conn_end(shard, slot, HAIL_CLOSED_HANDSHAKE_TIMEOUT, false, NULL);
+    else if (native)
+        due_native(shard, slot);
     else if (conn->in.len > 0 && !conn->held && conn->in_since_ns + stall_ns <= shard->now_ns)
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_WRITER, false, NULL);
     else
@@ -252,7 +321,8 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
                    bool flush, const char *text)
 {
     struct hail_connection *conn = &shard->conns[slot];
-    bool can_flush = flush && conn->state == HAIL_CONN_OPEN && conn->out.len > 0;
+    bool can_flush =
+        flush && !is_native(shard) && conn->state == HAIL_CONN_OPEN && conn->out.len > 0;
 
     if (conn->state == HAIL_CONN_FREE || conn->state >= HAIL_CONN_CLOSING)
         return;
@@ -267,6 +337,8 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
         }
     }
     handshakes_remove(shard, slot);
+    if (is_native(shard))
+        hail_native_end(shard, slot, conn->reason, text);
     conn->state = can_flush ? HAIL_CONN_FLUSHING : HAIL_CONN_CLOSING;
     if (can_flush)
         hail_conn_arm(shard, slot);

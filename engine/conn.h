@@ -6,6 +6,11 @@
 
 #include "engine/shard.h"
 
+// hail_conn_take takes a slot for somebody who wants to join a server; HAIL_SLOT_NONE, and counted:
+// conns_max have joined already, or it is stopping. Those who have not joined yet have slots of
+// their own, handshakes_max of them, so that strangers cannot keep players out.
+uint32_t hail_conn_take(struct hail_shard *shard);
+
 // hail_conn_begin makes a fresh connection in `slot`, which has just been taken.
 void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state);
 
@@ -22,7 +27,8 @@ void hail_conn_release(struct hail_shard *shard, uint32_t slot);
 // hail_conn_hail greets a client that was accepted.
 void hail_conn_hail(struct hail_shard *shard, uint32_t slot);
 
-// hail_conn_approve lets a client in that has asked.
+// hail_conn_approve lets a client in that has asked, or denies it when conns_max have joined
+// meanwhile.
 void hail_conn_approve(struct hail_shard *shard, uint32_t slot);
 
 // hail_conn_queue frames one message that lies at scratch_out + HAIL_FRAME_HEADER_LEN and queues

@@ -21,9 +21,11 @@
 enum {
     CONFIG_SIZE_MAX = 4096,
     HANDLERS_MAX = 512,
-    FILE_MAX = 1 << 20
+    FILE_MAX = 1 << 20,
+    CONNS_MAX = 1 << 20
 };
 
+_Static_assert(2 * CONNS_MAX <= HAIL_SLOTS_MAX, "players and those who want to be have slots");
 _Static_assert(HANDLERS_MAX * 2 <= HAIL_POLICY_NAMES_MAX, "every handler can have two names");
 
 // hail_config_import's rule is that of Linux's openat2: what is short is old, and what is longer
@@ -54,6 +56,11 @@ static uint16_t shards_by_default(bool is_server)
     return (uint16_t)(count < HAIL_SHARDS_MAX ? count : HAIL_SHARDS_MAX);
 }
 
+static bool is_native(const struct hail_config *config)
+{
+    return config->profile == HAIL_PROFILE_HAIL;
+}
+
 // A limit's default and bounds.
 struct limit {
     const char *name;
@@ -67,8 +74,8 @@ static bool check_limits(struct hail_context *context)
 {
     struct hail_config *config = &context->config;
     const struct limit limits[] = {
-        {"conns_max", &config->conns_max, 16384, 1, HAIL_SLOTS_MAX},
-        {"handshakes_max", &config->handshakes_max, 4096, 1, UINT32_MAX},
+        {"conns_max", &config->conns_max, 16384, 1, CONNS_MAX},
+        {"handshakes_max", &config->handshakes_max, 4096, 1, CONNS_MAX},
         {"message_max", &config->message_max, 65536, 16, 16u << 20},
         {"conn_data_max", &config->conn_data_max, 1024, 1, HAIL_MLAPI_CONN_DATA_MAX},
         {"unsent_max", &config->unsent_max, 1u << 20, 4096, 1u << 30},
@@ -77,6 +84,9 @@ static bool check_limits(struct hail_context *context)
         {"stall_timeout_ms", &config->stall_timeout_ms, 30000, 1, UINT32_MAX},
         {"command_queue_bytes", &config->command_queue_bytes, 4u << 20, 4096, 1u << 29},
         {"event_queue_bytes", &config->event_queue_bytes, 16u << 20, 4096, 1u << 29},
+        {"native.handshakes_per_s", &config->native.handshakes_per_s, 1000, 1, UINT32_MAX},
+        {"native.source_per_s", &config->native.source_per_s, 100, 1, 1000000},
+        {"idle_timeout_ms", &config->idle_timeout_ms, is_native(config) ? 10000 : 0, 0, UINT32_MAX},
     };
 
     for (size_t i = 0; i < HAIL_COUNTOF(limits); i++) {
@@ -91,6 +101,7 @@ static bool check_limits(struct hail_context *context)
     }
     if (config->buffers_max == 0)
         config->buffers_max = 64u << 20;
+    context->slots = config->conns_max + (context->is_server ? config->handshakes_max : 0);
     if (config->shard_count == 0)
         config->shard_count = shards_by_default(context->is_server);
     return true;
@@ -141,12 +152,26 @@ static bool refuse(const struct hail_context *context, const char *what)
     return false;
 }
 
+// Whether connections will have keys, and so anything can be protected.
+static bool has_keys(const struct hail_config *config)
+{
+    return is_native(config) || config->mlapi.enable_encryption;
+}
+
+static bool signs(const struct hail_config *config)
+{
+    return is_native(config) ? config->native.exchange == HAIL_SIGNED
+                             : config->mlapi.sign_key_exchange;
+}
+
 static bool check_fields(struct hail_context *context)
 {
     const struct hail_config *config = &context->config;
 
-    if (config->profile != HAIL_PROFILE_MLAPI)
-        return refuse(context, "field=profile: choose HAIL_PROFILE_MLAPI");
+    if (config->profile != HAIL_PROFILE_MLAPI && config->profile != HAIL_PROFILE_HAIL)
+        return refuse(context, "field=profile: choose HAIL_PROFILE_MLAPI or HAIL_PROFILE_HAIL");
+    if ((unsigned)config->io > HAIL_IO_EPOLL)
+        return refuse(context, "field=io: not one of HAIL_IO_*");
     if (config->mlapi.sign_key_exchange && !config->mlapi.enable_encryption)
         return refuse(context, "field=mlapi.sign_key_exchange: needs mlapi.enable_encryption");
     if ((unsigned)config->mlapi.rpc_hash_size > HAIL_HASH_64)
@@ -155,13 +180,13 @@ static bool check_fields(struct hail_context *context)
         return refuse(context, "field=handler_count: at most 512");
     if (config->default_floor > HAIL_FLAGS_BOTH)
         return refuse(context, "field=default_floor: only HAIL_ENCRYPTED and HAIL_AUTHENTICATED");
-    if (config->default_floor != 0 && !config->mlapi.enable_encryption)
+    if (config->default_floor != 0 && !has_keys(config))
         return refuse(context, "field=default_floor: nothing can meet it without encryption");
     if (config->shard_count > HAIL_SHARDS_MAX)
         return refuse(context, "field=shard_count: at most 255");
-    if (context->is_server && config->mlapi.sign_key_exchange && !config->identity_file)
-        return refuse(context, "field=identity_file: mlapi.sign_key_exchange needs a certificate "
-                               "and key; hail-cert dev makes some for development");
+    if (context->is_server && signs(config) && !config->identity_file)
+        return refuse(context, "field=identity_file: a signed key exchange needs a certificate and "
+                               "key; hail-cert dev makes some for development");
     return true;
 }
 
@@ -184,6 +209,8 @@ static bool own_pointers(struct hail_context *context, const struct hail_config 
     config->identity_key_file = copy_text(given->identity_key_file, &failed);
     config->identity_password = NULL; // read once, and not kept
     config->trust_file = copy_text(given->trust_file, &failed);
+    config->native.server_name = copy_text(given->native.server_name, &failed);
+    config->native.key_log_file = copy_text(given->native.key_log_file, &failed);
     config->mlapi.scenes = NULL; // they enter the config hash, and are not kept
     config->mlapi.prefab_hashes = NULL;
     context->handlers = calloc(given->handler_count + 1, sizeof *context->handlers);
@@ -198,6 +225,21 @@ static bool own_pointers(struct hail_context *context, const struct hail_config 
     return !failed;
 }
 
+bool hail_context_name_hash(const struct hail_context *context, uint64_t *hash, const char *name)
+{
+    const char *rest = name;
+    uint32_t character;
+
+    if (!is_native(&context->config))
+        return hail_mlapi_name_hash(hash, name, context->setup.rpc_hash_size);
+    while ((character = hail_utf8_next(&rest)) != 0) {
+        if (character == UINT32_MAX)
+            return false;
+    }
+    *hash = hail_fnv1_64((const uint8_t *)name, strlen(name));
+    return true;
+}
+
 static enum hail_status add_rule(struct hail_context *context, size_t handler, const char *name)
 {
     const struct hail_handler *entry = &context->handlers[handler];
@@ -208,7 +250,7 @@ static enum hail_status add_rule(struct hail_context *context, size_t handler, c
     };
     uint16_t clash;
 
-    if (!hail_mlapi_name_hash(&rule.hash, name, context->setup.rpc_hash_size)) {
+    if (!hail_context_name_hash(context, &rule.hash, name)) {
         hail_log_line(&context->log, HAIL_LOG_ERROR, "config handler=%zu: name is not UTF-8",
                       handler);
         return HAIL_EINVAL;
@@ -231,7 +273,7 @@ static enum hail_status build_policy(struct hail_context *context)
     context->policy.takes_unknown = config->takes_unknown_names;
     for (size_t i = 0; i < config->handler_count; i++) {
         const struct hail_handler *handler = &context->handlers[i];
-        bool unmet = handler->floor != 0 && !config->mlapi.enable_encryption;
+        bool unmet = handler->floor != 0 && !has_keys(config);
         if (!handler->name || handler->floor > HAIL_FLAGS_BOTH || unmet ||
             (unsigned)handler->kind > HAIL_HANDLER_RPC ||
             (handler->on_event && !config->on_event)) {
@@ -324,7 +366,7 @@ static enum hail_status load_identity(struct hail_context *context, const char *
                       config->identity_file, hail_fault_name(report.fault), report.text);
         goto out;
     }
-    if (!hail_identity_is_rsa(context->identity)) {
+    if (!is_native(config) && !hail_identity_is_rsa(context->identity)) {
         hail_log_line(&context->log, HAIL_LOG_ERROR,
                       "identity file=%s: the mlapi profile signs with RSA and this key is another "
                       "kind; use an RSA certificate",
@@ -339,15 +381,12 @@ out:
     return status;
 }
 
-// The default check, and the application's word over it.
-static bool believe(void *user, const struct hail_certificate *certificate, const char *host,
-                    int64_t unix_s, struct hail_fault_report *report)
+// What the default check said, and the application's word over it.
+static bool decide(const struct hail_context *context, const struct hail_certificate *certificate,
+                   const char *host, bool believed, struct hail_fault_report *report)
 {
-    const struct hail_context *context = user;
     const struct hail_config *config = &context->config;
     char description[2048];
-    bool believed =
-        context->trust && hail_trust_check(context->trust, certificate, host, unix_s, report);
 
     if (!context->trust) {
         report->fault = HAIL_FAULT_NO_TRUST;
@@ -374,6 +413,27 @@ static bool believe(void *user, const struct hail_certificate *certificate, cons
                  "the application's own check refused the server's certificate");
     }
     return false;
+}
+
+static bool believe(void *user, const struct hail_certificate *certificate, const char *host,
+                    int64_t unix_s, struct hail_fault_report *report)
+{
+    const struct hail_context *context = user;
+    bool believed =
+        context->trust && hail_trust_check(context->trust, certificate, host, unix_s, report);
+
+    return decide(context, certificate, host, believed, report);
+}
+
+bool hail_context_believe_keycert(void *user, const struct hail_keycert *keycert,
+                                  const struct hail_certificate *leaf, const char *host,
+                                  int64_t unix_s, struct hail_fault_report *report)
+{
+    const struct hail_context *context = user;
+    bool believed = context->trust &&
+                    hail_keycert_check_names(keycert, leaf, context->trust, host, unix_s, report);
+
+    return decide(context, leaf, host, believed, report);
 }
 
 static enum hail_status load_trust(struct hail_context *context)
@@ -451,8 +511,10 @@ enum hail_status hail_context_init(struct hail_context *context, const struct ha
         status = build_setup(context, given);
     if (status == HAIL_OK)
         status = build_policy(context);
-    if (status == HAIL_OK && context->setup.signing)
+    if (status == HAIL_OK && signs(&context->config))
         status = is_server ? load_identity(context, given->identity_password) : load_trust(context);
+    if (status == HAIL_OK && is_native(&context->config))
+        status = hail_keys_init(context);
     if (status == HAIL_OK)
         status = open_events(context);
     if (status != HAIL_OK)
@@ -473,6 +535,10 @@ void hail_context_cleanup(struct hail_context *context)
     free((void *)(uintptr_t)config->identity_file);
     free((void *)(uintptr_t)config->identity_key_file);
     free((void *)(uintptr_t)config->trust_file);
+    free((void *)(uintptr_t)config->native.server_name);
+    free((void *)(uintptr_t)config->native.key_log_file);
+    if (is_native(config))
+        hail_keys_cleanup(&context->keys);
     hail_identity_free(context->identity);
     hail_trust_free(context->trust);
     hail_arena_cleanup(&context->events_arena);

@@ -8,6 +8,7 @@
 
 #include "crypto/identity.h"
 #include "engine/hail.h"
+#include "engine/keys.h"
 #include "engine/log.h"
 #include "engine/mailbox.h"
 #include "proto/mlapi/session.h"
@@ -16,6 +17,7 @@
 struct hail_context {
     struct hail_config config; // own copy: every default filled in, every string ours
     bool is_server;
+    uint32_t slots; // of a shard: conns_max, and for servers as many more as may be in handshakes
     struct hail_log log;
     struct hail_handler *handlers; // own copy, config.handler_count of them
     struct hail_policy policy;
@@ -23,6 +25,8 @@ struct hail_context {
     struct hail_identity *identity;        // server that signs; else NULL
     struct hail_trust *trust;              // client that checks; else NULL
     char trust_fault[HAIL_FAULT_TEXT_MAX]; // why there is no trust store, if there is none
+    struct hail_keys keys;                 // profile hail
+    struct hail_shard **shards;            // of the endpoint, by index; NULL: there is one
     struct hail_endpoint *endpoint;        // for callbacks
     uint64_t start_ns;                     // CLOCK_MONOTONIC when the endpoint was started
     int64_t start_unix_ns;                 // CLOCK_REALTIME at the same moment
@@ -36,6 +40,16 @@ struct hail_context {
 // the log says which field or file is wrong, and what to do. On failure nothing is left.
 HAIL_MUST_USE enum hail_status hail_context_init(struct hail_context *context,
                                                  const struct hail_config *given, bool is_server);
+
+// hail_context_name_hash hashes a name as the profile's wire has it; false: it is not UTF-8.
+HAIL_MUST_USE bool hail_context_name_hash(const struct hail_context *context, uint64_t *hash,
+                                          const char *name);
+
+// hail_context_believe_keycert is what a client of the hail profile believes: the default check, or
+// the application's word over it. For struct hail_keycert_verifier.
+bool hail_context_believe_keycert(void *user, const struct hail_keycert *keycert,
+                                  const struct hail_certificate *leaf, const char *host,
+                                  int64_t unix_s, struct hail_fault_report *report);
 
 // hail_context_cleanup frees and wipes; the zero state is allowed.
 void hail_context_cleanup(struct hail_context *context);

@@ -59,6 +59,7 @@ static void destroy(struct hail_endpoint *endpoint)
     for (uint32_t i = 0; endpoint->workers && i < endpoint->context.config.shard_count; i++)
         hail_worker_close(&endpoint->workers[i]);
     free(endpoint->workers);
+    free(endpoint->context.shards);
     hail_context_cleanup(&endpoint->context);
     free(endpoint);
 }
@@ -78,6 +79,8 @@ static enum hail_status open_workers(struct hail_endpoint *endpoint)
         }
         listen_without_ipv6(config, &listen);
     }
+    for (uint8_t i = 0; i < config->shard_count; i++)
+        endpoint->context.shards[i] = &endpoint->workers[i].shard;
     for (uint8_t i = 0; status == HAIL_OK && i < config->shard_count; i++)
         status = hail_worker_open(&endpoint->workers[i], &endpoint->context, i, &listen);
     // The port has the same place in both families.
@@ -85,6 +88,21 @@ static enum hail_status open_workers(struct hail_endpoint *endpoint)
     for (uint8_t i = 0; status == HAIL_OK && i < config->shard_count; i++)
         status = hail_worker_start(&endpoint->workers[i]);
     return status;
+}
+
+// What an operator should know that he has chosen.
+static void warn_of_weakness(const struct hail_endpoint *endpoint)
+{
+    const struct hail_config *config = &endpoint->context.config;
+
+    if (config->profile == HAIL_PROFILE_MLAPI)
+        hail_log_line(&endpoint->context.log, HAIL_LOG_WARN,
+                      "profile=mlapi: for compatibility only; stock MLAPI clients use 8-bit "
+                      "private keys, so whoever listens can find their session keys");
+    else if (config->native.exchange == HAIL_UNSIGNED)
+        hail_log_line(&endpoint->context.log, HAIL_LOG_WARN,
+                      "profile=hail exchange=unsigned: no protection against a man in the middle; "
+                      "give the server a certificate, or pin its key");
 }
 
 static enum hail_status start(struct hail_endpoint **out, const struct hail_config *config,
@@ -104,19 +122,20 @@ static enum hail_status start(struct hail_endpoint **out, const struct hail_conf
     endpoint->context.endpoint = endpoint;
     size_t workers_len = endpoint->context.config.shard_count * sizeof *endpoint->workers;
     endpoint->workers = aligned_alloc(_Alignof(struct hail_worker), workers_len);
-    if (!endpoint->workers) {
+    endpoint->context.shards =
+        calloc(endpoint->context.config.shard_count, sizeof(struct hail_shard *));
+    if (endpoint->workers)
+        memset(endpoint->workers, 0, workers_len);
+    if (!endpoint->workers || !endpoint->context.shards) {
         destroy(endpoint);
         return HAIL_ENOMEM;
     }
-    memset(endpoint->workers, 0, workers_len);
     status = open_workers(endpoint);
     if (status != HAIL_OK) {
         hail_stop(endpoint, 0);
         return status;
     }
-    hail_log_line(&endpoint->context.log, HAIL_LOG_WARN,
-                  "profile=mlapi: for compatibility only; stock MLAPI clients use 8-bit private "
-                  "keys, so whoever listens can find their session keys");
+    warn_of_weakness(endpoint);
     *out = endpoint;
     return HAIL_OK;
 }
@@ -154,6 +173,19 @@ void hail_stop(struct hail_endpoint *endpoint, uint32_t drain_ms)
 uint16_t hail_port(const struct hail_endpoint *endpoint)
 {
     return endpoint->port;
+}
+
+enum hail_status hail_server_key(const struct hail_endpoint *endpoint,
+                                 uint8_t key[HAIL_STATIC_KEY_LEN])
+{
+    const struct hail_keys *keys = &endpoint->context.keys;
+
+    if (!endpoint->context.is_server || keys->pattern == 0 || keys->pattern == HAIL_NOISE_NN)
+        return HAIL_ENOKEY;
+    const uint8_t any_id[HAIL_STATIC_ID_LEN] = {0};
+    const struct hail_static_key *current = hail_keys_current(keys, HAIL_NOISE_NX, any_id);
+    memcpy(key, current->pair.public_key, HAIL_STATIC_KEY_LEN);
+    return HAIL_OK;
 }
 
 int hail_fd(const struct hail_endpoint *endpoint)
@@ -310,7 +342,7 @@ void hail_memory(const struct hail_endpoint *endpoint, struct hail_memory *memor
     const struct hail_config *config = &endpoint->context.config;
     const struct hail_worker *worker = &endpoint->workers[0];
     uint64_t shard_len = worker->shard.arena.size + hail_io_memory(worker->io) + sizeof *worker;
-    uint64_t conns_len = (uint64_t)worker->shard.per_conn_len * config->conns_max;
+    uint64_t conns_len = (uint64_t)worker->shard.per_conn_len * endpoint->context.slots;
 
     if (memory->size != sizeof *memory)
         return;

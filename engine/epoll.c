@@ -266,6 +266,8 @@ static void carry_out(struct hail_io *io, const struct hail_task *task)
     case HAIL_TASK_CLOSE:
         push_close(epoll, task->slot);
         return;
+    case HAIL_TASK_DATAGRAMS:
+        break;
     }
     HAIL_UNREACHABLE("a task has one of these operations");
 }
@@ -275,15 +277,14 @@ static void reserve(struct hail_io *io)
     struct epoll *epoll = epoll_of(io);
 
     epoll->recv_buffer = hail_arena_take(&io->arena, 1, RECV_BUFFER_LEN);
-    epoll->sockets =
-        hail_arena_take(&io->arena, io->shard->context->config.conns_max, sizeof(struct socket));
+    epoll->sockets = hail_arena_take(&io->arena, io->shard->context->slots, sizeof(struct socket));
 }
 
 static int open_epoll(struct hail_io *io, const char **call)
 {
     struct epoll *epoll = epoll_of(io);
 
-    for (uint32_t slot = 0; slot < io->shard->context->config.conns_max; slot++)
+    for (uint32_t slot = 0; slot < io->shard->context->slots; slot++)
         epoll->sockets[slot].fd = -1;
     *call = "epoll_create1";
     epoll->fd = epoll_create1(EPOLL_CLOEXEC);

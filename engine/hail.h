@@ -299,7 +299,7 @@ struct hail_config {
 
     // Limits, each per shard unless it says otherwise.
     uint16_t shard_count;          // worker threads; 0: servers one for each CPU, clients one
-    uint32_t conns_max;            // connections; 0: 16,384; at most 1,048,576
+    uint32_t conns_max;            // connections that have joined; 0: 16,384; at most 1,048,576
     uint32_t handshakes_max;       // of them unfinished, the oldest out; 0: 4,096
     uint32_t message_max;          // bytes of a message's payload; 0: 65,536; at most 16 MiB
     uint32_t conn_data_max;        // server: bytes of connection data; 0: 1,024; at most 4,096
@@ -542,6 +542,13 @@ HAIL_API enum hail_status hail_export_key(const struct hail_endpoint *endpoint,
                                           struct hail_conn conn, const char *label,
                                           const void *context, size_t context_len, uint8_t *out,
                                           size_t len);
+
+// hail_server_key copies a server's present static public key, for clients that pin it: give it to
+// them through something they trust, such as a matchmaker. It is good for two key_rotation_s.
+//
+// Returns  HAIL_OK, or HAIL_ENOKEY: not a server of the hail profile, or one that is HAIL_UNSIGNED.
+HAIL_API enum hail_status hail_server_key(const struct hail_endpoint *endpoint,
+                                          uint8_t key[HAIL_STATIC_KEY_LEN]);
 
 // What is known of a connection.
 struct hail_conn_info {

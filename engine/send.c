@@ -41,7 +41,10 @@ static enum hail_status check_view(const struct hail_endpoint *endpoint,
     if (view->body_len > endpoint->context.config.message_max ||
         (view->body_len > 0 && !view->body))
         return HAIL_EINVAL;
-    if (view->flags != 0 && !endpoint->context.setup.encryption)
+    bool native = endpoint->context.config.profile == HAIL_PROFILE_HAIL;
+    if (native && (channel != HAIL_UNRELIABLE || view->body_len > HAIL_DATAGRAM_MAX))
+        return HAIL_EINVAL;
+    if (!native && view->flags != 0 && !endpoint->context.setup.encryption)
         return HAIL_ENOKEY;
     return HAIL_OK;
 }
@@ -94,7 +97,7 @@ uint64_t hail_name_hash(const struct hail_endpoint *endpoint, const char *name)
 {
     uint64_t hash;
 
-    return hail_mlapi_name_hash(&hash, name, endpoint->context.setup.rpc_hash_size) ? hash : 0;
+    return hail_context_name_hash(&endpoint->context, &hash, name) ? hash : 0;
 }
 
 enum hail_status hail_send(struct hail_endpoint *endpoint, struct hail_conn conn,
@@ -212,7 +215,7 @@ enum hail_status hail_respond(struct hail_endpoint *endpoint, struct hail_conn c
                  .body = result,
                  .body_len = len},
     };
-    enum hail_status status = check_view(endpoint, &command.view, HAIL_RELIABLE_ORDERED);
+    enum hail_status status = check_view(endpoint, &command.view, HAIL_UNRELIABLE);
 
     return status == HAIL_OK ? dispatch(endpoint, &command) : status;
 }
@@ -221,7 +224,9 @@ enum hail_status hail_respond(struct hail_endpoint *endpoint, struct hail_conn c
 static enum hail_status resolve(const struct hail_endpoint *endpoint,
                                 const struct hail_target *target, struct hail_addresses *addresses)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    bool native = endpoint->context.config.profile == HAIL_PROFILE_HAIL;
+    struct addrinfo hints = {.ai_socktype = native ? SOCK_DGRAM : SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST};
     struct addrinfo *found = NULL;
     char port[8];
 
@@ -259,7 +264,8 @@ enum hail_status hail_connect(struct hail_endpoint *endpoint, const struct hail_
 
     if (endpoint->context.is_server || !target->host || strlen(target->host) >= HAIL_HOST_MAX ||
         target->conn_data_len > HAIL_MLAPI_CONN_DATA_MAX ||
-        (target->conn_data_len > 0 && !config->mlapi.connection_approval))
+        (target->conn_data_len > 0 && config->profile == HAIL_PROFILE_MLAPI &&
+         !config->mlapi.connection_approval))
         return HAIL_EINVAL;
     enum hail_status status = resolve(endpoint, target, &addresses);
     if (status != HAIL_OK)

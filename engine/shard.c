@@ -36,10 +36,12 @@ void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *con
 {
     const struct hail_config *config = &context->config;
     struct hail_arena *arena = &shard->arena;
-    uint32_t slots = config->conns_max;
+    uint32_t slots = context->slots;
     size_t wire_max = HAIL_FRAME_HEADER_LEN + config->message_max + HAIL_WIRE_EXTRA;
-    size_t scratch =
-        wire_max > HAIL_MLAPI_HAIL_MAX ? wire_max : HAIL_MLAPI_HAIL_MAX + HAIL_FRAME_HEADER_LEN;
+    size_t hail_max = context->config.profile == HAIL_PROFILE_HAIL
+                          ? HAIL_WELCOME_MAX
+                          : HAIL_MLAPI_HAIL_MAX + HAIL_FRAME_HEADER_LEN;
+    size_t scratch = wire_max > hail_max ? wire_max : hail_max;
 
     shard->conns = hail_arena_take(arena, slots, sizeof(struct hail_connection));
     shard->calls =
@@ -52,8 +54,11 @@ void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *con
     hail_queue_init(&shard->output, arena, slots);
     hail_queue_init(&shard->unhailed, arena, slots);
     hail_queue_init(&shard->held, arena, slots);
+    hail_native_reserve(shard, context);
     shard->per_conn_len = (arena->used + slots - 1) / slots; // all of it until here
 
+    if (config->profile == HAIL_PROFILE_HAIL)
+        hail_outbox_init(&shard->outbox, arena);
     hail_pool_init(&shard->pool, arena, (uint32_t)(config->buffers_max / HAIL_BLOCK_SIZE));
     hail_mailbox_init(&shard->commands, arena, power_of_two_at_least(config->command_queue_bytes));
     shard->handler_drops = hail_arena_take(arena, config->handler_count, sizeof(uint64_t));
@@ -72,6 +77,7 @@ void hail_shard_init(struct hail_shard *shard, struct hail_context *context, uin
     shard->now_ns = context->start_ns;
     shard->handshake_first = HAIL_SLOT_NONE;
     shard->handshake_last = HAIL_SLOT_NONE;
+    hail_native_init(shard);
 }
 
 void hail_shard_cleanup(struct hail_shard *shard)
@@ -96,12 +102,10 @@ void hail_shard_wake(struct hail_shard *shard)
 uint32_t hail_shard_accept(struct hail_shard *shard, const struct sockaddr *peer,
                            socklen_t peer_len)
 {
-    uint32_t slot = shard->stopping ? HAIL_SLOT_NONE : hail_table_take(&shard->table);
+    uint32_t slot = hail_conn_take(shard);
 
-    if (slot == HAIL_SLOT_NONE) {
-        hail_stat_add(&shard->stats, HAIL_STAT_CONNS_REFUSED, 1);
+    if (slot == HAIL_SLOT_NONE)
         return HAIL_SLOT_NONE;
-    }
     hail_stat_add(&shard->stats, HAIL_STAT_CONNS_ACCEPTED, 1);
     hail_table_publish_peer(&shard->table, slot, peer, peer_len);
     hail_conn_begin(shard, slot, HAIL_CONN_OPEN);
@@ -128,6 +132,10 @@ void hail_shard_connected(struct hail_shard *shard, uint32_t slot, int result)
         return;
     }
     conn->state = HAIL_CONN_OPEN;
+    if (shard->context->config.profile == HAIL_PROFILE_HAIL) {
+        hail_native_open(shard, slot);
+        return;
+    }
     struct hail_mlapi_ambient ambient = {.random = &shard->random};
     hail_mlapi_client_open(&conn->session, &shard->result, &ambient);
     hail_conn_reply(shard, slot);
@@ -143,6 +151,15 @@ void hail_shard_input(struct hail_shard *shard, uint32_t slot, uint8_t *data, si
     conn->heard_ns = shard->now_ns;
     hail_table_count(&shard->table, slot, HAIL_TRAFFIC_BYTES_IN, len);
     hail_conn_feed(shard, slot, data, len);
+}
+
+void hail_shard_datagram(struct hail_shard *shard, uint32_t slot, const struct sockaddr *from,
+                         uint8_t *data, size_t len)
+{
+    struct hail_address address;
+
+    hail_address_set(&address, from);
+    hail_native_datagram(shard, slot, &address, data, len);
 }
 
 void hail_shard_ended(struct hail_shard *shard, uint32_t slot, int result)
@@ -212,9 +229,13 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
 
     shard->now_ns = now_ns;
     hail_stat_add(&shard->stats, HAIL_STAT_WAKEUPS, 1);
+    shard->native.hellos = 0;
+    shard->native.finishes = 0;
     hail_command_drain(shard);
     make_hails(shard);
     retry_held(shard);
+    if (shard->index == 0 && shard->context->keys.rotate_ns != 0)
+        hail_keys_rotate(shard->shared, &shard->random, now_ns);
     while (hail_timers_due(&shard->timers, now_ns, &slot))
         hail_conn_ring(shard, slot);
     if (shard->stopping && now_ns >= shard->stop_at_ns)
@@ -245,11 +266,17 @@ static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *t
     case HAIL_CONN_CLOSED:
         return false;
     case HAIL_CONN_CLOSING:
+        // A server's datagrams all go through one socket: there is nothing to close.
+        if (shard->context->is_server && shard->context->config.profile == HAIL_PROFILE_HAIL) {
+            hail_shard_closed(shard, slot);
+            return false;
+        }
         task->op = HAIL_TASK_CLOSE;
         return !conn->close_told && (conn->close_told = true);
     case HAIL_CONN_CONNECTING:
         task->op = HAIL_TASK_CONNECT;
-        task->address = &shard->targets[slot].addresses.list[shard->targets[slot].tried];
+        task->address = (const struct sockaddr *)&shard->targets[slot]
+                            .addresses.list[shard->targets[slot].tried];
         return true;
     case HAIL_CONN_OPEN:
     case HAIL_CONN_FLUSHING:
@@ -273,6 +300,9 @@ bool hail_shard_output(struct hail_shard *shard, struct hail_task *task)
 {
     uint32_t slot;
 
+    // Datagrams first: a socket that is to be closed may have some of them to send.
+    if (hail_native_task(shard, task))
+        return true;
     while (hail_queue_pop(&shard->output, &slot)) {
         if (task_of(shard, slot, task))
             return true;

@@ -14,6 +14,7 @@
 
 #include "engine/command.h"
 #include "engine/context.h"
+#include "engine/native.h"
 #include "engine/pool.h"
 #include "engine/queue.h"
 #include "engine/stats.h"
@@ -43,6 +44,7 @@ struct hail_connection {
     bool connected_pending;        // the application is to be told that it is connected
     bool in_handshakes;            // it is in the list of unfinished handshakes
     bool has_text;                 // of why it was closed, in the shard's texts
+    bool joined;                   // messages are the application's
     bool held;                     // its input waits for room among the events
     bool paused;                   // the backend has been told to receive no more
     bool pause_changed;            // and has not heard of the last change
@@ -59,7 +61,7 @@ struct hail_connection {
     size_t in_flight;      // bytes at the start of `out` that the backend is sending
     struct hail_chain in;  // of an unfinished message, or held
     struct hail_chain out; // framed bytes to be sent
-    struct hail_mlapi_session session;
+    struct hail_mlapi_session session; // profile mlapi
 };
 
 // A call of ours that awaits its response.
@@ -73,6 +75,7 @@ struct hail_open_call {
 struct hail_shard_target {
     struct hail_addresses addresses;
     uint8_t tried; // addresses that have failed
+    size_t conn_data_len;
     uint8_t conn_data[HAIL_MLAPI_CONN_DATA_MAX];
 };
 
@@ -110,6 +113,8 @@ struct hail_shard {
     struct hail_stats stats;
     struct hail_mlapi_hail hail;
     struct hail_mlapi_result result;
+    struct hail_native_shard native; // profile hail
+    struct hail_outbox outbox;       // profile hail
     struct hail_mailbox commands;
     struct hail_command *command_held; // read from `commands`, waiting for room among the events
     _Atomic uint32_t conns_promised;   // client: slots taken or promised to hail_connect
@@ -138,6 +143,12 @@ void hail_shard_connected(struct hail_shard *shard, uint32_t slot, int result);
 // hail_shard_input takes in stream bytes that came for a connection. They are decrypted in place.
 void hail_shard_input(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len);
 
+// hail_shard_datagram takes in one datagram, on the hail profile. It is decrypted in place.
+//
+// slot     A client's connection, whose socket it came to; HAIL_SLOT_NONE: a server's port.
+void hail_shard_datagram(struct hail_shard *shard, uint32_t slot, const struct sockaddr *from,
+                         uint8_t *data, size_t len);
+
 // hail_shard_ended says that a connection's peer has closed (0) or its socket failed (-errno).
 void hail_shard_ended(struct hail_shard *shard, uint32_t slot, int result);
 
@@ -160,14 +171,17 @@ enum hail_task_op {
     HAIL_TASK_SEND,    // `views`; the next one for this slot comes after hail_shard_sent
     HAIL_TASK_PAUSE,   // receive no more
     HAIL_TASK_RESUME,
-    HAIL_TASK_CLOSE // let go of everything, then hail_shard_closed
+    HAIL_TASK_CLOSE,    // let go of everything, then hail_shard_closed
+    HAIL_TASK_DATAGRAMS // `views`: a datagram each, all as long as the first but the last, which
+                        // may be shorter; to `address`, or through the socket of a client's slot
 };
 
-// Work for the backend. What it points to holds until the task is done.
+// Work for the backend. What it points to holds until the task is done; of HAIL_TASK_DATAGRAMS,
+// until the shard is next given input.
 struct hail_task {
     enum hail_task_op op;
     uint32_t slot;
-    const struct sockaddr_storage *address;
+    const struct sockaddr *address;
     size_t view_count;
     struct iovec views[HAIL_VIEWS_MAX];
 };

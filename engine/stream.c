@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "engine/conn.h"
-#include "engine/deliver.h"
+#include "engine/inbound.h"
 #include "proto/mlapi/frame.h"
 
 enum {
@@ -41,97 +41,6 @@ static enum hail_close_reason reason_for(enum hail_verdict verdict)
     return HAIL_CLOSED_PROTOCOL;
 }
 
-static void on_request(struct hail_shard *shard, uint32_t slot, struct hail_delivery *delivery)
-{
-    hail_stat_add(&shard->stats, HAIL_STAT_REQUESTS, 1);
-    if (shard->context->config.approves_all) {
-        hail_conn_approve(shard, slot);
-        return;
-    }
-    struct hail_event event = hail_deliver_event(shard, slot, HAIL_EVENT_REQUEST);
-    event.flags = shard->result.message.flags;
-    event.data = shard->result.data.data;
-    event.len = shard->result.data.len;
-    shard->conns[slot].announced = true;
-    hail_deliver_commit(shard, delivery, &event);
-}
-
-// Takes the call that `message` answers off the books. False: there is none, or the response is
-// less protected than the call was.
-static bool settle_call(struct hail_shard *shard, uint32_t slot,
-                        const struct hail_message_view *message)
-{
-    struct hail_open_call *calls = hail_conn_calls(shard, slot);
-
-    for (uint32_t i = 0; i < shard->context->config.calls_max; i++) {
-        if (!calls[i].used || calls[i].id != message->call_id)
-            continue;
-        if ((message->flags & calls[i].flags) != calls[i].flags)
-            return false;
-        calls[i].used = false;
-        return true;
-    }
-    return false;
-}
-
-// Whether the application takes the message; if not, it has been counted.
-static bool admit(struct hail_shard *shard, uint32_t slot, const struct hail_message_view *message,
-                  const struct hail_handler **handler)
-{
-    const struct hail_context *context = shard->context;
-    uint16_t index = HAIL_POLICY_NO_HANDLER;
-
-    *handler = NULL;
-    if (message->kind == HAIL_MESSAGE_RESPONSE) {
-        if (settle_call(shard, slot, message))
-            return true;
-        count_drop(shard, HAIL_DROP_CALL);
-        return false;
-    }
-    enum hail_verdict verdict = hail_policy_check(&context->policy, &index, message);
-    if (index != HAIL_POLICY_NO_HANDLER)
-        *handler = &context->handlers[index];
-    if (verdict == HAIL_ACCEPT)
-        return true;
-    count_drop(shard, verdict);
-    if (verdict == HAIL_DROP_FLOOR && index != HAIL_POLICY_NO_HANDLER)
-        atomic_fetch_add_explicit(&shard->handler_drops[index], 1, memory_order_relaxed);
-    return false;
-}
-
-static void on_message(struct hail_shard *shard, uint32_t slot, struct hail_delivery *delivery)
-{
-    const struct hail_message_view *message = &shard->result.message;
-    const struct hail_handler *handler;
-
-    // A frame has room for the longest form of message_max bytes, so other forms can bring more.
-    if (message->body_len > shard->context->config.message_max) {
-        count_drop(shard, HAIL_DROP_TOO_LARGE);
-        return;
-    }
-    if (!admit(shard, slot, message, &handler))
-        return;
-    enum hail_event_type type =
-        message->kind == HAIL_MESSAGE_RESPONSE ? HAIL_EVENT_RESPONSE
-        : message->kind == HAIL_MESSAGE_CALL || message->kind == HAIL_MESSAGE_REQUEST
-            ? HAIL_EVENT_CALL
-            : HAIL_EVENT_MESSAGE;
-    struct hail_event event = hail_deliver_event(shard, slot, type);
-    event.flags = message->flags;
-    event.data = message->body;
-    event.len = message->body_len;
-    event.handler = handler;
-    event.named = message->kind == HAIL_MESSAGE_NAMED;
-    event.wants_response = message->kind == HAIL_MESSAGE_REQUEST;
-    event.behaviour = message->behaviour;
-    event.name_hash = message->name_hash;
-    event.network_id = message->network_id;
-    event.call_id = message->call_id;
-    hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_IN_PLAIN + message->flags, 1);
-    hail_table_count(&shard->table, slot, HAIL_TRAFFIC_MESSAGES_IN, 1);
-    hail_deliver_commit(shard, delivery, &event);
-}
-
 static void act_on_result(struct hail_shard *shard, uint32_t slot, struct hail_delivery *delivery)
 {
     struct hail_connection *conn = &shard->conns[slot];
@@ -144,33 +53,18 @@ static void act_on_result(struct hail_shard *shard, uint32_t slot, struct hail_d
         hail_table_publish_key(&shard->table, slot, conn->session.key);
         return;
     case HAIL_MLAPI_EVENT_REQUEST:
-        on_request(shard, slot, delivery);
+        hail_inbound_request(shard, slot, delivery, shard->result.data,
+                             shard->result.message.flags);
         return;
     case HAIL_MLAPI_EVENT_CONNECTED:
         conn->client_id = shard->result.client_id;
         hail_conn_joined(shard, slot);
         return;
     case HAIL_MLAPI_EVENT_MESSAGE:
-        on_message(shard, slot, delivery);
+        hail_inbound_message(shard, slot, &shard->result.message, delivery);
         return;
     }
     HAIL_UNREACHABLE("every event of a session has its case");
-}
-
-// Tells the application that it is connected. False: there is no room.
-static bool tell_connected(struct hail_shard *shard, uint32_t slot)
-{
-    struct hail_connection *conn = &shard->conns[slot];
-    struct hail_delivery delivery;
-
-    if (!hail_deliver_reserve(shard, &delivery, 0))
-        return false;
-    struct hail_event event = hail_deliver_event(shard, slot, HAIL_EVENT_CONNECTED);
-    event.client_id = conn->client_id;
-    conn->connected_pending = false;
-    conn->announced = true;
-    hail_deliver_commit(shard, &delivery, &event);
-    return true;
 }
 
 // Ends a connection whose session will not go on, with what the session said of it.
@@ -203,7 +97,7 @@ static bool take_message(struct hail_shard *shard, uint32_t slot, uint8_t *messa
     struct hail_connection *conn = &shard->conns[slot];
     struct hail_delivery delivery;
 
-    if ((conn->connected_pending && !tell_connected(shard, slot)) ||
+    if ((conn->connected_pending && !hail_inbound_connected(shard, slot)) ||
         !hail_deliver_reserve(shard, &delivery, event_data_max(shard, conn, len))) {
         hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
         return false;
@@ -371,7 +265,7 @@ void hail_conn_retry(struct hail_shard *shard, uint32_t slot)
     }
     if (conn->state != HAIL_CONN_OPEN)
         return;
-    if (conn->connected_pending && !tell_connected(shard, slot)) {
+    if (conn->connected_pending && !hail_inbound_connected(shard, slot)) {
         hail_queue_push(&shard->held, slot);
         return;
     }

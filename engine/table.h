@@ -12,7 +12,7 @@
 
 enum {
     HAIL_SLOT_BITS = 24,
-    HAIL_SLOTS_MAX = 1 << 20,
+    HAIL_SLOTS_MAX = 1 << 21,
     HAIL_SHARDS_MAX = 255
 };
 

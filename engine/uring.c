@@ -370,6 +370,8 @@ static void carry_out(struct hail_io *io, const struct hail_task *task)
     case HAIL_TASK_CLOSE:
         push_close(uring, task->slot);
         return;
+    case HAIL_TASK_DATAGRAMS:
+        break;
     }
     HAIL_UNREACHABLE("a task has one of these operations");
 }
@@ -377,7 +379,7 @@ static void carry_out(struct hail_io *io, const struct hail_task *task)
 static void reserve(struct hail_io *io)
 {
     struct uring *uring = uring_of(io);
-    uint32_t slots = io->shard->context->config.conns_max;
+    uint32_t slots = io->shard->context->slots;
 
     // A page first: the buffer ring has to begin on one, and so does the arena.
     uring->recv_ring = hail_arena_take(&io->arena, RECV_BUFFERS, sizeof(struct io_uring_buf));
@@ -400,7 +402,7 @@ static int open_ring(struct hail_io *io, const char **call)
         .bgid = RECV_GROUP,
     };
 
-    for (uint32_t slot = 0; slot < io->shard->context->config.conns_max; slot++)
+    for (uint32_t slot = 0; slot < io->shard->context->slots; slot++)
         uring->sockets[slot].fd = -1;
     uring->ring.ring_fd = -1;
     *call = "io_uring_setup";

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "crypto/secret.h"
+
 void hail_address_set(struct hail_address *address, const struct sockaddr *from)
 {
     memset(address, 0, sizeof *address);
@@ -28,7 +30,7 @@ socklen_t hail_address_len(const struct hail_address *address)
 
 bool hail_address_equal(const struct hail_address *a, const struct hail_address *b)
 {
-    return memcmp(a, b, sizeof *a) == 0;
+    return hail_equal(a, b, sizeof *a);
 }
 
 void hail_address_key(uint8_t key[HAIL_ADDRESS_KEY_LEN], const struct hail_address *address)

@@ -87,9 +87,9 @@ enum hail_verdict hail_datagram_type_of(enum hail_datagram_type *type, const uin
 // hail_noise_first_len returns the length of the first Noise message of a pattern.
 size_t hail_noise_first_len(uint8_t pattern);
 
-// The decoders take one whole datagram of their type. HAIL_ACCEPT, HAIL_DROP_SHORT or
-// HAIL_DROP_MALFORMED; output is written on HAIL_ACCEPT only. Of a hello with another version, only
-// version and token are read.
+// hail_hello_decode and the other decoders take one whole datagram of their type. HAIL_ACCEPT,
+// HAIL_DROP_SHORT or HAIL_DROP_MALFORMED; output is written on HAIL_ACCEPT only. Of a hello with
+// another version, only version and token are read.
 enum hail_verdict hail_hello_decode(struct hail_hello *hello, const uint8_t *datagram, size_t len);
 enum hail_verdict hail_retry_decode(uint8_t token[HAIL_CLIENT_TOKEN_LEN],
                                     uint8_t cookie[HAIL_COOKIE_LEN], const uint8_t *datagram,
@@ -101,8 +101,8 @@ enum hail_verdict hail_finish_decode(struct hail_finish *finish, const uint8_t *
 enum hail_verdict hail_refuse_decode(struct hail_refuse *refuse, const uint8_t *datagram,
                                      size_t len);
 
-// The encoders write a datagram and return its length. hail_finish_encode writes the header alone:
-// what is sealed comes behind it.
+// hail_hello_encode and the other encoders write a datagram and return its length.
+// hail_finish_encode writes the header alone: what is sealed comes behind it.
 size_t hail_hello_encode(uint8_t datagram[HAIL_HELLO_LEN], const struct hail_hello *hello);
 size_t hail_retry_encode(uint8_t datagram[HAIL_RETRY_LEN],
                          const uint8_t token[HAIL_CLIENT_TOKEN_LEN],

@@ -49,7 +49,8 @@ static void init_end(struct world_end *end, const struct hail_config *given, boo
     config.on_event = polls ? NULL : on_event;
     config.on_log = log_line;
     config.user = end;
-    config.conns_max = config.conns_max ? config.conns_max : WORLD_SLOTS;
+    config.conns_max = config.conns_max ? config.conns_max : WORLD_SLOTS / 2;
+    config.handshakes_max = config.handshakes_max ? config.handshakes_max : WORLD_SLOTS / 2;
     ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
     end->context.start_ns = 0;
     hail_shard_reserve(&end->shard, &end->context);
@@ -199,6 +200,8 @@ static bool work(struct world *world, struct world_end *end)
         case HAIL_TASK_CLOSE:
             on_close(world, end, task.slot);
             break;
+        case HAIL_TASK_DATAGRAMS:
+            ck_abort_msg("this world has streams only");
         }
     }
     return worked;

@@ -8,7 +8,7 @@
 #include "tests/vectors.h"
 
 enum {
-    WORLD_SLOTS = 64,
+    WORLD_SLOTS = 128, // half of them for those who have not joined yet
     WORLD_EVENTS = 4096,
     WORLD_PIPE = 1 << 21,
     WORLD_RAW = WORLD_SLOTS, // a peer slot that stands for the test itself

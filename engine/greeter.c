@@ -1,0 +1,283 @@
+// greeter.c: a server and the strangers at its door (WIRE.md, sections 2.1 to 2.5). What costs the
+// least is checked first, and nothing is kept for an address that has proven nothing, unless there
+// is time for it.
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "crypto/secret.h"
+#include "crypto/siphash.h"
+#include "engine/conn.h"
+#include "engine/deliver.h"
+#include "engine/inbound.h"
+#include "engine/native.h"
+#include "engine/shard.h"
+
+static const uint64_t ns_per_s = 1000000000;
+
+static uint32_t *bucket_of(struct hail_native_shard *native, const struct hail_address *from,
+                           const uint8_t token[HAIL_CLIENT_TOKEN_LEN])
+{
+    uint8_t key[HAIL_ADDRESS_KEY_LEN + HAIL_CLIENT_TOKEN_LEN];
+
+    hail_address_key(key, from);
+    memcpy(key + HAIL_ADDRESS_KEY_LEN, token, HAIL_CLIENT_TOKEN_LEN);
+    uint64_t hash = hail_siphash(native->greeted_key, key, sizeof key);
+    return &native->greeted[hash & (native->greeted_count - 1)];
+}
+
+// The handshake that this hello has begun already.
+static uint32_t find_greeted(struct hail_shard *shard, const struct hail_address *from,
+                             const uint8_t token[HAIL_CLIENT_TOKEN_LEN])
+{
+    uint32_t place = *bucket_of(&shard->native, from, token); // a slot, plus 1; 0: none
+
+    while (place != 0) {
+        const struct hail_native *conn = &shard->native.conns[place - 1];
+        if (hail_equal(conn->agreement.token, token, HAIL_CLIENT_TOKEN_LEN) &&
+            hail_address_equal(&conn->from, from))
+            return place - 1;
+        place = conn->lookup_next;
+    }
+    return HAIL_SLOT_NONE;
+}
+
+void hail_greeter_forget(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *conn = &shard->native.conns[slot];
+    uint32_t *place = bucket_of(&shard->native, &conn->from, conn->agreement.token);
+
+    while (*place != 0 && *place != slot + 1)
+        place = &shard->native.conns[*place - 1].lookup_next;
+    if (*place != 0)
+        *place = conn->lookup_next;
+}
+
+static void refuse(struct hail_shard *shard, const struct hail_address *from,
+                   const struct hail_hello *hello, enum hail_refusal reason,
+                   enum hail_verdict verdict)
+{
+    struct hail_refuse refusal = {.reason = (uint8_t)reason, .version = HAIL_WIRE_VERSION};
+    uint8_t datagram[HAIL_REFUSE_LEN];
+
+    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+    memcpy(refusal.token, hello->token, sizeof refusal.token);
+    hail_native_whole(shard, HAIL_SLOT_NONE, from, datagram,
+                      hail_refuse_encode(datagram, &refusal));
+}
+
+// Sends up to three fragments of a welcome, from the one that is wanted.
+static void send_welcome(struct hail_shard *shard, uint32_t slot, uint8_t wanted)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    const struct hail_chain *message = &shard->conns[slot].out;
+    struct hail_welcome welcome = {.conn_id = native->conn_id, .count = native->fragment_count};
+    uint8_t datagram[HAIL_DATAGRAM_MAX];
+
+    memcpy(welcome.token, native->agreement.token, sizeof welcome.token);
+    hail_chain_copy(message, &shard->pool, shard->scratch_out, message->len);
+    for (int i = 0; i < HAIL_FRAGMENTS_PER_REPLY && wanted < native->fragment_count; i++) {
+        size_t at = (size_t)wanted * HAIL_FRAGMENT_LEN;
+        size_t left = message->len - at;
+        welcome.index = wanted++;
+        welcome.fragment = (struct hail_bytes){shard->scratch_out + at,
+                                               left < HAIL_FRAGMENT_LEN ? left : HAIL_FRAGMENT_LEN};
+        hail_native_whole(shard, HAIL_SLOT_NONE, &native->from, datagram,
+                          hail_welcome_encode(datagram, &welcome));
+    }
+}
+
+// Whether the sender has to prove his address first, and then whether he asks too often.
+static enum hail_verdict admit(struct hail_shard *shard, const struct hail_address *from,
+                               const struct hail_hello *hello, bool *retry)
+{
+    const struct hail_native_config *config = &shard->context->config.native;
+    struct hail_native_shard *native = &shard->native;
+    bool proven =
+        hello->has_cookie && hail_cookie_check(hello->cookie, &shard->context->keys.cookies, from,
+                                               hello->token, shard->now_ns);
+
+    if (shard->now_ns - native->load_ns >= ns_per_s) {
+        native->load_ns = shard->now_ns;
+        native->load = 0;
+    }
+    bool loaded = native->load >= config->handshakes_per_s ||
+                  shard->handshake_count >= shard->context->config.handshakes_max / 2;
+    *retry = false;
+    if (proven)
+        return hail_limit_take(&native->proven, from, shard->now_ns) ? HAIL_ACCEPT : HAIL_DROP_RATE;
+    if (config->cookies == HAIL_COOKIE_ALWAYS || (config->cookies != HAIL_COOKIE_NEVER && loaded))
+        *retry = true;
+    else if (!hail_limit_take(&native->unproven, from, shard->now_ns)) {
+        // Somebody may be using this address. Whoever receives at it can say so.
+        *retry = config->cookies != HAIL_COOKIE_NEVER;
+        return *retry ? HAIL_ACCEPT : HAIL_DROP_RATE;
+    }
+    return hello->has_cookie && *retry ? HAIL_DROP_COOKIE : HAIL_ACCEPT;
+}
+
+// Agrees on a key with a client that may have one, and keeps the welcome until his finish is here.
+static void greet(struct hail_shard *shard, const struct hail_address *from,
+                  const struct hail_hello *hello, const struct hail_static_key *key)
+{
+    struct hail_native_shard *native = &shard->native;
+    uint32_t slot = hail_conn_take(shard);
+
+    if (slot == HAIL_SLOT_NONE) {
+        refuse(shard, from, hello, HAIL_REFUSAL_FULL, HAIL_DROP_BUDGET);
+        return;
+    }
+    hail_stat_add(&shard->stats, HAIL_STAT_CONNS_ACCEPTED, 1);
+    hail_table_publish_peer(&shard->table, slot, &from->any, hail_address_len(from));
+    hail_conn_begin(shard, slot, HAIL_CONN_OPEN);
+
+    struct hail_native *conn = &native->conns[slot];
+    size_t len;
+    conn->from = *from;
+    enum hail_verdict verdict =
+        hail_server_welcome(&conn->agreement, shard->scratch_out, &len, hello, key,
+                            &shard->context->keys.terms, &shard->random);
+    if (verdict != HAIL_ACCEPT) {
+        hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+        hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false, NULL);
+        return;
+    }
+    if (!hail_chain_append(&shard->conns[slot].out, &shard->pool, shard->scratch_out, len)) {
+        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+        hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
+        return;
+    }
+    uint32_t *bucket = bucket_of(native, from, hello->token);
+    conn->lookup_next = *bucket;
+    *bucket = slot + 1;
+    conn->fragment_count = (uint8_t)((len + HAIL_FRAGMENT_LEN - 1) / HAIL_FRAGMENT_LEN);
+    send_welcome(shard, slot, hello->wanted);
+}
+
+// What the server is not set up for, in words that the client can report.
+static bool refuse_setup(struct hail_shard *shard, const struct hail_address *from,
+                         const struct hail_hello *hello, const struct hail_static_key **key)
+{
+    const struct hail_keys *keys = &shard->context->keys;
+    bool takes = hello->pattern == keys->pattern ||
+                 (hello->pattern == HAIL_NOISE_NK && keys->pattern == HAIL_NOISE_NX);
+
+    *key = hail_keys_current(keys, hello->pattern, hello->static_id);
+    if (hello->version != HAIL_WIRE_VERSION)
+        refuse(shard, from, hello, HAIL_REFUSAL_VERSION, HAIL_DROP_VERSION);
+    else if (!takes)
+        refuse(shard, from, hello, HAIL_REFUSAL_PATTERN, HAIL_DROP_PATTERN);
+    else if (!hail_equal(hello->policy_hash, keys->policy_hash, sizeof keys->policy_hash))
+        refuse(shard, from, hello, HAIL_REFUSAL_POLICY, HAIL_DROP_POLICY);
+    else if (hello->pattern == HAIL_NOISE_NK && !*key)
+        refuse(shard, from, hello, HAIL_REFUSAL_STATIC, HAIL_DROP_STATIC);
+    else if (shard->stopping)
+        refuse(shard, from, hello, HAIL_REFUSAL_GOING_DOWN, HAIL_DROP_UNEXPECTED);
+    else
+        return false;
+    return true;
+}
+
+void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *from,
+                        const uint8_t *data, size_t len)
+{
+    struct hail_native_shard *native = &shard->native;
+    const struct hail_static_key *key;
+    struct hail_hello hello;
+    bool retry;
+    enum hail_verdict verdict = hail_hello_decode(&hello, data, len);
+
+    if (verdict != HAIL_ACCEPT) {
+        hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+        return;
+    }
+    uint32_t slot = find_greeted(shard, from, hello.token);
+    if (slot != HAIL_SLOT_NONE) {
+        if (hello.wanted < native->conns[slot].fragment_count)
+            send_welcome(shard, slot, hello.wanted);
+        return;
+    }
+    if (refuse_setup(shard, from, &hello, &key))
+        return;
+    verdict = admit(shard, from, &hello, &retry);
+    if (retry) {
+        uint8_t cookie[HAIL_COOKIE_LEN];
+        uint8_t datagram[HAIL_RETRY_LEN];
+        hail_cookie_make(cookie, &shard->context->keys.cookies, from, hello.token, shard->now_ns);
+        hail_stat_add(&shard->stats, HAIL_STAT_RETRIES, 1);
+        hail_native_whole(shard, HAIL_SLOT_NONE, from, datagram,
+                          hail_retry_encode(datagram, hello.token, cookie));
+    }
+    if (verdict == HAIL_ACCEPT && !retry && native->hellos >= HAIL_HELLOS_PER_TURN)
+        verdict = HAIL_DROP_BUDGET; // he will ask again, when those who play have been served
+    if (verdict != HAIL_ACCEPT)
+        hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+    if (verdict != HAIL_ACCEPT || retry)
+        return;
+    native->hellos++;
+    native->load++;
+    greet(shard, from, &hello, key);
+}
+
+// A finish that came before: the answer to it may have been lost.
+static void answer_again(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
+    native->peer.owed |=
+        native->state == HAIL_NATIVE_CONNECTED ? HAIL_OWED_APPROVED : HAIL_OWED_WAIT;
+    hail_native_flush(shard, slot);
+}
+
+void hail_greeter_finish(struct hail_shard *shard, const struct hail_address *from, uint8_t *data,
+                         size_t len)
+{
+    struct hail_finish finish;
+    struct hail_bytes conn_data = {NULL, 0};
+    struct hail_delivery delivery = {NULL};
+    enum hail_verdict verdict = hail_finish_decode(&finish, data, len);
+    uint32_t slot =
+        verdict == HAIL_ACCEPT ? hail_native_find(shard, finish.conn_id) : HAIL_SLOT_NONE;
+    struct hail_native *native = slot != HAIL_SLOT_NONE ? &shard->native.conns[slot] : NULL;
+
+    if (verdict != HAIL_ACCEPT)
+        goto drop;
+    verdict = HAIL_DROP_CONNECTION;
+    if (!native || !hail_equal(native->agreement.token, finish.token, sizeof finish.token) ||
+        !hail_address_equal(&native->from, from))
+        goto drop;
+    if (native->state != HAIL_NATIVE_EXPECT_FINISH) {
+        answer_again(shard, slot);
+        return;
+    }
+    verdict = HAIL_DROP_BUDGET; // he will say it again
+    if (shard->native.finishes >= HAIL_FINISHES_PER_TURN)
+        goto drop;
+    if (!hail_deliver_reserve(shard, &delivery, len)) {
+        hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
+        return;
+    }
+    verdict = hail_server_finish(&native->agreement, &conn_data, data, len,
+                                 shard->context->keys.terms.conn_data_max);
+    if (verdict != HAIL_ACCEPT)
+        goto drop;
+    shard->native.finishes++;
+    hail_chain_consume(&shard->conns[slot].out, &shard->pool, shard->conns[slot].out.len);
+    if (!hail_native_key(shard, slot, shard->context->keys.terms.iterations, from)) {
+        hail_deliver_abandon(&delivery);
+        hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
+        return;
+    }
+    native->state = HAIL_NATIVE_EXPECT_DECISION;
+    shard->conns[slot].heard_ns = shard->now_ns;
+    hail_inbound_request(shard, slot, &delivery, conn_data, HAIL_FLAGS_BOTH);
+    hail_deliver_abandon(&delivery);
+    if (shard->conns[slot].state == HAIL_CONN_OPEN &&
+        native->state == HAIL_NATIVE_EXPECT_DECISION) {
+        native->peer.owed |= HAIL_OWED_WAIT;
+        hail_native_flush(shard, slot);
+    }
+    return;
+drop:
+    hail_deliver_abandon(&delivery);
+    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+}

@@ -1,0 +1,117 @@
+// inbound.c: see inbound.h.
+// SPDX-License-Identifier: MIT
+#include "engine/inbound.h"
+
+#include "engine/conn.h"
+
+static void count_drop(struct hail_shard *shard, enum hail_verdict verdict)
+{
+    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+}
+
+void hail_inbound_request(struct hail_shard *shard, uint32_t slot, struct hail_delivery *delivery,
+                          struct hail_bytes data, uint32_t flags)
+{
+    hail_stat_add(&shard->stats, HAIL_STAT_REQUESTS, 1);
+    if (shard->context->config.approves_all) {
+        hail_conn_approve(shard, slot);
+        return;
+    }
+    struct hail_event event = hail_deliver_event(shard, slot, HAIL_EVENT_REQUEST);
+    event.flags = flags;
+    event.data = data.data;
+    event.len = data.len;
+    shard->conns[slot].announced = true;
+    hail_deliver_commit(shard, delivery, &event);
+}
+
+// Takes the call that `message` answers off the books. False: there is none, or the response is
+// less protected than the call was.
+static bool settle_call(struct hail_shard *shard, uint32_t slot,
+                        const struct hail_message_view *message)
+{
+    struct hail_open_call *calls = hail_conn_calls(shard, slot);
+
+    for (uint32_t i = 0; i < shard->context->config.calls_max; i++) {
+        if (!calls[i].used || calls[i].id != message->call_id)
+            continue;
+        if ((message->flags & calls[i].flags) != calls[i].flags)
+            return false;
+        calls[i].used = false;
+        return true;
+    }
+    return false;
+}
+
+// Whether the application takes the message; if not, it has been counted.
+static bool admit(struct hail_shard *shard, uint32_t slot, const struct hail_message_view *message,
+                  const struct hail_handler **handler)
+{
+    const struct hail_context *context = shard->context;
+    uint16_t index = HAIL_POLICY_NO_HANDLER;
+
+    *handler = NULL;
+    if (message->kind == HAIL_MESSAGE_RESPONSE) {
+        if (settle_call(shard, slot, message))
+            return true;
+        count_drop(shard, HAIL_DROP_CALL);
+        return false;
+    }
+    enum hail_verdict verdict = hail_policy_check(&context->policy, &index, message);
+    if (index != HAIL_POLICY_NO_HANDLER)
+        *handler = &context->handlers[index];
+    if (verdict == HAIL_ACCEPT)
+        return true;
+    count_drop(shard, verdict);
+    if (verdict == HAIL_DROP_FLOOR && index != HAIL_POLICY_NO_HANDLER)
+        atomic_fetch_add_explicit(&shard->handler_drops[index], 1, memory_order_relaxed);
+    return false;
+}
+
+void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
+                          const struct hail_message_view *message, struct hail_delivery *delivery)
+{
+    const struct hail_handler *handler;
+
+    // A frame has room for the longest form of message_max bytes, so other forms can bring more.
+    if (message->body_len > shard->context->config.message_max) {
+        count_drop(shard, HAIL_DROP_TOO_LARGE);
+        return;
+    }
+    if (!admit(shard, slot, message, &handler))
+        return;
+    enum hail_event_type type =
+        message->kind == HAIL_MESSAGE_RESPONSE ? HAIL_EVENT_RESPONSE
+        : message->kind == HAIL_MESSAGE_CALL || message->kind == HAIL_MESSAGE_REQUEST
+            ? HAIL_EVENT_CALL
+            : HAIL_EVENT_MESSAGE;
+    struct hail_event event = hail_deliver_event(shard, slot, type);
+    event.flags = message->flags;
+    event.data = message->body;
+    event.len = message->body_len;
+    event.handler = handler;
+    event.named = message->kind == HAIL_MESSAGE_NAMED;
+    event.wants_response = message->kind == HAIL_MESSAGE_REQUEST;
+    event.behaviour = message->behaviour;
+    event.name_hash = message->name_hash;
+    event.network_id = message->network_id;
+    event.call_id = message->call_id;
+    hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_IN_PLAIN + message->flags, 1);
+    hail_table_count(&shard->table, slot, HAIL_TRAFFIC_MESSAGES_IN, 1);
+    hail_deliver_commit(shard, delivery, &event);
+}
+
+bool hail_inbound_connected(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+    struct hail_delivery delivery;
+
+    if (!hail_deliver_reserve(shard, &delivery, 0))
+        return false;
+    struct hail_event event = hail_deliver_event(shard, slot, HAIL_EVENT_CONNECTED);
+    event.client_id = conn->client_id;
+    conn->connected_pending = false;
+    conn->announced = true;
+    hail_deliver_commit(shard, &delivery, &event);
+    return true;
+}

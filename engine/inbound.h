@@ -1,0 +1,23 @@
+// inbound.h: what peers sent, on its way to the application: whether it takes it, and as which
+// event. The same on every profile. SPDX-License-Identifier: MIT
+#ifndef HAIL_ENGINE_INBOUND_H
+#define HAIL_ENGINE_INBOUND_H
+
+#include "crypto/kdf.h"
+#include "engine/deliver.h"
+
+// hail_inbound_request tells the application, in `delivery`, that a client asks to join; or lets it
+// in at once where the configuration says so.
+void hail_inbound_request(struct hail_shard *shard, uint32_t slot, struct hail_delivery *delivery,
+                          struct hail_bytes data, uint32_t flags);
+
+// hail_inbound_message delivers a message of a joined connection if its name is known and its floor
+// met, or counts why not.
+void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
+                          const struct hail_message_view *message, struct hail_delivery *delivery);
+
+// hail_inbound_connected tells the application that a connection has joined. False: there is no
+// room for the event now.
+HAIL_MUST_USE bool hail_inbound_connected(struct hail_shard *shard, uint32_t slot);
+
+#endif

@@ -1,0 +1,255 @@
+// joiner.c: a client and the server's answers to it (WIRE.md, sections 2.1 to 2.5).
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <string.h>
+
+#include "crypto/secret.h"
+#include "engine/conn.h"
+#include "engine/native.h"
+#include "engine/shard.h"
+
+enum {
+    RETRIES_MAX = 4 // cookies that a client takes in one attempt
+};
+
+static const uint64_t ns_per_ms = 1000000;
+static const uint64_t ns_per_s = 1000000000;
+
+static void count_drop(struct hail_shard *shard, enum hail_verdict verdict)
+{
+    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+}
+
+static void say_hello(struct hail_shard *shard, uint32_t slot)
+{
+    uint8_t datagram[HAIL_HELLO_LEN];
+    const struct hail_hello *hello = &shard->native.clients[slot].handshake.hello;
+
+    hail_native_whole(shard, slot, NULL, datagram, hail_hello_encode(datagram, hello));
+}
+
+void hail_joiner_resend(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    const struct hail_native_client *client = &shard->native.clients[slot];
+
+    if (native->state == HAIL_NATIVE_EXPECT_WELCOME)
+        say_hello(shard, slot);
+    else if (native->state == HAIL_NATIVE_EXPECT_ANSWER)
+        hail_native_whole(shard, slot, NULL, client->finish, client->finish_len);
+    if (native->resend_ms < HAIL_RESEND_MAX_MS)
+        native->resend_ms *= 2;
+    native->resend_ns = shard->now_ns + native->resend_ms * ns_per_ms;
+}
+
+static void begin_resends(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
+    native->resend_ms = HAIL_RESEND_FIRST_MS;
+    native->resend_ns = shard->now_ns + HAIL_RESEND_FIRST_MS * ns_per_ms;
+    hail_conn_arm(shard, slot);
+}
+
+void hail_native_open(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
+    if (!hail_client_init(&shard->native.clients[slot].handshake, &shard->context->keys.client,
+                          &shard->random)) {
+        hail_conn_end(shard, slot, HAIL_CLOSED_CONFIG, false,
+                      "the server's static key in the configuration is no usable key");
+        return;
+    }
+    native->state = HAIL_NATIVE_EXPECT_WELCOME;
+    say_hello(shard, slot);
+    begin_resends(shard, slot);
+}
+
+static enum hail_verdict on_retry(struct hail_shard *shard, uint32_t slot, const uint8_t *data,
+                                  size_t len)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_hello *hello = &shard->native.clients[slot].handshake.hello;
+    uint8_t token[HAIL_CLIENT_TOKEN_LEN];
+    uint8_t cookie[HAIL_COOKIE_LEN];
+    enum hail_verdict verdict = hail_retry_decode(token, cookie, data, len);
+
+    if (verdict != HAIL_ACCEPT)
+        return verdict;
+    if (!hail_equal(token, hello->token, sizeof token))
+        return HAIL_DROP_CONNECTION;
+    if (native->state != HAIL_NATIVE_EXPECT_WELCOME || native->retries == RETRIES_MAX)
+        return HAIL_DROP_UNEXPECTED;
+    native->retries++;
+    hello->has_cookie = true;
+    memcpy(hello->cookie, cookie, sizeof hello->cookie);
+    say_hello(shard, slot);
+    begin_resends(shard, slot);
+    return HAIL_ACCEPT;
+}
+
+const char *hail_native_refusal(uint8_t reason)
+{
+    switch ((enum hail_refusal)reason) {
+    case HAIL_REFUSAL_VERSION:
+        return "the server speaks another version of the protocol: bring both up to date";
+    case HAIL_REFUSAL_PATTERN:
+        return "the server is set up for another key exchange: compare native.exchange at both "
+               "ends";
+    case HAIL_REFUSAL_POLICY:
+        return "the server has other message names or floors: both ends need the same handlers and "
+               "default_floor";
+    case HAIL_REFUSAL_STATIC:
+        return "the server does not have the pinned static key any more: ask for the present one";
+    case HAIL_REFUSAL_FULL:
+        return "the server is full";
+    case HAIL_REFUSAL_GOING_DOWN:
+        return "the server is going down";
+    }
+    return "the server refused for a reason that this version does not know";
+}
+
+static enum hail_verdict on_refuse(struct hail_shard *shard, uint32_t slot, const uint8_t *data,
+                                   size_t len)
+{
+    const struct hail_hello *hello = &shard->native.clients[slot].handshake.hello;
+    struct hail_refuse refuse;
+    enum hail_verdict verdict = hail_refuse_decode(&refuse, data, len);
+
+    if (verdict != HAIL_ACCEPT)
+        return verdict;
+    if (!hail_equal(refuse.token, hello->token, sizeof refuse.token))
+        return HAIL_DROP_CONNECTION;
+    if (shard->native.conns[slot].state != HAIL_NATIVE_EXPECT_WELCOME)
+        return HAIL_DROP_UNEXPECTED;
+    bool unlike = refuse.reason <= HAIL_REFUSAL_STATIC;
+    hail_conn_end(shard, slot, unlike ? HAIL_CLOSED_CONFIG : HAIL_CLOSED_DENIED, false,
+                  hail_native_refusal(refuse.reason));
+    return HAIL_DROP_REFUSED;
+}
+
+static void end_for(struct hail_shard *shard, uint32_t slot, enum hail_verdict verdict,
+                    const struct hail_fault_report *report)
+{
+    char text[HAIL_FAULT_TEXT_MAX + 32]; // and the fault's name
+
+    snprintf(text, sizeof text, "%s: %s", hail_fault_name(report->fault), report->text);
+    if (verdict == HAIL_DROP_CERTIFICATE || verdict == HAIL_DROP_SIGNATURE)
+        hail_conn_end(shard, slot, HAIL_CLOSED_CERTIFICATE, false, text);
+    else if (verdict == HAIL_DROP_TOO_LARGE)
+        hail_conn_end(shard, slot, HAIL_CLOSED_CONFIG, false,
+                      "the server wants more iterations than native.iterations_max allows");
+    else
+        hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false, "the server's welcome is damaged");
+}
+
+// The whole welcome is here: whom do we talk to, and with which key?
+static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native_client *client = &shard->native.clients[slot];
+    struct hail_shard_target *target = &shard->targets[slot];
+    struct hail_chain *in = &shard->conns[slot].in;
+    struct hail_fault_report report = {0};
+    struct hail_welcome_terms terms;
+    struct hail_address address;
+    int64_t unix_s =
+        (shard->context->start_unix_ns + (int64_t)(shard->now_ns - shard->context->start_ns)) /
+        (int64_t)ns_per_s;
+    size_t len = in->len;
+
+    hail_chain_copy(in, &shard->pool, shard->scratch_in, len);
+    hail_chain_consume(in, &shard->pool, len);
+    native->fragments = 0;
+    client->handshake.hello.wanted = 0;
+    enum hail_verdict verdict = hail_client_welcome(
+        &client->handshake, &native->agreement, &terms, &report, &shard->context->keys.client,
+        target->addresses.host, unix_s, shard->scratch_in, len, shard->scratch_out);
+    if (verdict == HAIL_DROP_FORGED || verdict == HAIL_DROP_SHORT)
+        return verdict; // not from whom we asked, perhaps: ask again
+    if (verdict != HAIL_ACCEPT) {
+        end_for(shard, slot, verdict, &report);
+        return verdict;
+    }
+    struct hail_bytes data = {target->conn_data, target->conn_data_len};
+    if (data.len > terms.conn_data_max) {
+        hail_conn_end(shard, slot, HAIL_CLOSED_CONFIG, false,
+                      "the connection data are longer than the server takes");
+        return HAIL_DROP_TOO_LARGE;
+    }
+    native->idle_timeout_ms = terms.idle_timeout_ms;
+    hail_address_set(&address, (const struct sockaddr *)&target->addresses.list[target->tried]);
+    client->finish_len =
+        (uint16_t)hail_client_finish(&native->agreement, client->finish, native->conn_id, data);
+    if (client->finish_len == 0 || !hail_native_key(shard, slot, terms.iterations, &address)) {
+        hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
+        return HAIL_ACCEPT;
+    }
+    hail_client_cleanup(&client->handshake);
+    native->state = HAIL_NATIVE_EXPECT_ANSWER;
+    hail_native_whole(shard, slot, NULL, client->finish, client->finish_len);
+    begin_resends(shard, slot);
+    return HAIL_ACCEPT;
+}
+
+static enum hail_verdict on_welcome(struct hail_shard *shard, uint32_t slot, const uint8_t *data,
+                                    size_t len)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_hello *hello = &shard->native.clients[slot].handshake.hello;
+    struct hail_welcome welcome;
+    enum hail_verdict verdict = hail_welcome_decode(&welcome, data, len);
+
+    if (verdict != HAIL_ACCEPT)
+        return verdict;
+    if (!hail_equal(welcome.token, hello->token, sizeof welcome.token))
+        return HAIL_DROP_CONNECTION;
+    // Fragments are taken in order; one that comes too early will be asked for again.
+    if (native->state != HAIL_NATIVE_EXPECT_WELCOME || welcome.index != native->fragments)
+        return HAIL_DROP_UNEXPECTED;
+    if (native->fragments > 0 &&
+        (welcome.conn_id != native->conn_id || welcome.count != native->fragment_count))
+        return HAIL_DROP_MALFORMED;
+    if (!hail_chain_append(&shard->conns[slot].in, &shard->pool, welcome.fragment.data,
+                           welcome.fragment.len)) {
+        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+        hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
+        return HAIL_ACCEPT;
+    }
+    native->conn_id = welcome.conn_id;
+    native->fragment_count = welcome.count;
+    native->fragments++;
+    hello->wanted = native->fragments;
+    if (native->fragments == native->fragment_count)
+        return finish(shard, slot);
+    if (native->fragments % HAIL_FRAGMENTS_PER_REPLY == 0) { // all that one hello brings
+        say_hello(shard, slot);
+        begin_resends(shard, slot);
+    }
+    return HAIL_ACCEPT;
+}
+
+void hail_joiner_input(struct hail_shard *shard, uint32_t slot, enum hail_datagram_type type,
+                       const uint8_t *data, size_t len)
+{
+    enum hail_verdict verdict = HAIL_DROP_UNEXPECTED;
+
+    switch (type) {
+    case HAIL_DATAGRAM_RETRY:
+        verdict = on_retry(shard, slot, data, len);
+        break;
+    case HAIL_DATAGRAM_WELCOME:
+        verdict = on_welcome(shard, slot, data, len);
+        break;
+    case HAIL_DATAGRAM_REFUSE:
+        verdict = on_refuse(shard, slot, data, len);
+        break;
+    case HAIL_DATAGRAM_HELLO:
+    case HAIL_DATAGRAM_FINISH:
+    case HAIL_DATAGRAM_PACKET:
+        break;
+    }
+    if (verdict != HAIL_ACCEPT)
+        count_drop(shard, verdict);
+}

@@ -1,0 +1,148 @@
+// native.h: the hail profile inside a shard: strangers, handshakes, packets, paths. Sans-IO, as all
+// of the shard. What travels is proto/WIRE.md's affair; what a connection is, conn.h's.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_ENGINE_NATIVE_H
+#define HAIL_ENGINE_NATIVE_H
+
+#include "engine/hail.h"
+#include "engine/outbox.h"
+#include "proto/handshake.h"
+#include "proto/limit.h"
+#include "proto/peer.h"
+
+enum {
+    HAIL_RESEND_FIRST_MS = 250,
+    HAIL_RESEND_MAX_MS = 2000,
+    HAIL_HELLOS_PER_TURN = 32,   // key exchanges before those who play are served
+    HAIL_FINISHES_PER_TURN = 32, // and stretchings
+    HAIL_PING_PART = 3           // of the idle timeout: silence before a client pings
+};
+
+// Each state is named for what it waits for.
+enum hail_native_state {
+    HAIL_NATIVE_EXPECT_FINISH,   // server
+    HAIL_NATIVE_EXPECT_DECISION, // server: of the application
+    HAIL_NATIVE_EXPECT_WELCOME,  // client
+    HAIL_NATIVE_EXPECT_ANSWER,   // client: approved or close; wait means that it may take long
+    HAIL_NATIVE_CONNECTED
+};
+
+// What a connection has on this profile beside what every connection has.
+struct hail_native {
+    enum hail_native_state state;
+    bool keyed;             // `peer` is there
+    bool heard;             // client: of the server, since the finish
+    uint8_t fragment_count; // of the welcome
+    uint8_t fragments;      // client: that have come, in order
+    uint8_t retries;        // client: cookies it has been given
+    uint32_t conn_id;
+    uint32_t lookup_next; // server: the next slot in its bucket of shard->greeted
+    uint32_t out_first;   // of its datagrams in the outbox
+    uint32_t out_last;
+    uint32_t idle_timeout_ms;
+    uint32_t resend_ms;
+    uint64_t resend_ns;       // client, in the handshake: when to say it again
+    struct hail_address from; // server: where the hello came from
+    struct hail_agreement agreement;
+    struct hail_peer peer;
+};
+
+// A client's handshake and what it asks with.
+struct hail_native_client {
+    struct hail_client_handshake handshake;
+    uint16_t finish_len;
+    uint8_t finish[HAIL_DATAGRAM_MAX];
+};
+
+// What a shard has on this profile.
+struct hail_native_shard {
+    struct hail_native *conns;          // one for each slot
+    struct hail_native_client *clients; // client: one for each slot
+    uint32_t *greeted;                  // server: handshakes by token and address, heads of lists
+    uint32_t greeted_count;             // a power of two
+    uint64_t greeted_key[2];
+    uint8_t slot_bits; // of a connection id
+    uint32_t hellos;   // in this turn
+    uint32_t finishes;
+    uint32_t load;              // handshakes begun in this second
+    uint64_t load_ns;           // when it began
+    struct hail_limit unproven; // by source, of hellos without a cookie
+    struct hail_limit proven;
+};
+
+struct hail_context;
+struct hail_shard;
+struct hail_task;
+
+// hail_native_reserve takes or adds up the memory; called twice, as hail_shard_reserve.
+void hail_native_reserve(struct hail_shard *shard, const struct hail_context *context);
+
+void hail_native_init(struct hail_shard *shard);
+
+// hail_native_begin prepares the slot of a connection that is to be.
+void hail_native_begin(struct hail_shard *shard, uint32_t slot);
+
+// hail_native_open has a client say hello: its socket is there.
+void hail_native_open(struct hail_shard *shard, uint32_t slot);
+
+// hail_native_datagram takes in a datagram of a connection or of a stranger.
+void hail_native_datagram(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+                          uint8_t *data, size_t len);
+
+// hail_native_approve tells a client that it is in.
+void hail_native_approve(struct hail_shard *shard, uint32_t slot);
+
+// hail_native_send puts an application message into the connection's packet.
+//
+// Returns  HAIL_OK; HAIL_EINVAL: longer than a packet; HAIL_EFULL: no room in this turn's outbox.
+HAIL_MUST_USE enum hail_status hail_native_send(struct hail_shard *shard, uint32_t slot,
+                                                const struct hail_message_view *view);
+
+// hail_native_end says goodbye, if there is a key to say it with, and lets go of everything.
+void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
+                     const char *text);
+
+// hail_native_due does what the connection's timer is for; hail_native_next_ns says when that is.
+void hail_native_due(struct hail_shard *shard, uint32_t slot);
+uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot);
+
+// hail_native_task gives the next datagrams to send; false: there are none.
+HAIL_MUST_USE bool hail_native_task(struct hail_shard *shard, struct hail_task *task);
+
+// hail_native_refusal returns a sentence for the reason of a server's refusal.
+const char *hail_native_refusal(uint8_t reason);
+
+// ---- Between the parts of this profile
+
+// hail_greeter_hello and hail_greeter_finish are a server's side of a handshake.
+void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *from,
+                        const uint8_t *data, size_t len);
+void hail_greeter_finish(struct hail_shard *shard, const struct hail_address *from, uint8_t *data,
+                         size_t len);
+
+// hail_greeter_forget takes a connection off the list of handshakes under way.
+void hail_greeter_forget(struct hail_shard *shard, uint32_t slot);
+
+// hail_joiner_input is a client's side of it: any handshake datagram.
+void hail_joiner_input(struct hail_shard *shard, uint32_t slot, enum hail_datagram_type type,
+                       const uint8_t *data, size_t len);
+
+// hail_joiner_resend says the hello or finish again.
+void hail_joiner_resend(struct hail_shard *shard, uint32_t slot);
+
+// hail_native_find returns the slot that a connection id names; HAIL_SLOT_NONE: none of ours.
+uint32_t hail_native_find(const struct hail_shard *shard, uint32_t conn_id);
+
+// hail_native_whole adds a datagram that is whole to the outbox; dropped and counted when it is
+// full. slot HAIL_SLOT_NONE: to `to`.
+void hail_native_whole(struct hail_shard *shard, uint32_t slot, const struct hail_address *to,
+                       const uint8_t *data, size_t len);
+
+// hail_native_flush turns what the peer is owed into packets.
+void hail_native_flush(struct hail_shard *shard, uint32_t slot);
+
+// hail_native_key makes the connection's keys from what was agreed on. False: no memory.
+HAIL_MUST_USE bool hail_native_key(struct hail_shard *shard, uint32_t slot, uint32_t iterations,
+                                   const struct hail_address *address);
+
+#endif

@@ -1,0 +1,45 @@
+// outbox.c: see outbox.h.
+// SPDX-License-Identifier: MIT
+#include "engine/outbox.h"
+
+_Static_assert((int)HAIL_OUTBOX_ROOM >= (int)HAIL_DATAGRAM_MAX, "every datagram has room");
+
+void hail_outbox_init(struct hail_outbox *outbox, struct hail_arena *arena)
+{
+    outbox->list = hail_arena_take(arena, HAIL_OUTBOX_MAX, sizeof(struct hail_outgoing));
+    outbox->bytes = hail_arena_take(arena, HAIL_OUTBOX_MAX, HAIL_OUTBOX_ROOM);
+    outbox->count = 0;
+    outbox->read = 0;
+}
+
+uint32_t hail_outbox_add(struct hail_outbox *outbox, uint32_t slot, uint8_t protection)
+{
+    if (outbox->count == HAIL_OUTBOX_MAX)
+        return HAIL_OUTGOING_NONE;
+    struct hail_outgoing *outgoing = &outbox->list[outbox->count];
+    outgoing->slot = slot;
+    outgoing->next = HAIL_OUTGOING_NONE;
+    outgoing->len = 0;
+    outgoing->last = 0;
+    outgoing->protection = protection;
+    outgoing->elsewhere = false;
+    outgoing->given = false;
+    return outbox->count++;
+}
+
+uint8_t *hail_outbox_bytes(const struct hail_outbox *outbox, uint32_t index)
+{
+    return outbox->bytes + (size_t)index * HAIL_OUTBOX_ROOM;
+}
+
+uint32_t hail_outbox_next(struct hail_outbox *outbox)
+{
+    while (outbox->read < outbox->count) {
+        if (!outbox->list[outbox->read].given)
+            return outbox->read;
+        outbox->read++;
+    }
+    outbox->read = 0;
+    outbox->count = 0;
+    return HAIL_OUTGOING_NONE;
+}

@@ -1,0 +1,51 @@
+// outbox.h: the datagrams of one turn: packets being filled, connection by connection, and
+// handshake datagrams, until the backend takes them. Messages of one connection and one protection
+// that are sent in the same turn share a packet; packets of one connection share a send.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_ENGINE_OUTBOX_H
+#define HAIL_ENGINE_OUTBOX_H
+
+#include "engine/arena.h"
+#include "proto/address.h"
+#include "proto/packet.h"
+
+enum {
+    HAIL_OUTBOX_MAX = 4096, // datagrams
+    HAIL_OUTBOX_ROOM = 1280 // bytes for each: whole cache lines
+};
+
+#define HAIL_OUTGOING_NONE UINT32_MAX
+
+// One datagram.
+struct hail_outgoing {
+    uint32_t slot;      // its connection; HAIL_SLOT_NONE: a stranger
+    uint32_t next;      // of the same connection; HAIL_OUTGOING_NONE: the last
+    uint16_t len;       // of its frames so far; once it is whole, of the datagram
+    uint16_t last;      // where its last frame begins
+    uint8_t protection; // enum hail_protection; 0: whole as it is
+    bool elsewhere;     // to `to`, and not to the connection's address
+    bool given;         // to the backend
+    struct hail_address to;
+};
+
+struct hail_outbox {
+    struct hail_outgoing *list;
+    uint8_t *bytes; // HAIL_OUTBOX_ROOM for each
+    uint32_t count;
+    uint32_t read; // the first that may not have been given
+};
+
+// hail_outbox_init takes the outbox's memory from `arena`.
+void hail_outbox_init(struct hail_outbox *outbox, struct hail_arena *arena);
+
+// hail_outbox_add begins a datagram and returns its index; HAIL_OUTGOING_NONE: the outbox is full.
+uint32_t hail_outbox_add(struct hail_outbox *outbox, uint32_t slot, uint8_t protection);
+
+// hail_outbox_bytes returns where a datagram lies.
+uint8_t *hail_outbox_bytes(const struct hail_outbox *outbox, uint32_t index);
+
+// hail_outbox_next returns the next datagram to give to the backend; HAIL_OUTGOING_NONE: there is
+// none, and what was given is overwritten by what is added from here on.
+uint32_t hail_outbox_next(struct hail_outbox *outbox);
+
+#endif

@@ -1,0 +1,130 @@
+// handshake.h: agreeing on a stretched key (WIRE.md, sections 2.1 to 2.6), both ends. Sans-IO: what
+// comes in and goes out are the contents of handshake datagrams; when to send them again is the
+// caller's affair.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_PROTO_HANDSHAKE_H
+#define HAIL_PROTO_HANDSHAKE_H
+
+#include "proto/datagram.h"
+#include "proto/keycert.h"
+#include "proto/noise.h"
+
+enum {
+    HAIL_ITERATIONS_MAX = 100000,
+    HAIL_WELCOME_FIXED_LEN = 10, // of the welcome's payload, before the key certificate
+    // e, s and its tag, the payload and its tag
+    HAIL_WELCOME_MAX = 32 + 48 + HAIL_WELCOME_FIXED_LEN + HAIL_KEYCERT_MAX + 16
+};
+_Static_assert(HAIL_WELCOME_MAX <= HAIL_FRAGMENTS_MAX * HAIL_FRAGMENT_LEN,
+               "every key certificate can be sent");
+
+// A server's static key and, if it signs, what vouches for it. Secret; hail_static_key_cleanup.
+struct hail_static_key {
+    struct hail_x25519_pair pair;
+    uint8_t id[HAIL_STATIC_ID_LEN];
+    size_t keycert_len; // 0: none
+    uint8_t keycert[HAIL_KEYCERT_MAX];
+};
+
+// hail_static_key_init takes over `pair` and computes its id; there is no key certificate yet.
+void hail_static_key_init(struct hail_static_key *key, const struct hail_x25519_pair *pair);
+void hail_static_key_cleanup(struct hail_static_key *key);
+
+// What the server tells in its welcome.
+struct hail_welcome_terms {
+    uint32_t iterations;      // 1 to HAIL_ITERATIONS_MAX
+    uint32_t idle_timeout_ms; // 0: never
+    uint16_t conn_data_max;
+};
+
+// What is left of a handshake once Noise is through. Secret: hail_agreement_cleanup.
+struct hail_agreement {
+    uint8_t token[HAIL_CLIENT_TOKEN_LEN];
+    uint8_t ck[HAIL_NOISE_HASH_LEN];
+    uint8_t h[HAIL_NOISE_HASH_LEN];
+    uint8_t finish_key[HAIL_AEAD_KEY_LEN];
+};
+void hail_agreement_cleanup(struct hail_agreement *agreement);
+
+// hail_agreement_stretch computes the stretched key (WIRE.md, section 2.6).
+// Cost     The iterations: 0.1 ms for 1000.
+HAIL_MUST_USE bool hail_agreement_stretch(const struct hail_agreement *agreement,
+                                          uint8_t stretched[HAIL_STRETCHED_LEN],
+                                          uint32_t iterations);
+
+// ---- Server
+
+// hail_server_welcome answers a hello of this version, with a pattern and policy that the server
+// takes: it writes the second Noise message, to be sent in fragments.
+//
+// key      NX and NK; NN: NULL.
+//
+// Returns  HAIL_ACCEPT, HAIL_DROP_POINT (a key of low order) or HAIL_DROP_FORGED (NK: made for
+//          another static key).
+// Cost     A fresh key pair and one or two X25519.
+enum hail_verdict hail_server_welcome(struct hail_agreement *agreement,
+                                      uint8_t message[HAIL_WELCOME_MAX], size_t *message_len,
+                                      const struct hail_hello *hello,
+                                      const struct hail_static_key *key,
+                                      const struct hail_welcome_terms *terms,
+                                      struct hail_random *random);
+
+// hail_server_finish opens a finish in place. HAIL_ACCEPT, and `data` views the connection data; or
+// HAIL_DROP_FORGED or HAIL_DROP_TOO_LARGE.
+enum hail_verdict hail_server_finish(const struct hail_agreement *agreement,
+                                     struct hail_bytes *data, uint8_t *datagram, size_t len,
+                                     size_t conn_data_max);
+
+// ---- Client
+
+// Decides instead of hail_keycert_check's second half, the chain and the names: window and
+// signature have been checked when it is asked. Returns true to go on. `report` says why not.
+struct hail_keycert_verifier {
+    bool (*check)(void *user, const struct hail_keycert *keycert,
+                  const struct hail_certificate *leaf, const char *host, int64_t unix_s,
+                  struct hail_fault_report *report);
+    void *user;
+};
+
+struct hail_client_setup {
+    enum hail_noise_pattern pattern;
+    uint8_t policy_hash[HAIL_POLICY_HASH_LEN];
+    uint32_t iterations_max;
+    const uint8_t *server_key;             // NK: the server's static public key; else NULL
+    struct hail_keycert_verifier verifier; // NX
+};
+
+// A client's handshake from its hello to its finish. Secret: hail_client_cleanup.
+struct hail_client_handshake {
+    struct hail_hello hello;
+    struct hail_noise noise;
+};
+
+// hail_client_init begins: draws token and key, and writes the first Noise message.
+//
+// Returns  false when the server's key is of low order.
+HAIL_MUST_USE bool hail_client_init(struct hail_client_handshake *client,
+                                    const struct hail_client_setup *setup,
+                                    struct hail_random *random);
+void hail_client_cleanup(struct hail_client_handshake *client);
+
+// hail_client_welcome takes the whole second Noise message.
+//
+// payload  Scratch of at least message_len bytes.
+//
+// Returns  HAIL_ACCEPT, and `agreement` and `terms` are set; HAIL_DROP_FORGED; HAIL_DROP_MALFORMED;
+//          HAIL_DROP_TOO_LARGE (more iterations than the client likes); or HAIL_DROP_CERTIFICATE or
+//          HAIL_DROP_SIGNATURE, with a report. But for HAIL_ACCEPT nothing changes.
+enum hail_verdict
+hail_client_welcome(struct hail_client_handshake *client, struct hail_agreement *agreement,
+                    struct hail_welcome_terms *terms, struct hail_fault_report *report,
+                    const struct hail_client_setup *setup, const char *host, int64_t unix_s,
+                    const uint8_t *message, size_t message_len, uint8_t *payload);
+
+// hail_client_finish writes the finish datagram: at most HAIL_FINISH_DATA_MAX bytes of data.
+// Returns its length; 0: no memory.
+size_t hail_client_finish(const struct hail_agreement *agreement,
+                          uint8_t datagram[HAIL_DATAGRAM_MAX], uint32_t conn_id,
+                          struct hail_bytes data);
+
+#endif

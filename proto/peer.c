@@ -1,0 +1,309 @@
+// peer.c: see peer.h.
+// SPDX-License-Identifier: MIT
+#include "proto/peer.h"
+
+#include <string.h>
+
+#include "crypto/secret.h"
+
+static const uint64_t ns_per_ms = 1000000;
+
+// Bits of `owed` that may share one packet to the peer's own address.
+static const uint8_t to_address =
+    HAIL_OWED_PING | HAIL_OWED_PONG | HAIL_OWED_WAIT | HAIL_OWED_APPROVED | HAIL_OWED_UPDATE;
+
+static enum hail_direction outwards(const struct hail_peer *peer)
+{
+    return peer->is_server ? HAIL_TO_CLIENT : HAIL_TO_SERVER;
+}
+
+static enum hail_direction inwards(const struct hail_peer *peer)
+{
+    return peer->is_server ? HAIL_TO_SERVER : HAIL_TO_CLIENT;
+}
+
+bool hail_peer_init(struct hail_peer *peer, bool is_server, uint32_t conn_id,
+                    const uint8_t stretched[HAIL_STRETCHED_LEN], const struct hail_address *address,
+                    uint32_t ping_ms, uint64_t now_ns)
+{
+    memset(peer, 0, sizeof *peer);
+    peer->is_server = is_server;
+    peer->conn_id = conn_id;
+    peer->ping_ms = ping_ms;
+    peer->address = *address;
+    peer->sent_ns = now_ns;
+    peer->epoch_since_ns = now_ns;
+    memcpy(peer->stretched, stretched, sizeof peer->stretched);
+    if (hail_traffic_derive(&peer->send, stretched, outwards(peer), 0) &&
+        hail_traffic_derive(&peer->receive, stretched, inwards(peer), 0))
+        return true;
+    hail_peer_cleanup(peer);
+    return false;
+}
+
+void hail_peer_cleanup(struct hail_peer *peer)
+{
+    hail_traffic_cleanup(&peer->send);
+    hail_traffic_cleanup(&peer->receive);
+    hail_wipe(peer, sizeof *peer);
+}
+
+// The epoch with these low bits, from one behind ours to two ahead. False: there is none that may
+// be taken any more.
+static bool epoch_meant(const struct hail_peer *peer, uint8_t low, uint64_t now_ns, uint32_t *epoch)
+{
+    uint32_t own = peer->receive.epoch;
+    uint32_t ahead = (low - own) & 3;
+
+    if (ahead < 3) {
+        *epoch = own + ahead;
+        return true;
+    }
+    if (!peer->keeps_before || now_ns >= peer->before_until_ns)
+        return false;
+    *epoch = own - 1;
+    return true;
+}
+
+// Opens a packet of another epoch than ours; a newer one that proves right becomes ours.
+static enum hail_verdict open_other_epoch(struct hail_peer *peer, uint32_t epoch, uint8_t *datagram,
+                                          size_t len, size_t *frames_len,
+                                          const struct hail_packet_header *header, uint64_t number,
+                                          uint64_t now_ns)
+{
+    struct hail_traffic_keys keys;
+
+    if (!hail_traffic_derive(&keys, peer->stretched, inwards(peer), epoch))
+        return HAIL_DROP_EPOCH;
+    enum hail_verdict verdict =
+        hail_packet_open(datagram, len, frames_len, inwards(peer), header, number, &keys);
+    if (verdict == HAIL_ACCEPT && epoch > peer->receive.epoch) {
+        peer->receive = keys;
+        peer->keeps_before = true;
+        peer->before_until_ns = now_ns + HAIL_EPOCH_KEPT_MS * ns_per_ms;
+    }
+    hail_traffic_cleanup(&keys);
+    return verdict;
+}
+
+// A protected packet that is the newest so far came from another address than the peer's.
+static void note_address(struct hail_peer *peer, const struct hail_address *from,
+                         struct hail_random *random, uint64_t now_ns)
+{
+    if (hail_address_equal(from, &peer->address))
+        return;
+    if (peer->has_candidate && hail_address_equal(from, &peer->candidate))
+        return;
+    peer->has_candidate = true;
+    peer->candidate = *from;
+    peer->challenges = 0;
+    hail_random_bytes(random, peer->challenge, sizeof peer->challenge);
+    peer->owed |= HAIL_OWED_CHALLENGE;
+    peer->challenge_ns = now_ns;
+}
+
+enum hail_verdict hail_peer_open(struct hail_peer *peer, struct hail_opened *opened,
+                                 uint8_t *datagram, size_t len, const struct hail_address *from,
+                                 struct hail_random *random, uint64_t now_ns)
+{
+    struct hail_packet_header header;
+    enum hail_direction direction = inwards(peer);
+    enum hail_verdict verdict = hail_packet_decode(&header, direction, datagram, len);
+    uint32_t epoch = peer->receive.epoch;
+    size_t frames_len = 0;
+
+    if (verdict != HAIL_ACCEPT)
+        return verdict;
+    bool is_plain = header.protection == HAIL_PROTECTION_PLAIN;
+    struct hail_replay *seen = is_plain ? &peer->plain_seen : &peer->protected_seen;
+    uint64_t number = hail_replay_expand(seen, header.low24);
+    if (!hail_replay_fresh(seen, number))
+        return HAIL_DROP_REPLAY;
+    if (!is_plain && !epoch_meant(peer, header.epoch_low, now_ns, &epoch))
+        return HAIL_DROP_EPOCH;
+
+    verdict = epoch == peer->receive.epoch ? hail_packet_open(datagram, len, &frames_len, direction,
+                                                              &header, number, &peer->receive)
+                                           : open_other_epoch(peer, epoch, datagram, len,
+                                                              &frames_len, &header, number, now_ns);
+    if (verdict != HAIL_ACCEPT)
+        return verdict;
+    hail_replay_mark(seen, number);
+    if (!is_plain && peer->is_server && number + 1 == seen->next)
+        note_address(peer, from, random, now_ns);
+    opened->flags = is_plain                                             ? 0
+                    : header.protection == HAIL_PROTECTION_AUTHENTICATED ? HAIL_FLAG_AUTHENTICATED
+                                                                         : HAIL_FLAGS_BOTH;
+    opened->frames = datagram + hail_packet_frames_at(direction, header.protection);
+    opened->frames_len = frames_len;
+    return HAIL_ACCEPT;
+}
+
+static void on_path_response(struct hail_peer *peer, const struct hail_native_frame *frame,
+                             const struct hail_address *from)
+{
+    if (!peer->has_candidate || !hail_address_equal(from, &peer->candidate) ||
+        !hail_equal(frame->echo, peer->challenge, sizeof peer->challenge))
+        return;
+    peer->address = peer->candidate;
+    peer->has_candidate = false;
+    peer->owed &= (uint8_t)~HAIL_OWED_CHALLENGE;
+}
+
+void hail_peer_control(struct hail_peer *peer, const struct hail_native_frame *frame,
+                       const struct hail_address *from)
+{
+    switch (frame->type) {
+    case HAIL_FRAME_PING:
+        memcpy(peer->pong, frame->echo, sizeof peer->pong);
+        peer->owed |= HAIL_OWED_PONG;
+        return;
+    case HAIL_FRAME_PATH_CHALLENGE:
+        memcpy(peer->response, frame->echo, sizeof peer->response);
+        peer->response_to = *from;
+        peer->owed |= HAIL_OWED_RESPONSE;
+        return;
+    case HAIL_FRAME_PATH_RESPONSE:
+        on_path_response(peer, frame, from);
+        return;
+    case HAIL_FRAME_UPDATE:
+        peer->update_pending = true;
+        return;
+    case HAIL_FRAME_PADDING:
+    case HAIL_FRAME_PONG:
+    case HAIL_FRAME_CLOSE:
+    case HAIL_FRAME_APPROVED:
+    case HAIL_FRAME_WAIT:
+    case HAIL_FRAME_MESSAGE:
+    case HAIL_FRAME_NAMED:
+    case HAIL_FRAME_CALL:
+    case HAIL_FRAME_REQUEST:
+    case HAIL_FRAME_RESPONSE:
+        return;
+    }
+}
+
+size_t hail_peer_overhead(const struct hail_peer *peer, enum hail_protection protection)
+{
+    return hail_packet_overhead(outwards(peer), protection);
+}
+
+// Whether the next protected packet begins a new epoch.
+static bool wants_epoch(const struct hail_peer *peer, uint64_t now_ns)
+{
+    uint64_t age_ns = now_ns - peer->epoch_since_ns;
+
+    if (peer->epoch_packets < HAIL_EPOCH_PACKETS_MIN && age_ns < HAIL_EPOCH_MIN_MS * ns_per_ms)
+        return false;
+    return peer->update_pending || peer->epoch_packets >= HAIL_EPOCH_PACKETS_MAX ||
+           peer->epoch_bytes >= UINT64_C(1) << 36 || age_ns >= HAIL_EPOCH_MAX_MS * ns_per_ms;
+}
+
+static bool begin_epoch(struct hail_peer *peer, uint64_t now_ns)
+{
+    struct hail_traffic_keys next;
+
+    if (!hail_traffic_derive(&next, peer->stretched, outwards(peer), peer->send.epoch + 1))
+        return false;
+    peer->send = next;
+    hail_traffic_cleanup(&next);
+    peer->update_pending = false;
+    peer->epoch_since_ns = now_ns;
+    peer->epoch_packets = 0;
+    peer->epoch_bytes = 0;
+    return true;
+}
+
+size_t hail_peer_seal(struct hail_peer *peer, uint8_t *datagram, size_t frames_len,
+                      enum hail_protection protection, uint64_t now_ns)
+{
+    if (peer->next_number == UINT64_MAX)
+        return 0;
+    if (wants_epoch(peer, now_ns) && !begin_epoch(peer, now_ns))
+        return 0;
+    if (protection != HAIL_PROTECTION_PLAIN) {
+        peer->epoch_packets++;
+        peer->epoch_bytes += frames_len;
+    }
+    peer->sent_ns = now_ns;
+    return hail_packet_seal(datagram, frames_len, outwards(peer), protection, peer->conn_id,
+                            peer->next_number++, &peer->send);
+}
+
+uint8_t hail_peer_owes(struct hail_peer *peer, struct hail_address *to)
+{
+    uint8_t now = peer->owed & to_address;
+
+    *to = peer->address;
+    if (now == 0 && (peer->owed & HAIL_OWED_RESPONSE)) {
+        now = HAIL_OWED_RESPONSE;
+        *to = peer->response_to;
+    } else if (now == 0 && (peer->owed & HAIL_OWED_CHALLENGE)) {
+        now = HAIL_OWED_CHALLENGE;
+        *to = peer->candidate;
+    }
+    peer->owed &= (uint8_t)~now;
+    return now;
+}
+
+void hail_peer_frame(const struct hail_peer *peer, enum hail_owed owed,
+                     struct hail_native_frame *frame)
+{
+    memset(frame, 0, sizeof *frame);
+    switch (owed) {
+    case HAIL_OWED_PING:
+        frame->type = HAIL_FRAME_PING;
+        return;
+    case HAIL_OWED_PONG:
+        frame->type = HAIL_FRAME_PONG;
+        memcpy(frame->echo, peer->pong, sizeof frame->echo);
+        return;
+    case HAIL_OWED_RESPONSE:
+        frame->type = HAIL_FRAME_PATH_RESPONSE;
+        memcpy(frame->echo, peer->response, sizeof frame->echo);
+        return;
+    case HAIL_OWED_CHALLENGE:
+        frame->type = HAIL_FRAME_PATH_CHALLENGE;
+        memcpy(frame->echo, peer->challenge, sizeof frame->echo);
+        return;
+    case HAIL_OWED_WAIT:
+        frame->type = HAIL_FRAME_WAIT;
+        return;
+    case HAIL_OWED_APPROVED:
+        frame->type = HAIL_FRAME_APPROVED;
+        frame->client_id = peer->client_id;
+        return;
+    case HAIL_OWED_UPDATE:
+        frame->type = HAIL_FRAME_UPDATE;
+        return;
+    }
+    HAIL_UNREACHABLE("one bit of what is owed, and each has its frame");
+}
+
+void hail_peer_update(struct hail_peer *peer)
+{
+    peer->update_pending = true;
+    peer->owed |= HAIL_OWED_UPDATE;
+}
+
+void hail_peer_tick(struct hail_peer *peer, uint64_t now_ns)
+{
+    if (peer->ping_ms > 0 && now_ns >= peer->sent_ns + peer->ping_ms * ns_per_ms)
+        peer->owed |= HAIL_OWED_PING;
+    if (!peer->has_candidate || now_ns < peer->challenge_ns)
+        return;
+    if (peer->challenges == HAIL_CHALLENGES_MAX) {
+        peer->has_candidate = false;
+        return;
+    }
+    peer->challenges++;
+    peer->owed |= HAIL_OWED_CHALLENGE;
+    peer->challenge_ns = now_ns + HAIL_CHALLENGE_RESEND_MS * ns_per_ms;
+}
+
+uint64_t hail_peer_next_ns(const struct hail_peer *peer)
+{
+    uint64_t next = peer->ping_ms > 0 ? peer->sent_ns + peer->ping_ms * ns_per_ms : UINT64_MAX;
+
+    return peer->has_candidate && peer->challenge_ns < next ? peer->challenge_ns : next;
+}
