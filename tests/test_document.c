@@ -1,6 +1,5 @@
 // test_document.c: MLAPI.md's examples, read out of the document and compared with what the code
 // does. SPDX-License-Identifier: MIT
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,46 +10,15 @@
 #include "proto/mlapi/packer.h"
 #include "tests/vectors.h"
 
-// An example's bytes; its name stands behind "```hex ".
-struct example {
-    uint8_t bytes[256];
-    size_t len;
-};
-
-static struct example find(const char *name)
-{
-    struct example example = {.len = 0};
-    const char *tests = getenv("HAIL_TESTS");
-    char path[4096];
-    char fence[64];
-    char line[512];
-    bool inside = false;
-
-    snprintf(path, sizeof path, "%s/../proto/mlapi/MLAPI.md", tests ? tests : ".");
-    snprintf(fence, sizeof fence, "```hex %s\n", name);
-    FILE *file = fopen(path, "r");
-    ck_assert_msg(file != NULL, "%s cannot be read", path);
-    while (fgets(line, sizeof line, file)) {
-        if (inside && strncmp(line, "```", 3) == 0)
-            break;
-        for (char *at = line; inside && *at != '\n'; at += at[2] == ' ' ? 3 : 2) {
-            unsigned byte;
-            ck_assert_int_eq(sscanf(at, "%2x", &byte), 1);
-            example.bytes[example.len++] = (uint8_t)byte;
-        }
-        inside |= strcmp(line, fence) == 0;
-    }
-    fclose(file);
-    ck_assert_msg(example.len > 0, "the document has no example %s", name);
-    return example;
-}
+static const char document[] = "proto/mlapi/MLAPI.md";
 
 static void compare(const char *name, const uint8_t *bytes, size_t len)
 {
-    struct example example = find(name);
+    struct vector_bytes example = vector_document(document, name);
 
-    ck_assert_msg(example.len == len && memcmp(example.bytes, bytes, len) == 0,
+    ck_assert_msg(example.len == len && memcmp(example.data, bytes, len) == 0,
                   "the document's example %s is not what the code does", name);
+    free(example.data);
 }
 
 START_TEST(test_frame)
@@ -97,13 +65,14 @@ END_TEST
 
 START_TEST(test_public_part)
 {
-    struct example example = find("public");
+    struct vector_bytes example = vector_document(document, "public");
     uint8_t key[HAIL_X25519_LEN];
 
-    ck_assert(hail_affine_parse(key, example.bytes, example.len));
+    ck_assert(hail_affine_parse(key, example.data, example.len));
     ck_assert_uint_eq(key[0], 9);
     for (size_t i = 1; i < sizeof key; i++)
         ck_assert_uint_eq(key[i], 0);
+    free(example.data);
 }
 END_TEST
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/vectors.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,35 @@ struct vector_bytes test_unhex(const char *hex)
         bytes.data[i] = (uint8_t)byte;
     }
     return bytes;
+}
+
+struct vector_bytes vector_document(const char *path, const char *name)
+{
+    const char *tests = getenv("HAIL_TESTS");
+    char full[4096];
+    char fence[64];
+    char line[512];
+    char hex[4096] = "";
+    size_t len = 0;
+    bool inside = false;
+
+    snprintf(full, sizeof full, "%s/../%s", tests ? tests : ".", path);
+    snprintf(fence, sizeof fence, "```hex %s\n", name);
+    FILE *file = fopen(full, "r");
+    ck_assert_msg(file != NULL, "%s: cannot be read; set HAIL_TESTS to the tests folder", full);
+    while (fgets(line, sizeof line, file)) {
+        if (inside && strncmp(line, "```", 3) == 0)
+            break;
+        for (const char *at = line; inside && *at; at++) {
+            if (isxdigit((unsigned char)*at) && len + 1 < sizeof hex)
+                hex[len++] = *at;
+        }
+        inside |= strcmp(line, fence) == 0;
+    }
+    fclose(file);
+    hex[len] = '\0';
+    ck_assert_msg(len > 0, "%s has no block %s", path, name);
+    return test_unhex(hex);
 }
 
 const char *vector_text(const json_t *object, const char *key)

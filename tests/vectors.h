@@ -28,6 +28,10 @@ struct vector_bytes vector_hex(const json_t *object, const char *key);
 // test_unhex decodes a hex string that a test holds itself.
 struct vector_bytes test_unhex(const char *hex);
 
+// vector_document reads a block of hex out of one of the project's documents, such as
+// "proto/WIRE.md": the one whose fence is "```hex NAME". It is there, or the test fails.
+struct vector_bytes vector_document(const char *path, const char *name);
+
 // vector_text and vector_int read a field that must be there.
 const char *vector_text(const json_t *object, const char *key);
 int64_t vector_int(const json_t *object, const char *key);
