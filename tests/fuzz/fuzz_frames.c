@@ -1,0 +1,69 @@
+// fuzz_frames.c: the frames of a packet.
+// SPDX-License-Identifier: MIT
+//
+// Holds  every frame that is read lies within the packet, and the next begins where it ends;
+// written
+//        again it is the bytes that came, with its length left out if it had none; a frame that is
+//        refused ends the packet, unless only its name is not known.
+#include "proto/frames.h"
+#include "tests/fuzz/fuzz.h"
+
+static struct hail_policy policy;
+
+// Names by number, by hash, and of both kinds.
+static void make_policy(void)
+{
+    static const struct hail_policy_rule rules[] = {
+        {1, false, 0, 0}, {2, false, 0, 1}, {1, true, 0, 2}, {UINT64_MAX, true, 0, 3}};
+    uint16_t clash;
+
+    if (policy.rule_count > 0)
+        return;
+    for (size_t i = 0; i < HAIL_COUNTOF(rules); i++)
+        fuzz_holds(hail_policy_add(&policy, &rules[i], &clash));
+}
+
+static void check_again(const struct hail_native_frame *frame, const uint8_t *came, size_t len)
+{
+    size_t room = hail_frames_len(frame, &policy);
+    uint8_t *again = malloc(room);
+
+    fuzz_holds(hail_frames_write(again, frame, &policy) == room);
+    if (!(came[0] & 0x80))
+        room = hail_frames_shorten(again, room, 0);
+    fuzz_holds(room == len && memcmp(again, came, len) == 0);
+    free(again);
+}
+
+static void check_inside(const struct hail_native_frame *frame, const uint8_t *data, size_t end)
+{
+    if (hail_frames_is_control(frame->type))
+        fuzz_holds(frame->type != HAIL_FRAME_CLOSE ||
+                   (frame->text.data >= data && frame->text.data + frame->text.len == data + end));
+    else
+        fuzz_holds(frame->message.body >= data &&
+                   frame->message.body + frame->message.body_len == data + end);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct hail_native_frame frame;
+    size_t at = 0;
+
+    make_policy();
+    while (at < size) {
+        size_t start = at;
+        enum hail_verdict verdict = hail_frames_next(&frame, &policy, data, size, &at);
+        if (verdict != HAIL_ACCEPT && verdict != HAIL_DROP_NAME) {
+            fuzz_holds(verdict == HAIL_DROP_MALFORMED || verdict == HAIL_DROP_TYPE);
+            fuzz_holds(at == start);
+            break;
+        }
+        fuzz_holds(at > start && at <= size);
+        if (verdict == HAIL_DROP_NAME)
+            continue;
+        check_inside(&frame, data, at);
+        check_again(&frame, data + start, at - start);
+    }
+    return 0;
+}
