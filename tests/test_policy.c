@@ -1,6 +1,7 @@
 // test_policy.c: which names are known, and what they take. SPDX-License-Identifier: MIT
 #include "proto/policy.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/vectors.h"
@@ -215,14 +216,16 @@ START_TEST(test_hash)
 }
 END_TEST
 
-// The largest table of all, in any order.
+// The largest table of all, in any order. What it should be was computed by another program.
 START_TEST(test_hash_order)
 {
     uint64_t dice = test_seed();
-    uint8_t hash[2][32];
+    struct vector_bytes want =
+        test_unhex("e086bd74a2d35d31ebeb7867fc75c00454b0dbaa7d58205e87e764fcd583ba7e");
+    uint8_t hash[32];
     uint16_t clash;
 
-    for (size_t turn = 0; turn < 2; turn++) {
+    for (int turn = 0; turn < 2; turn++) {
         uint64_t step = 1 + 2 * (test_next(&dice) % 512); // odd: meets each of 1024 once
         policy = (struct hail_policy){0};
         for (uint64_t i = 0; i < HAIL_POLICY_NAMES_MAX; i++) {
@@ -231,9 +234,10 @@ START_TEST(test_hash_order)
                 .hash = name * 0x123456789abcdef1u, .is_rpc = name % 3, .floor = name % 4};
             ck_assert(hail_policy_add(&policy, &rule, &clash));
         }
-        hail_policy_hash(&policy, hash[turn]);
+        hail_policy_hash(&policy, hash);
+        ck_assert_mem_eq(hash, want.data, sizeof hash);
     }
-    ck_assert_mem_eq(hash[0], hash[1], sizeof hash[0]);
+    free(want.data);
 }
 END_TEST
 
