@@ -288,8 +288,10 @@ void hail_peer_update(struct hail_peer *peer)
 
 void hail_peer_tick(struct hail_peer *peer, uint64_t now_ns)
 {
-    if (peer->ping_ms > 0 && now_ns >= peer->sent_ns + peer->ping_ms * ns_per_ms)
+    if (peer->ping_ms > 0 && now_ns >= peer->sent_ns + peer->ping_ms * ns_per_ms) {
         peer->owed |= HAIL_OWED_PING;
+        peer->sent_ns = now_ns; // as good as sent: the next one is not due before its time
+    }
     if (!peer->has_candidate || now_ns < peer->challenge_ns)
         return;
     if (peer->challenges == HAIL_CHALLENGES_MAX) {

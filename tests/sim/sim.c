@@ -1,0 +1,667 @@
+// sim.c: see sim.h.
+// SPDX-License-Identifier: MIT
+#include "tests/sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/ids.h"
+
+static const uint64_t ns_per_ms = 1000000;
+static const uint64_t ns_per_s = 1000000000;
+
+enum {
+    LENGTH_S = 40,
+    HEAL_AT_S = 26,
+    SECRET_FLOOR = HAIL_ENCRYPTED
+};
+
+static uint64_t roll(struct sim *sim)
+{
+    uint64_t z = (sim->dice += 0x9e3779b97f4a7c15u); // splitmix64
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static bool chance(struct sim *sim, uint32_t in_1000)
+{
+    return roll(sim) % 1000 < in_1000;
+}
+
+static void fail(struct sim *sim, const char *what)
+{
+    if (!sim->failure)
+        sim->failure = what;
+}
+
+static bool healed(const struct sim *sim)
+{
+    return sim->now_ns >= sim->heal_ns;
+}
+
+// ---- The network
+
+static void swap(struct sim_datagram *a, struct sim_datagram *b)
+{
+    struct sim_datagram c = *a;
+
+    *a = *b;
+    *b = c;
+}
+
+static void fly(struct sim *sim, const struct sim_datagram *datagram, uint64_t at_ns)
+{
+    uint32_t place = sim->flight_count;
+
+    if (place == SIM_FLIGHT_MAX)
+        return; // a network's queues are not endless either
+    sim->flight[place] = *datagram;
+    sim->flight[place].at_ns = at_ns;
+    sim->flight_count++;
+    while (place > 0 && sim->flight[(place - 1) / 2].at_ns > at_ns) {
+        swap(&sim->flight[place], &sim->flight[(place - 1) / 2]);
+        place = (place - 1) / 2;
+    }
+}
+
+static void land(struct sim *sim, struct sim_datagram *out)
+{
+    uint32_t place = 0;
+
+    *out = sim->flight[0];
+    sim->flight[0] = sim->flight[--sim->flight_count];
+    for (;;) {
+        uint32_t least = place;
+        for (uint32_t child = 2 * place + 1; child <= 2 * place + 2; child++) {
+            if (child < sim->flight_count && sim->flight[child].at_ns < sim->flight[least].at_ns)
+                least = child;
+        }
+        if (least == place)
+            return;
+        swap(&sim->flight[place], &sim->flight[least]);
+        place = least;
+    }
+}
+
+static void post(struct sim *sim, struct sim_datagram *datagram)
+{
+    const struct sim_world *world = &sim->world;
+    bool ill = !healed(sim);
+    int copies = ill && chance(sim, world->doubling) ? 2 : 1;
+
+    if (sim->capture_count < SIM_CAPTURES || chance(sim, 50)) {
+        uint32_t place = sim->capture_count < SIM_CAPTURES ? sim->capture_count++
+                                                           : (uint32_t)(roll(sim) % SIM_CAPTURES);
+        sim->captures[place] = *datagram;
+    }
+    if (ill && (chance(sim, world->loss) || sim->now_ns < sim->cut_until_ns))
+        return;
+    if (ill && chance(sim, world->corruption))
+        datagram->bytes[roll(sim) % datagram->len] ^= (uint8_t)(1 << roll(sim) % 8);
+    for (int i = 0; i < copies; i++) {
+        uint64_t delay = 1 + (ill ? roll(sim) % (world->delay_ms + 1) : 0);
+        fly(sim, datagram, sim->now_ns + delay * ns_per_ms);
+    }
+}
+
+static struct hail_address address_of(uint32_t host, uint16_t port)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct hail_address address;
+
+    v4.sin_addr.s_addr = htonl(host);
+    hail_address_set(&address, (struct sockaddr *)&v4);
+    return address;
+}
+
+static struct hail_address server_address(void)
+{
+    return address_of(0x0a000001, 7777);
+}
+
+static struct sim_client *client_of_slot(struct sim *sim, uint32_t slot)
+{
+    for (uint32_t i = 0; i < sim->world.client_count; i++) {
+        if (sim->clients[i].slot == slot)
+            return &sim->clients[i];
+    }
+    return NULL;
+}
+
+static void deliver_to_server(struct sim *sim, struct sim_datagram *datagram)
+{
+    uint8_t first = datagram->bytes[0];
+    bool steered = first >> 6 != 0 || first == HAIL_DATAGRAM_FINISH;
+    uint32_t shard = ntohs(datagram->from.v4.sin_port) % SIM_SHARDS;
+
+    if (steered && datagram->len > 1 && datagram->bytes[1] < SIM_SHARDS)
+        shard = datagram->bytes[1];
+    if (steered && chance(sim, sim->world.misdirection))
+        shard = (shard + 1) % SIM_SHARDS;
+    sim->shards[shard].now_ns = sim->now_ns;
+    hail_shard_datagram(&sim->shards[shard], HAIL_SLOT_NONE, &datagram->from.any, datagram->bytes,
+                        datagram->len);
+}
+
+static void deliver(struct sim *sim, struct sim_datagram *datagram)
+{
+    const struct hail_address server = server_address();
+
+    if (hail_address_equal(&datagram->to, &server)) {
+        deliver_to_server(sim, datagram);
+        return;
+    }
+    for (uint32_t i = 0; i < sim->world.client_count; i++) {
+        struct sim_client *client = &sim->clients[i];
+        if (!hail_address_equal(&datagram->to, &client->address) || client->slot == HAIL_SLOT_NONE)
+            continue;
+        sim->client_shard.now_ns = sim->now_ns;
+        hail_shard_datagram(&sim->client_shard, client->slot, &datagram->from.any, datagram->bytes,
+                            datagram->len);
+        return;
+    }
+}
+
+static void on_datagrams(struct sim *sim, const struct hail_shard *shard,
+                         const struct hail_task *task)
+{
+    const struct sim_client *client =
+        shard == &sim->client_shard ? client_of_slot(sim, task->slot) : NULL;
+
+    for (size_t i = 0; i < task->view_count; i++) {
+        struct sim_datagram datagram = {.from = server_address(), .to = server_address()};
+        if (shard == &sim->client_shard && !client)
+            return;
+        if (client)
+            datagram.from = client->address;
+        else
+            hail_address_set(&datagram.to, task->address);
+        if (task->views[i].iov_len == 0 || task->views[i].iov_len > HAIL_DATAGRAM_MAX)
+            fail(sim, "a datagram of no or too great length");
+        if (task->views[i].iov_len > task->views[0].iov_len ||
+            (i + 1 < task->view_count && task->views[i].iov_len != task->views[0].iov_len))
+            fail(sim, "a train whose datagrams differ in length");
+        datagram.len = (uint16_t)task->views[i].iov_len;
+        memcpy(datagram.bytes, task->views[i].iov_base, datagram.len);
+        post(sim, &datagram);
+    }
+}
+
+static void carry_out(struct sim *sim, struct hail_shard *shard)
+{
+    struct hail_task task;
+
+    while (hail_shard_output(shard, &task)) {
+        if (task.op == HAIL_TASK_DATAGRAMS)
+            on_datagrams(sim, shard, &task);
+        else if (task.op == HAIL_TASK_CONNECT)
+            hail_shard_connected(shard, task.slot, 0);
+        else if (task.op == HAIL_TASK_CLOSE)
+            hail_shard_closed(shard, task.slot);
+        else
+            fail(sim, "a task that this profile does not have");
+    }
+}
+
+// ---- The applications
+
+// A message: whose it is, which one, and what follows from both, so that a change is seen.
+static size_t write_message(uint8_t out[64], uint32_t client, uint32_t number)
+{
+    size_t len = 8 + (client * 31 + number * 7) % 48;
+
+    memcpy(out, &client, 4);
+    memcpy(out + 4, &number, 4);
+    for (size_t i = 8; i < len; i++)
+        out[i] = (uint8_t)(client + number * i);
+    return len;
+}
+
+static struct sim_message *find_message(struct sim *sim, const struct hail_event *event,
+                                        uint32_t *client)
+{
+    uint8_t want[64];
+    uint32_t number;
+
+    if (event->len < 8)
+        return NULL;
+    memcpy(client, event->data, 4);
+    memcpy(&number, (const uint8_t *)event->data + 4, 4);
+    if (*client >= sim->world.client_count || number >= sim->clients[*client].sent)
+        return NULL;
+    size_t len = write_message(want, *client, number);
+    if (len != event->len || memcmp(want, event->data, len) != 0)
+        return NULL;
+    return &sim->clients[*client].messages[number];
+}
+
+static void check_alive(struct sim *sim, struct sim_closed *closed, const struct hail_event *event)
+{
+    for (uint32_t i = 0; i < closed->count; i++) {
+        if (closed->names[i] == event->conn.id)
+            fail(sim, "an event of a connection that has ended");
+    }
+    if (event->type == HAIL_EVENT_CLOSED &&
+        closed->count < sizeof closed->names / sizeof closed->names[0])
+        closed->names[closed->count++] = event->conn.id;
+}
+
+// What came is as protected as what was sent, and says so.
+static void check_flags(struct sim *sim, const struct sim_message *message,
+                        const struct hail_event *event)
+{
+    uint32_t least =
+        message->flags & HAIL_ENCRYPTED ? HAIL_ENCRYPTED | HAIL_AUTHENTICATED : message->flags;
+
+    if (event->flags != 0 && event->flags != least)
+        fail(sim, "a message came with other flags than it was sent with");
+    // A plain one's name may have been changed under way into another.
+    if (message->below_floor && (event->flags != 0 || event->handler))
+        fail(sim, "a message below its floor was delivered");
+}
+
+static void on_server_event(struct hail_endpoint *endpoint, const struct hail_event *event,
+                            void *user)
+{
+    struct sim *sim = user;
+    struct hail_shard *shard = &sim->shards[hail_name_unpack(event->conn).shard];
+    uint32_t client;
+
+    (void)endpoint;
+    check_alive(sim, &sim->closed_server, event);
+    if (event->type != HAIL_EVENT_MESSAGE)
+        return;
+    struct sim_message *message = find_message(sim, event, &client);
+    if (!message) {
+        if (event->flags != 0) // plain promises nothing
+            fail(sim, "the server was given a message that nobody sent");
+        return;
+    }
+    check_flags(sim, message, event);
+    if (message->flags != 0 && message->arrived > 0)
+        fail(sim, "a protected message arrived twice");
+    message->arrived++;
+    sim->arrived++;
+    const struct hail_command echo = {
+        .op = HAIL_COMMAND_SEND,
+        .conn = event->conn,
+        .view = {.kind = HAIL_MESSAGE_UNNAMED,
+                 .flags = message->flags,
+                 .body = event->data,
+                 .body_len = event->len},
+    };
+    size_t done;
+    (void)!hail_command_run(shard, &echo, &done);
+}
+
+static void on_client_event(struct hail_endpoint *endpoint, const struct hail_event *event,
+                            void *user)
+{
+    struct sim *sim = user;
+    struct sim_client *client = &sim->clients[event->tag];
+    uint32_t whose;
+
+    (void)endpoint;
+    check_alive(sim, &sim->closed_client, event);
+    if (event->type == HAIL_EVENT_CONNECTED) {
+        client->connected = true;
+        client->joining = false;
+    } else if (event->type == HAIL_EVENT_CLOSED) {
+        client->connected = false;
+        client->joining = false;
+        client->slot = HAIL_SLOT_NONE;
+        client->next_ns = sim->now_ns + 100 * ns_per_ms;
+    } else if (event->type == HAIL_EVENT_MESSAGE) {
+        struct sim_message *message = find_message(sim, event, &whose);
+        if (!message || whose != event->tag || message->arrived == 0) {
+            if (event->flags != 0)
+                fail(sim, "a client was given a message that the server did not send to it");
+            return;
+        }
+        check_flags(sim, message, event);
+        if (message->flags != 0 && message->returned > 0)
+            fail(sim, "a protected message came back twice");
+        message->returned++;
+        client->returned_after_heal += healed(sim);
+    }
+}
+
+static void join(struct sim *sim, uint32_t index)
+{
+    struct sim_client *client = &sim->clients[index];
+    struct hail_addresses addresses = {.host = "play.test", .count = 1};
+    const struct hail_address server = server_address();
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_CONNECT,
+        .tag = index,
+        .view = {.body = (const uint8_t *)"hello", .body_len = 5},
+        .addresses = &addresses,
+    };
+    size_t done;
+
+    memcpy(&addresses.list[0], &server, sizeof server.v4);
+    client->joining = true;
+    client->joins++;
+    client->address = address_of(0x0a010000 + index, (uint16_t)(1024 + roll(sim) % 60000));
+    // The slot that a connect takes is the one the table gives next.
+    if (hail_command_run(&sim->client_shard, &command, &done) != HAIL_OK)
+        fail(sim, "a client cannot connect");
+    for (uint32_t slot = 0; slot < sim->client_shard.table.fresh; slot++) {
+        const struct hail_connection *conn = &sim->client_shard.conns[slot];
+        if (conn->state == HAIL_CONN_CONNECTING && conn->tag == index) {
+            client->slot = slot;
+            client->conn = hail_table_name(&sim->client_shard.table, slot);
+        }
+    }
+}
+
+static void talk(struct sim *sim, uint32_t index)
+{
+    struct sim_client *client = &sim->clients[index];
+    uint8_t body[64];
+    size_t done;
+
+    if (client->sent == SIM_MESSAGES_MAX)
+        return;
+    uint32_t number = client->sent++;
+    bool named = chance(sim, 300);
+    uint32_t flags = (uint32_t)(roll(sim) % 4);
+    client->messages[number] = (struct sim_message){
+        .flags = flags,
+        .below_floor = named && !(flags & SECRET_FLOOR),
+    };
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_SEND,
+        .conn = client->conn,
+        .view = {.kind = named ? HAIL_MESSAGE_NAMED : HAIL_MESSAGE_UNNAMED,
+                 .flags = flags,
+                 .name_hash = sim->client.policy.rules[0].hash,
+                 .body = body,
+                 .body_len = write_message(body, index, number)},
+    };
+    if (hail_command_run(&sim->client_shard, &command, &done) != HAIL_OK)
+        fail(sim, "a connected client cannot send");
+}
+
+static void act(struct sim *sim, uint32_t index)
+{
+    struct sim_client *client = &sim->clients[index];
+
+    if (sim->now_ns < client->next_ns)
+        return;
+    client->next_ns = sim->now_ns + (5 + roll(sim) % 120) * ns_per_ms;
+    if (client->slot == HAIL_SLOT_NONE && !client->joining) {
+        join(sim, index);
+    } else if (client->connected) {
+        int count = chance(sim, 100) ? 12 : 1; // now and then many at once share packets
+        for (int i = 0; i < count; i++)
+            talk(sim, index);
+        if (!healed(sim) && chance(sim, 20))
+            hail_peer_update(&sim->client_shard.native.conns[client->slot].peer);
+    }
+}
+
+// ---- What goes wrong
+
+static uint64_t soon(struct sim *sim, uint32_t mean_ms)
+{
+    return mean_ms == 0 ? UINT64_MAX : sim->now_ns + (1 + roll(sim) % (2 * mean_ms)) * ns_per_ms;
+}
+
+static void be_hostile(struct sim *sim)
+{
+    struct sim_datagram datagram = {
+        .from = address_of((uint32_t)roll(sim), (uint16_t)(1 + roll(sim) % 65535)),
+        .to = server_address(),
+        .len = (uint16_t)(1 + roll(sim) % HAIL_DATAGRAM_MAX),
+    };
+    struct hail_hello hello = {.version = HAIL_WIRE_VERSION, .pattern = sim->server.keys.pattern};
+
+    switch (roll(sim) % 5) {
+    case 0: // a hello that leads nowhere
+        for (size_t i = 0; i < sizeof hello.token; i++)
+            hello.token[i] = (uint8_t)roll(sim);
+        for (size_t i = 0; i < HAIL_X25519_LEN; i++)
+            hello.noise[i] = (uint8_t)roll(sim);
+        memcpy(hello.policy_hash, sim->server.keys.policy_hash, sizeof hello.policy_hash);
+        memcpy(hello.static_id, sim->server.keys.statics[0].id,
+               hello.pattern == HAIL_NOISE_NK ? sizeof hello.static_id : 0);
+        datagram.len = (uint16_t)hail_hello_encode(datagram.bytes, &hello);
+        break;
+    case 1: // noise
+        for (size_t i = 0; i < datagram.len; i++)
+            datagram.bytes[i] = (uint8_t)roll(sim);
+        break;
+    default: // something that was heard: as it was, changed, cut short, from another address
+        if (sim->capture_count == 0)
+            return;
+        struct hail_address from = datagram.from;
+        datagram = sim->captures[roll(sim) % sim->capture_count];
+        if (chance(sim, 300))
+            datagram.from = from;
+        if (chance(sim, 500))
+            datagram.bytes[roll(sim) % datagram.len] ^= (uint8_t)(1 << roll(sim) % 8);
+        if (chance(sim, 200))
+            datagram.len = (uint16_t)(1 + roll(sim) % datagram.len);
+        break;
+    }
+    fly(sim, &datagram, sim->now_ns + ns_per_ms);
+}
+
+static void trouble(struct sim *sim)
+{
+    if (sim->now_ns >= sim->move_ns) {
+        struct sim_client *client = &sim->clients[roll(sim) % sim->world.client_count];
+        if (client->connected) // a handshake stays where it began
+            client->address = address_of(ntohl(client->address.v4.sin_addr.s_addr),
+                                         (uint16_t)(1024 + roll(sim) % 60000));
+        sim->move_ns = soon(sim, sim->world.move_ms);
+    }
+    if (sim->now_ns >= sim->cut_ns) {
+        sim->cut_until_ns = sim->now_ns + roll(sim) % 6000 * ns_per_ms;
+        sim->cut_ns = soon(sim, sim->world.cut_ms);
+    }
+    if (sim->now_ns >= sim->hostile_ns) {
+        be_hostile(sim);
+        sim->hostile_ns = soon(sim, sim->world.hostile_ms);
+    }
+}
+
+// ---- A run
+
+static void choose_world(struct sim *sim)
+{
+    static const uint32_t losses[] = {0, 0, 10, 50, 150, 300};
+    static const uint32_t means[] = {0, 500, 3000};
+    struct sim_world *world = &sim->world;
+
+    world->loss = losses[roll(sim) % 6];
+    world->doubling = losses[roll(sim) % 6];
+    world->corruption = losses[roll(sim) % 4];
+    world->misdirection = losses[roll(sim) % 6];
+    world->delay_ms = (uint32_t)(roll(sim) % 200);
+    world->move_ms = means[roll(sim) % 3];
+    world->cut_ms = chance(sim, 300) ? 8000 : 0;
+    world->hostile_ms = (uint32_t)(roll(sim) % 3) * 10;
+    world->client_count = 1 + (uint32_t)(roll(sim) % SIM_CLIENTS_MAX);
+    world->exchange = (enum hail_key_exchange)(roll(sim) % 3);
+    world->cookies = (enum hail_cookie_use)(roll(sim) % 3);
+}
+
+static void log_line(void *user, enum hail_log_level level, const char *line)
+{
+    (void)user;
+    if (level >= HAIL_LOG_ERROR)
+        fprintf(stderr, "log: %s\n", line);
+}
+
+static void init_shard(struct sim *sim, struct hail_shard *shard, struct hail_context *context,
+                       uint8_t index)
+{
+    struct hail_random random;
+
+    shard->index = index;
+    hail_shard_reserve(shard, context);
+    bool reserved = hail_arena_reserve(&shard->arena);
+    HAIL_ASSERT(reserved);
+    hail_shard_reserve(shard, context);
+    hail_random_init_seeded(&random, roll(sim));
+    hail_shard_init(shard, context, index, &random);
+    shard->wake_fd = -1;
+}
+
+static bool init(struct sim *sim)
+{
+    static const struct hail_handler handlers[] = {{.name = "secret", .floor = SECRET_FLOOR}};
+    struct hail_config config = HAIL_CONFIG_INIT;
+    uint8_t server_key[HAIL_STATIC_KEY_LEN];
+
+    config.profile = HAIL_PROFILE_HAIL;
+    config.handlers = handlers;
+    config.handler_count = 1;
+    config.conns_max = SIM_SLOTS / 2;
+    config.handshakes_max = SIM_SLOTS / 2;
+    config.message_max = 4096;
+    config.buffers_max = 1 << 20;
+    config.command_queue_bytes = 1 << 18;
+    config.approves_all = true;
+    config.shard_count = SIM_SHARDS;
+    config.on_log = log_line;
+    config.user = sim;
+    config.native.exchange = sim->world.exchange;
+    config.native.cookies = sim->world.cookies;
+    config.native.iterations = 2;
+    config.on_event = on_server_event;
+    config.identity_file = ids_identity();
+    config.trust_file = ids_trust();
+    if (hail_context_init(&sim->server, &config, true) != HAIL_OK)
+        return false;
+    memcpy(server_key, sim->server.keys.statics[0].pair.public_key, sizeof server_key);
+    config.native.static_key = server_key;
+    config.shard_count = 1;
+    config.on_event = on_client_event;
+    if (hail_context_init(&sim->client, &config, false) != HAIL_OK)
+        return false;
+    sim->server.start_ns = 0;
+    sim->client.start_ns = 0;
+    sim->server.shards = sim->shard_list;
+    for (uint8_t i = 0; i < SIM_SHARDS; i++) {
+        init_shard(sim, &sim->shards[i], &sim->server, i);
+        sim->shard_list[i] = &sim->shards[i];
+    }
+    init_shard(sim, &sim->client_shard, &sim->client, 0);
+    return true;
+}
+
+static void turn_all(struct sim *sim)
+{
+    for (int i = 0; i < SIM_SHARDS; i++) {
+        hail_shard_turn(&sim->shards[i], sim->now_ns);
+        carry_out(sim, &sim->shards[i]);
+    }
+    hail_shard_turn(&sim->client_shard, sim->now_ns);
+    carry_out(sim, &sim->client_shard);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t next_ns(const struct sim *sim)
+{
+    uint64_t next = earlier(sim->end_ns, sim->now_ns + 100 * ns_per_ms);
+
+    if (sim->flight_count > 0)
+        next = earlier(next, sim->flight[0].at_ns);
+    for (uint32_t i = 0; i < sim->world.client_count; i++)
+        next = earlier(next, sim->clients[i].next_ns);
+    for (int i = 0; i < SIM_SHARDS; i++)
+        next = earlier(next, hail_shard_next_ns(&sim->shards[i]));
+    next = earlier(next, hail_shard_next_ns(&sim->client_shard));
+    return next > sim->now_ns ? next : sim->now_ns + ns_per_ms;
+}
+
+static void step(struct sim *sim)
+{
+    struct sim_datagram datagram;
+
+    sim->now_ns = next_ns(sim);
+    while (sim->flight_count > 0 && sim->flight[0].at_ns <= sim->now_ns) {
+        land(sim, &datagram);
+        deliver(sim, &datagram);
+    }
+    if (!healed(sim))
+        trouble(sim);
+    for (uint32_t i = 0; i < sim->world.client_count; i++) {
+        sim->client_shard.now_ns = sim->now_ns;
+        act(sim, i);
+    }
+    turn_all(sim);
+}
+
+// The network has been well for a while: everybody is in, and is heard.
+static void check_settled(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->world.client_count; i++) {
+        if (!sim->clients[i].connected)
+            fail(sim, "an honest client is not connected although the network has healed");
+        else if (sim->clients[i].sent < SIM_MESSAGES_MAX &&
+                 sim->clients[i].returned_after_heal == 0)
+            fail(sim, "a connected client is not heard although the network has healed");
+    }
+}
+
+static void stop(struct sim *sim)
+{
+    struct hail_shard *all[SIM_SHARDS + 1] = {&sim->client_shard};
+
+    memcpy(all + 1, sim->shard_list, sizeof sim->shard_list);
+    for (int i = 0; i <= SIM_SHARDS; i++) {
+        hail_shard_stop(all[i], 0);
+        carry_out(sim, all[i]);
+        if (!hail_shard_stopped(all[i]))
+            fail(sim, "a shard that was stopped has connections");
+        if (all[i]->pool.used_count != 0)
+            fail(sim, "blocks have leaked");
+        for (uint32_t bucket = 0; bucket < all[i]->native.greeted_count; bucket++) {
+            if (all[i]->native.greeted[bucket] != 0)
+                fail(sim, "a handshake is remembered that is over");
+        }
+        if (sim->failure)
+            continue;
+        hail_shard_cleanup(all[i]);
+    }
+    for (int i = 0; i <= SIM_SHARDS; i++)
+        hail_arena_cleanup(&all[i]->arena);
+    hail_context_cleanup(&sim->client);
+    sim->server.shards = NULL;
+    hail_context_cleanup(&sim->server);
+}
+
+const char *sim_run(struct sim *sim, uint64_t seed)
+{
+    memset(sim, 0, sizeof *sim);
+    sim->seed = seed;
+    sim->dice = seed;
+    sim->now_ns = ns_per_s;
+    sim->heal_ns = HEAL_AT_S * ns_per_s;
+    sim->end_ns = LENGTH_S * ns_per_s;
+    choose_world(sim);
+    for (int i = 0; i < SIM_CLIENTS_MAX; i++)
+        sim->clients[i].slot = HAIL_SLOT_NONE;
+    sim->move_ns = soon(sim, sim->world.move_ms);
+    sim->cut_ns = soon(sim, sim->world.cut_ms);
+    sim->hostile_ns = soon(sim, sim->world.hostile_ms);
+    if (!init(sim))
+        return "the configuration was refused";
+    while (sim->now_ns < sim->end_ns && !sim->failure)
+        step(sim);
+    if (!sim->failure)
+        check_settled(sim);
+    stop(sim);
+    return sim->failure;
+}
