@@ -37,10 +37,11 @@ static void turn_until_stopped(struct hail_worker *worker)
         if (!hail_mailbox_sleep(&shard->commands))
             deadline_ns = 0;
         hail_io_turn(io, deadline_ns);
-        hail_shard_turn(shard, shard->now_ns);
 
-        // Acquire: pairs with the release in hail_worker_stop.
+        // Acquire: pairs with the release in hail_worker_stop. Before the turn, which carries out
+        // all commands that came before the one to stop: what was sent last is sent as well.
         uint64_t stop_at_ns = atomic_load_explicit(&worker->stop_at_ns, memory_order_acquire);
+        hail_shard_turn(shard, shard->now_ns);
         if (stop_at_ns != 0 && !shard->stopping) {
             hail_io_stop_listening(io);
             hail_shard_stop(shard, stop_at_ns);
