@@ -1,0 +1,9 @@
+# The library as applications have it, by what hail.h exports and nothing else: real sockets on
+# loopback, real threads. Made to run under the thread sanitizer.
+function(hail_endpoint_test name)
+    hail_test(${name} hail_shared)
+    target_sources(test_${name} PRIVATE party.c)
+    target_link_libraries(test_${name} PRIVATE hail_flags)
+endfunction()
+
+hail_endpoint_test(endpoint)
