@@ -31,8 +31,10 @@ static void turn_until_stopped(struct hail_worker *worker)
     struct hail_shard *shard = &worker->shard;
     struct hail_io *io = worker->io;
 
-    while (!hail_shard_stopped(shard) || !hail_io_idle(io)) {
+    for (;;) {
         hail_io_push(io);
+        if (hail_shard_stopped(shard) && hail_io_idle(io)) // perhaps just now, by what was pushed
+            return;
         uint64_t deadline_ns = hail_shard_next_ns(shard);
         if (!hail_mailbox_sleep(&shard->commands))
             deadline_ns = 0;

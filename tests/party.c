@@ -13,7 +13,7 @@ enum {
     POLL_BATCH = 16
 };
 
-static int64_t clock_ms(void)
+int64_t party_clock_ms(void)
 {
     struct timespec now;
 
@@ -176,7 +176,7 @@ static bool wait_more(struct party *party, int64_t until_ms)
         return pthread_cond_timedwait(&party->heard, &party->lock, &until) == 0;
     }
     struct pollfd fd = {.fd = hail_fd(party->endpoint), .events = POLLIN};
-    int64_t left_ms = until_ms - clock_ms();
+    int64_t left_ms = until_ms - party_clock_ms();
 
     pthread_mutex_unlock(&party->lock);
     bool readable = left_ms > 0 && poll(&fd, 1, (int)left_ms) > 0;
@@ -187,7 +187,7 @@ static bool wait_more(struct party *party, int64_t until_ms)
 
 static const struct party_event *wait_for(struct party *party, const struct search *search)
 {
-    int64_t until_ms = clock_ms() + party_patience_ms();
+    int64_t until_ms = party_clock_ms() + party_patience_ms();
     const struct party_event *found;
     bool in_time = true;
 

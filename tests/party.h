@@ -42,6 +42,9 @@ struct party {
 // party_patience_ms returns how long a test waits for what must happen: HAIL_PATIENCE times 20 s.
 int64_t party_patience_ms(void);
 
+// party_clock_ms returns the time, from a clock that only goes forward.
+int64_t party_clock_ms(void);
+
 // party_config returns where every test's config starts: loopback, any port, small limits.
 struct hail_config party_config(void);
 
