@@ -250,6 +250,8 @@ void hail_command_drain(struct hail_shard *shard)
         struct hail_delivery delivery = {NULL};
         size_t len;
 
+        if (hail_shard_crowded(shard))
+            break; // the rest next turn, when what these had to send is gone
         if (!shard->command_held)
             shard->command_held = hail_mailbox_next(&shard->commands, &len);
         if (!shard->command_held)

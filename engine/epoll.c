@@ -14,7 +14,8 @@ enum {
     EVENTS_PER_TURN = 256,
     ACCEPTS_PER_TURN = 64, // so that players are served in between
     RECV_BUFFER_LEN = 65536,
-    DRAINS_MAX = 64 // pieces of RECV_BUFFER_LEN that a closing peer may have sent unread
+    DRAINS_MAX = 64,    // pieces of RECV_BUFFER_LEN that a closing peer may have sent unread
+    DATAGRAM_BATCH = 64 // of a server's UDP socket, received by one call, or sent
 };
 
 // What an event is about: the source in the top byte of its data, the slot below.
@@ -34,12 +35,26 @@ struct socket {
     bool ended; // nothing more will come
 };
 
+// What one call receives from a server's UDP socket.
+struct batch {
+    struct mmsghdr headers[DATAGRAM_BATCH];
+    struct iovec views[DATAGRAM_BATCH];
+    struct sockaddr_in6 names[DATAGRAM_BATCH];
+    _Alignas(struct cmsghdr) uint8_t controls[DATAGRAM_BATCH][HAIL_IO_CONTROL_LEN];
+};
+
 struct epoll {
     struct hail_io io;
     int fd;
     bool accepting;         // epoll has the listener
     struct socket *sockets; // one for each slot
     uint8_t *recv_buffer;
+    // Of a server's UDP socket.
+    struct batch *batch;
+    uint8_t *batch_buffers;
+    struct hail_train *trains; // to send
+    struct mmsghdr *train_headers;
+    uint32_t train_count;
 };
 
 static struct epoll *epoll_of(struct hail_io *io)
@@ -87,6 +102,32 @@ static void listen_again(struct epoll *epoll)
         hail_io_accept_failed(&epoll->io, -result);
 }
 
+// A server's UDP socket has something.
+static void on_server_datagrams(struct epoll *epoll)
+{
+    struct hail_io *io = &epoll->io;
+    struct batch *batch = epoll->batch;
+
+    for (int i = 0; i < DATAGRAM_BATCH; i++) {
+        batch->views[i] = (struct iovec){epoll->batch_buffers + (size_t)i * HAIL_IO_DATAGRAM_LEN,
+                                         HAIL_IO_DATAGRAM_LEN};
+        batch->headers[i].msg_hdr = (struct msghdr){
+            .msg_name = &batch->names[i],
+            .msg_namelen = sizeof batch->names[i],
+            .msg_iov = &batch->views[i],
+            .msg_iovlen = 1,
+            .msg_control = batch->controls[i],
+            .msg_controllen = HAIL_IO_CONTROL_LEN,
+        };
+    }
+    int got = recvmmsg(io->listen_fd, batch->headers, DATAGRAM_BATCH, 0, NULL);
+    if (got < 0 && errno != EAGAIN)
+        hail_io_accept_failed(io, errno);
+    for (int i = 0; i < got; i++)
+        hail_io_datagrams(io, &batch->headers[i].msg_hdr, batch->views[i].iov_base,
+                          batch->headers[i].msg_len);
+}
+
 static void on_acceptable(struct epoll *epoll)
 {
     struct hail_io *io = &epoll->io;
@@ -126,6 +167,26 @@ static void on_connectable(struct epoll *epoll, uint32_t slot)
     hail_shard_connected(epoll->io.shard, slot, -error);
 }
 
+// A client's UDP socket has something.
+static void on_client_datagrams(struct epoll *epoll, uint32_t slot)
+{
+    struct hail_shard *shard = epoll->io.shard;
+    struct socket *socket = &epoll->sockets[slot];
+
+    for (int i = 0; i < DATAGRAM_BATCH; i++) {
+        ssize_t got = recv(socket->fd, epoll->recv_buffer, RECV_BUFFER_LEN, 0);
+        if (got >= 0) {
+            hail_shard_datagram(shard, slot, NULL, epoll->recv_buffer, (size_t)got);
+        } else if (errno == EAGAIN) {
+            return;
+        } else if (!hail_shard_refused(shard, slot, -errno)) {
+            close(socket->fd);
+            *socket = (struct socket){.fd = -1};
+            return;
+        }
+    }
+}
+
 static void on_readable(struct epoll *epoll, uint32_t slot)
 {
     struct socket *socket = &epoll->sockets[slot];
@@ -153,7 +214,9 @@ static void on_socket(struct epoll *epoll, uint32_t slot, uint32_t events)
         socket->blocked = false; // epoll hears of it when the shard has tried again
         hail_shard_sent(epoll->io.shard, slot, 0);
     }
-    if (!socket->paused && !socket->ended && (events & ~(uint32_t)EPOLLOUT))
+    if (epoll->io.datagrams)
+        on_client_datagrams(epoll, slot);
+    else if (!socket->paused && !socket->ended && (events & ~(uint32_t)EPOLLOUT))
         on_readable(epoll, slot);
 }
 
@@ -168,11 +231,30 @@ static int timeout_ms(uint64_t deadline_ns)
     return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
 }
 
+// Sends what is queued for a server's UDP socket. What the kernel does not take is lost.
+static void hand_over(struct hail_io *io)
+{
+    struct epoll *epoll = epoll_of(io);
+    uint32_t done = 0;
+
+    while (done < epoll->train_count) {
+        int sent = sendmmsg(io->listen_fd, epoll->train_headers + done, epoll->train_count - done,
+                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0) {
+            hail_io_unsent(io, epoll->train_headers[done].msg_hdr.msg_iovlen, errno);
+            sent = 1;
+        }
+        done += (uint32_t)sent;
+    }
+    epoll->train_count = 0;
+}
+
 static void turn(struct hail_io *io, uint64_t deadline_ns)
 {
     struct epoll *epoll = epoll_of(io);
     struct epoll_event events[EVENTS_PER_TURN];
 
+    hand_over(io);
     if (!epoll->accepting && hail_io_may_accept(io, &deadline_ns))
         listen_again(epoll);
     int count = epoll_wait(epoll->fd, events, EVENTS_PER_TURN, timeout_ms(deadline_ns));
@@ -182,7 +264,10 @@ static void turn(struct hail_io *io, uint64_t deadline_ns)
     for (int i = 0; i < count; i++) {
         switch ((enum source)(events[i].data.u64 >> 56)) {
         case SOURCE_LISTENER:
-            on_acceptable(epoll);
+            if (io->datagrams)
+                on_server_datagrams(epoll);
+            else
+                on_acceptable(epoll);
             break;
         case SOURCE_WAKE:
             hail_io_woken(io);
@@ -198,7 +283,7 @@ static void push_connect(struct epoll *epoll, const struct hail_task *task)
 {
     struct socket *socket = &epoll->sockets[task->slot];
     const struct sockaddr *address = (const struct sockaddr *)task->address;
-    int fd = hail_socket_connecting(address);
+    int fd = hail_socket_connecting(address, epoll->io.datagrams ? SOCK_DGRAM : SOCK_STREAM);
 
     if (fd >= 0 && connect(fd, address, hail_socket_address_len(address)) < 0 &&
         errno != EINPROGRESS) {
@@ -227,6 +312,23 @@ static void push_send(struct epoll *epoll, const struct hail_task *task)
     watch(epoll, task->slot);
     if (!socket->blocked)
         hail_shard_sent(epoll->io.shard, task->slot, sent < 0 ? -error : (int)sent);
+}
+
+static void push_datagrams(struct epoll *epoll, const struct hail_task *task)
+{
+    struct hail_train train;
+
+    if (task->address) {
+        if (epoll->train_count == DATAGRAM_BATCH)
+            hand_over(&epoll->io);
+        uint32_t place = epoll->train_count++;
+        hail_io_train(&epoll->trains[place], task);
+        epoll->train_headers[place].msg_hdr = epoll->trains[place].header;
+        return;
+    }
+    hail_io_train(&train, task);
+    if (sendmsg(epoll->sockets[task->slot].fd, &train.header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        hail_io_unsent(&epoll->io, task->view_count, errno);
 }
 
 // Shut first, then emptied: nothing is left unread, which would turn the end into a reset that
@@ -267,7 +369,8 @@ static void carry_out(struct hail_io *io, const struct hail_task *task)
         push_close(epoll, task->slot);
         return;
     case HAIL_TASK_DATAGRAMS:
-        break;
+        push_datagrams(epoll, task);
+        return;
     }
     HAIL_UNREACHABLE("a task has one of these operations");
 }
@@ -276,7 +379,12 @@ static void reserve(struct hail_io *io)
 {
     struct epoll *epoll = epoll_of(io);
 
+    size_t batch = io->datagrams && io->shard->context->is_server ? DATAGRAM_BATCH : 0;
     epoll->recv_buffer = hail_arena_take(&io->arena, 1, RECV_BUFFER_LEN);
+    epoll->batch = hail_arena_take(&io->arena, batch > 0, sizeof(struct batch));
+    epoll->batch_buffers = hail_arena_take(&io->arena, batch, HAIL_IO_DATAGRAM_LEN);
+    epoll->trains = hail_arena_take(&io->arena, batch, sizeof(struct hail_train));
+    epoll->train_headers = hail_arena_take(&io->arena, batch, sizeof(struct mmsghdr));
     epoll->sockets = hail_arena_take(&io->arena, io->shard->context->slots, sizeof(struct socket));
 }
 
@@ -305,13 +413,16 @@ static enum hail_status start(struct hail_io *io)
 
 static void stop_listening(struct hail_io *io)
 {
-    (void)io; // closing the socket takes it out of epoll
+    struct epoll *epoll = epoll_of(io);
+
+    // Closing a listening TCP socket takes it out of epoll.
+    if (io->datagrams && epoll->accepting)
+        (void)control(epoll, io->listen_fd, SOURCE_LISTENER, 0, EPOLLIN, 0);
 }
 
 static bool idle(const struct hail_io *io)
 {
-    (void)io; // nothing is ever in flight
-    return true;
+    return ((const struct epoll *)io)->train_count == 0;
 }
 
 static void close_epoll(struct hail_io *io)
@@ -329,6 +440,7 @@ const struct hail_backend hail_epoll = {
     .start = start,
     .turn = turn,
     .carry_out = carry_out,
+    .hand_over = hand_over,
     .stop_listening = stop_listening,
     .idle = idle,
     .close = close_epoll,

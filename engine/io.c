@@ -3,6 +3,7 @@
 #include "engine/io.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -38,7 +39,13 @@ static enum hail_status open_backend(struct hail_io **out, const struct hail_bac
 
     if (!io)
         return HAIL_ENOMEM;
-    *io = (struct hail_io){.backend = backend, .shard = shard, .listen_fd = -1, .wake_fd = -1};
+    *io = (struct hail_io){
+        .backend = backend,
+        .shard = shard,
+        .datagrams = shard->context->config.profile == HAIL_PROFILE_HAIL,
+        .listen_fd = -1,
+        .wake_fd = -1,
+    };
     backend->reserve(io);
     if (!hail_arena_reserve(&io->arena)) {
         hail_log_line(log, HAIL_LOG_ERROR, "memory for I/O: %s; lower conns_max",
@@ -57,7 +64,8 @@ static enum hail_status open_backend(struct hail_io **out, const struct hail_bac
         goto failed;
     }
     if (listen_at->address.ss_family != AF_UNSPEC) {
-        io->listen_fd = hail_socket_listen(listen_at, shard->index == 0, log);
+        io->listen_fd = (io->datagrams ? hail_socket_bind
+                                       : hail_socket_listen)(listen_at, shard->index == 0, log);
         if (io->listen_fd < 0)
             goto failed;
     }
@@ -142,19 +150,37 @@ void hail_io_turn(struct hail_io *io, uint64_t deadline_ns)
     io->backend->turn(io, deadline_ns);
 }
 
+// A task of several datagrams as one for each, where that is all that the kernel takes.
+static void carry_out(struct hail_io *io, struct hail_task *task)
+{
+    if (task->op != HAIL_TASK_DATAGRAMS || task->view_count == 1 || !io->no_trains) {
+        io->backend->carry_out(io, task);
+        return;
+    }
+    size_t count = task->view_count;
+    task->view_count = 1;
+    for (size_t i = 0; i < count; i++) {
+        task->views[0] = task->views[i];
+        io->backend->carry_out(io, task);
+    }
+}
+
 void hail_io_push(struct hail_io *io)
 {
     struct hail_task task;
 
     while (hail_shard_output(io->shard, &task))
-        io->backend->carry_out(io, &task);
+        carry_out(io, &task);
 }
 
 void hail_io_stop_listening(struct hail_io *io)
 {
-    if (io->listen_fd < 0)
+    if (io->listen_fd < 0 || io->closed_door)
         return;
+    io->closed_door = true;
     io->backend->stop_listening(io);
+    if (io->datagrams)
+        return; // there is something to be sent through it
     close(io->listen_fd);
     io->listen_fd = -1;
 }
@@ -206,13 +232,71 @@ bool hail_io_accept_failed(struct hail_io *io, int error)
 
 bool hail_io_may_accept(const struct hail_io *io, uint64_t *deadline_ns)
 {
-    if (io->listen_fd < 0)
+    if (io->listen_fd < 0 || io->closed_door)
         return false;
     if (io->accept_resumes_ns == 0 || hail_io_clock() >= io->accept_resumes_ns)
         return true;
     if (io->accept_resumes_ns < *deadline_ns)
         *deadline_ns = io->accept_resumes_ns;
     return false;
+}
+
+static size_t segment_len(const struct msghdr *header, size_t len)
+{
+    struct msghdr copy = *header;
+    int each;
+
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(&copy); control;
+         control = CMSG_NXTHDR(&copy, control)) {
+        if (control->cmsg_level != SOL_UDP || control->cmsg_type != UDP_GRO)
+            continue;
+        memcpy(&each, CMSG_DATA(control), sizeof each);
+        if (each > 0)
+            return (size_t)each;
+    }
+    return len;
+}
+
+void hail_io_datagrams(struct hail_io *io, const struct msghdr *header, uint8_t *data, size_t len)
+{
+    size_t each = segment_len(header, len);
+
+    for (size_t at = 0; at < len; at += each) {
+        size_t left = len - at;
+        hail_shard_datagram(io->shard, HAIL_SLOT_NONE, header->msg_name, data + at,
+                            left < each ? left : each);
+        if (!hail_shard_crowded(io->shard))
+            continue;
+        hail_io_push(io);
+        io->backend->hand_over(io);
+    }
+}
+
+void hail_io_train(struct hail_train *train, const struct hail_task *task)
+{
+    uint16_t each = (uint16_t)task->views[0].iov_len;
+
+    memcpy(train->views, task->views, task->view_count * sizeof *task->views);
+    train->header = (struct msghdr){.msg_iov = train->views, .msg_iovlen = task->view_count};
+    if (task->address) {
+        train->header.msg_name = (void *)(uintptr_t)task->address;
+        train->header.msg_namelen = hail_socket_address_len(task->address);
+    }
+    if (task->view_count == 1)
+        return;
+    train->header.msg_control = train->control;
+    train->header.msg_controllen = CMSG_SPACE(sizeof each);
+    struct cmsghdr *control = CMSG_FIRSTHDR(&train->header);
+    *control = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof each), .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT};
+    memcpy(CMSG_DATA(control), &each, sizeof each);
+}
+
+void hail_io_unsent(struct hail_io *io, size_t count, int error)
+{
+    hail_stat_add(&io->shard->stats, HAIL_STAT_DATAGRAMS_UNSENT, count);
+    if (count > 1 && (error == EINVAL || error == EIO || error == EOPNOTSUPP))
+        io->no_trains = true; // by this path or device
 }
 
 void hail_io_woken(struct hail_io *io)

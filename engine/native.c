@@ -274,7 +274,7 @@ bool hail_native_task(struct hail_shard *shard, struct hail_task *task)
         seal(shard, index);
     task->op = HAIL_TASK_DATAGRAMS;
     task->slot = first->slot;
-    task->address = &first->to.any;
+    task->address = shard->context->is_server ? &first->to.any : NULL;
     task->view_count = 0;
     size_t bytes = 0;
     for (;;) {
@@ -531,6 +531,14 @@ void hail_native_datagram(struct hail_shard *shard, uint32_t slot, const struct 
 }
 
 // ---- Life
+
+bool hail_native_unanswered(const struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_native *native = &shard->native.conns[slot];
+
+    return native->state == HAIL_NATIVE_EXPECT_WELCOME && native->retries == 0 &&
+           native->fragments == 0;
+}
 
 void hail_native_approve(struct hail_shard *shard, uint32_t slot)
 {

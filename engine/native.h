@@ -85,6 +85,9 @@ void hail_native_begin(struct hail_shard *shard, uint32_t slot);
 // hail_native_open has a client say hello: its socket is there.
 void hail_native_open(struct hail_shard *shard, uint32_t slot);
 
+// hail_native_unanswered says whether a client has heard nothing from its server yet.
+bool hail_native_unanswered(const struct hail_shard *shard, uint32_t slot);
+
 // hail_native_datagram takes in a datagram of a connection or of a stranger.
 void hail_native_datagram(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
                           uint8_t *data, size_t len);

@@ -4,17 +4,18 @@
 
 _Static_assert((int)HAIL_OUTBOX_ROOM >= (int)HAIL_DATAGRAM_MAX, "every datagram has room");
 
-void hail_outbox_init(struct hail_outbox *outbox, struct hail_arena *arena)
+void hail_outbox_init(struct hail_outbox *outbox, struct hail_arena *arena, uint32_t slots)
 {
-    outbox->list = hail_arena_take(arena, HAIL_OUTBOX_MAX, sizeof(struct hail_outgoing));
-    outbox->bytes = hail_arena_take(arena, HAIL_OUTBOX_MAX, HAIL_OUTBOX_ROOM);
+    outbox->max = slots + HAIL_OUTBOX_EXTRA;
+    outbox->list = hail_arena_take(arena, outbox->max, sizeof(struct hail_outgoing));
+    outbox->bytes = hail_arena_take(arena, outbox->max, HAIL_OUTBOX_ROOM);
     outbox->count = 0;
     outbox->read = 0;
 }
 
 uint32_t hail_outbox_add(struct hail_outbox *outbox, uint32_t slot, uint8_t protection)
 {
-    if (outbox->count == HAIL_OUTBOX_MAX)
+    if (outbox->count == outbox->max)
         return HAIL_OUTGOING_NONE;
     struct hail_outgoing *outgoing = &outbox->list[outbox->count];
     outgoing->slot = slot;

@@ -10,8 +10,9 @@
 #include "proto/packet.h"
 
 enum {
-    HAIL_OUTBOX_MAX = 4096, // datagrams
-    HAIL_OUTBOX_ROOM = 1280 // bytes for each: whole cache lines
+    HAIL_OUTBOX_CROWDED = 2048, // datagrams; before more comes in, these go out
+    HAIL_OUTBOX_EXTRA = 4096,   // beside one for each slot, so that a message to all finds room
+    HAIL_OUTBOX_ROOM = 1280     // bytes for each: whole cache lines
 };
 
 #define HAIL_OUTGOING_NONE UINT32_MAX
@@ -31,12 +32,13 @@ struct hail_outgoing {
 struct hail_outbox {
     struct hail_outgoing *list;
     uint8_t *bytes; // HAIL_OUTBOX_ROOM for each
+    uint32_t max;
     uint32_t count;
     uint32_t read; // the first that may not have been given
 };
 
-// hail_outbox_init takes the outbox's memory from `arena`.
-void hail_outbox_init(struct hail_outbox *outbox, struct hail_arena *arena);
+// hail_outbox_init takes the outbox's memory from `arena`, for a shard with so many slots.
+void hail_outbox_init(struct hail_outbox *outbox, struct hail_arena *arena, uint32_t slots);
 
 // hail_outbox_add begins a datagram and returns its index; HAIL_OUTGOING_NONE: the outbox is full.
 uint32_t hail_outbox_add(struct hail_outbox *outbox, uint32_t slot, uint8_t protection);

@@ -58,7 +58,7 @@ void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *con
     shard->per_conn_len = (arena->used + slots - 1) / slots; // all of it until here
 
     if (config->profile == HAIL_PROFILE_HAIL)
-        hail_outbox_init(&shard->outbox, arena);
+        hail_outbox_init(&shard->outbox, arena, slots);
     hail_pool_init(&shard->pool, arena, (uint32_t)(config->buffers_max / HAIL_BLOCK_SIZE));
     hail_mailbox_init(&shard->commands, arena, power_of_two_at_least(config->command_queue_bytes));
     shard->handler_drops = hail_arena_take(arena, config->handler_count, sizeof(uint64_t));
@@ -97,6 +97,14 @@ void hail_shard_wake(struct hail_shard *shard)
         return;
     ssize_t written = write(shard->wake_fd, &one, sizeof one);
     HAIL_ASSERT(written == sizeof one); // an eventfd whose reader is never 2^64 behind
+}
+
+// Where a client's connection goes, or will try next.
+static const struct sockaddr *target_of(const struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_shard_target *target = &shard->targets[slot];
+
+    return (const struct sockaddr *)&target->addresses.list[target->tried];
 }
 
 uint32_t hail_shard_accept(struct hail_shard *shard, const struct sockaddr *peer,
@@ -158,8 +166,27 @@ void hail_shard_datagram(struct hail_shard *shard, uint32_t slot, const struct s
 {
     struct hail_address address;
 
+    if (slot != HAIL_SLOT_NONE)
+        from = target_of(shard, slot);
     hail_address_set(&address, from);
     hail_native_datagram(shard, slot, &address, data, len);
+}
+
+bool hail_shard_crowded(const struct hail_shard *shard)
+{
+    return shard->outbox.count >= HAIL_OUTBOX_CROWDED;
+}
+
+bool hail_shard_refused(struct hail_shard *shard, uint32_t slot, int result)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+
+    // Anybody can say so. It is believed while nobody has said anything else.
+    if (conn->state != HAIL_CONN_OPEN || !hail_native_unanswered(shard, slot))
+        return true;
+    conn->state = HAIL_CONN_CONNECTING;
+    hail_shard_connected(shard, slot, result);
+    return false;
 }
 
 void hail_shard_ended(struct hail_shard *shard, uint32_t slot, int result)
@@ -275,8 +302,7 @@ static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *t
         return !conn->close_told && (conn->close_told = true);
     case HAIL_CONN_CONNECTING:
         task->op = HAIL_TASK_CONNECT;
-        task->address = (const struct sockaddr *)&shard->targets[slot]
-                            .addresses.list[shard->targets[slot].tried];
+        task->address = target_of(shard, slot);
         return true;
     case HAIL_CONN_OPEN:
     case HAIL_CONN_FLUSHING:

@@ -146,8 +146,18 @@ void hail_shard_input(struct hail_shard *shard, uint32_t slot, uint8_t *data, si
 // hail_shard_datagram takes in one datagram, on the hail profile. It is decrypted in place.
 //
 // slot     A client's connection, whose socket it came to; HAIL_SLOT_NONE: a server's port.
+// from     Where it came from; of a client's, whose socket takes nothing from elsewhere, not used.
 void hail_shard_datagram(struct hail_shard *shard, uint32_t slot, const struct sockaddr *from,
                          uint8_t *data, size_t len);
+
+// hail_shard_crowded says whether the datagrams that wait for the backend leave little room for the
+// answers to more.
+bool hail_shard_crowded(const struct hail_shard *shard);
+
+// hail_shard_refused says that the socket of a client's connection on the hail profile reported
+// -errno, such as that nobody listens there. Returns whether to go on with it nevertheless; if not,
+// the backend closes it, and may be asked to connect anew.
+HAIL_MUST_USE bool hail_shard_refused(struct hail_shard *shard, uint32_t slot, int result);
 
 // hail_shard_ended says that a connection's peer has closed (0) or its socket failed (-errno).
 void hail_shard_ended(struct hail_shard *shard, uint32_t slot, int result);
@@ -173,7 +183,7 @@ enum hail_task_op {
     HAIL_TASK_RESUME,
     HAIL_TASK_CLOSE,    // let go of everything, then hail_shard_closed
     HAIL_TASK_DATAGRAMS // `views`: a datagram each, all as long as the first but the last, which
-                        // may be shorter; to `address`, or through the socket of a client's slot
+                        // may be shorter; to `address`, or if NULL through the socket of `slot`
 };
 
 // Work for the backend. What it points to holds until the task is done; of HAIL_TASK_DATAGRAMS,

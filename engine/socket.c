@@ -3,13 +3,20 @@
 #include "engine/socket.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/datagram.h"
+
 enum {
-    BACKLOG = 4096
+    BACKLOG = 4096,
+    BUFFER_LEN = 8 << 20,      // of a server's UDP socket, in each direction
+    BUFFER_LEN_POOR = 1 << 20, // below this a flood of some milliseconds drives players' out
+    FIRST_OF_PACKETS = 1 << 6  // first bytes from here on are a packet's
 };
 
 static void set(int fd, int level, int option, int value)
@@ -27,7 +34,8 @@ static bool probe_port(const struct hail_listen *at, int type)
 
     if (fd < 0)
         return false;
-    set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (type == SOCK_STREAM)
+        set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     int result = bind(fd, address, at->address_len);
     int error = errno;
     close(fd);
@@ -35,35 +43,9 @@ static bool probe_port(const struct hail_listen *at, int type)
     return result == 0;
 }
 
-int hail_socket_listen(struct hail_listen *at, bool is_first, const struct hail_log *log)
+// Says which call failed, and closes the socket.
+static int refuse(int fd, const char *call, const struct hail_log *log)
 {
-    struct sockaddr *address = (struct sockaddr *)&at->address;
-    const char *call = "bind";
-    int fd = -1;
-
-    if (is_first && !probe_port(at, SOCK_STREAM))
-        goto failed;
-    call = "socket";
-    fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        goto failed;
-    // Accepted sockets inherit these.
-    set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (address->sa_family == AF_INET6)
-        set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    call = "bind";
-    if (bind(fd, address, at->address_len) < 0)
-        goto failed;
-    call = "listen";
-    if (listen(fd, BACKLOG) < 0)
-        goto failed;
-    // Shards after the first listen on the port that the kernel chose for it.
-    getsockname(fd, address, &at->address_len);
-    return fd;
-failed:
     hail_log_line(log, HAIL_LOG_ERROR, "%s: %s; see config fields address and port", call,
                   strerrordesc_np(errno));
     if (fd >= 0)
@@ -71,13 +53,94 @@ failed:
     return -1;
 }
 
-int hail_socket_connecting(const struct sockaddr *to)
+// Opens and binds a socket of the shards that share a port; says so when it cannot.
+static int open_bound(struct hail_listen *at, bool is_first, int type, const struct hail_log *log)
 {
-    int fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+    struct sockaddr *address = (struct sockaddr *)&at->address;
+
+    if (is_first && !probe_port(at, type))
+        return refuse(-1, "bind", log);
+    int fd = socket(address->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return refuse(-1, "socket", log);
+    if (type == SOCK_STREAM) // for a UDP socket it would mean to share the port with anybody
+        set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (address->sa_family == AF_INET6)
+        set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    if (bind(fd, address, at->address_len) < 0)
+        return refuse(fd, "bind", log);
+    // Shards after the first have the port that the kernel chose for it.
+    getsockname(fd, address, &at->address_len);
+    return fd;
+}
+
+int hail_socket_listen(struct hail_listen *at, bool is_first, const struct hail_log *log)
+{
+    int fd = open_bound(at, is_first, SOCK_STREAM, log);
+
+    if (fd < 0)
+        return -1;
+    // Accepted sockets inherit these.
+    set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    return listen(fd, BACKLOG) < 0 ? refuse(fd, "listen", log) : fd;
+}
+
+// Has the kernel choose among the shards' sockets by the connection's name in the datagram. A
+// number that no socket has is as good as none.
+static int steer(int fd)
+{
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FIRST_OF_PACKETS, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HAIL_DATAGRAM_FINISH, 0, 2),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 1), // the shard: the first byte of the name
+        BPF_STMT(BPF_RET | BPF_A, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = {sizeof steps / sizeof steps[0], steps};
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+}
+
+// Makes a buffer of the socket large: without privilege, as large as the system allows.
+static int enlarge(int fd, int forced, int option)
+{
+    int len = BUFFER_LEN;
+    socklen_t len_len = sizeof len;
+
+    if (setsockopt(fd, SOL_SOCKET, forced, &len, sizeof len) < 0)
+        set(fd, SOL_SOCKET, option, len);
+    getsockopt(fd, SOL_SOCKET, option, &len, &len_len);
+    return len / 2; // the kernel counts its own costs as well
+}
+
+int hail_socket_bind(struct hail_listen *at, bool is_first, const struct hail_log *log)
+{
+    int fd = open_bound(at, is_first, SOCK_DGRAM, log);
+
+    if (fd < 0)
+        return -1;
+    set(fd, IPPROTO_UDP, UDP_GRO, 1);
+    (void)enlarge(fd, SO_SNDBUFFORCE, SO_SNDBUF);
+    int len = enlarge(fd, SO_RCVBUFFORCE, SO_RCVBUF);
+    if (is_first && len < BUFFER_LEN_POOR)
+        hail_log_line(log, HAIL_LOG_WARN,
+                      "the kernel keeps only %d KiB of datagrams for us; to lose none in a burst, "
+                      "set the sysctl net.core.rmem_max to %d",
+                      len / 1024, BUFFER_LEN);
+    return is_first && steer(fd) < 0 ? refuse(fd, "setsockopt(SO_ATTACH_REUSEPORT_CBPF)", log) : fd;
+}
+
+int hail_socket_connecting(const struct sockaddr *to, int type)
+{
+    int fd = socket(to->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return -errno;
-    set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (type == SOCK_STREAM)
+        set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     return fd;
 }
 

@@ -22,8 +22,15 @@ struct hail_listen {
 HAIL_MUST_USE int hail_socket_listen(struct hail_listen *at, bool is_first,
                                      const struct hail_log *log);
 
-// hail_socket_connecting opens a TCP socket to be connected to `to`. Returns -errno on failure.
-HAIL_MUST_USE int hail_socket_connecting(const struct sockaddr *to);
+// hail_socket_bind opens a UDP socket that receives at `at`, likewise. Shards share the port: what
+// names a connection comes to the shard whose number is in the name, the rest as the kernel spreads
+// it.
+HAIL_MUST_USE int hail_socket_bind(struct hail_listen *at, bool is_first,
+                                   const struct hail_log *log);
+
+// hail_socket_connecting opens a TCP or UDP socket, by `type`, to be connected to `to`. Returns
+// -errno on failure.
+HAIL_MUST_USE int hail_socket_connecting(const struct sockaddr *to, int type);
 
 // hail_socket_address_len returns the length of an IPv4 or IPv6 address.
 socklen_t hail_socket_address_len(const struct sockaddr *address);

@@ -1,8 +1,9 @@
 // uring.c: the io_uring backend. One multishot accept, one multishot receive for each connection
 // into a shared ring of buffers, one send at a time for each connection, and one wait that also
-// serves the timers. The kernel owns what an operation points to until its completion is here: a
-// socket is closed, and its slot given back, when nothing of it is in flight.
-// SPDX-License-Identifier: MIT
+// serves the timers. On the hail profile a server has one multishot receive in all; datagrams are
+// sent as the ring is handed over, never later, so nothing waits for them. The kernel owns what an
+// operation points to until its completion is here: a socket is closed, and its slot given back,
+// when nothing of it is in flight. SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
@@ -17,19 +18,21 @@ enum {
     RECV_BUFFERS = 256, // a power of two; few enough to stay in the second-level cache
     RECV_BUFFER_LEN = 8192,
     RECV_GROUP = 1,
-    SENDS_PER_SUBMIT = 256
+    SENDS_PER_SUBMIT = 256,
+    COUNT_SHIFT = 32 // of the datagrams of a send, in user_data
 };
 
 // What a completion is about: the op in the top byte of user_data, the slot below. No pointers, so
 // a late completion can never name freed memory.
 enum ring_op {
-    OP_ACCEPT = 1,
+    OP_LISTEN = 1, // to accept or, on a server's UDP socket, to receive
     OP_WAKE,
     OP_CONNECT,
     OP_RECV,
     OP_SEND,
+    OP_DATAGRAMS,    // only heard of when it fails
     OP_CANCEL,       // of a slot's operations
-    OP_CANCEL_ACCEPT // of the listener's
+    OP_CANCEL_LISTEN // of the listener's
 };
 
 // A slot's socket.
@@ -42,22 +45,19 @@ struct socket {
     bool cancelling; // the receive has been told to end
 };
 
-// One send's header and pieces, which have to stay until the submission.
-struct send_slot {
-    struct msghdr header;
-    struct iovec views[HAIL_VIEWS_MAX];
-};
-
 struct uring {
     struct hail_io io;
     struct io_uring ring;
     struct socket *sockets; // one for each slot
     struct io_uring_buf_ring *recv_ring;
     uint8_t *recv_buffers;
-    struct send_slot *sends;
+    size_t recv_buffer_len;
+    struct msghdr recv_header; // what a server's UDP socket receives beside the datagram
+    struct hail_train *sends;  // what their headers point to has to stay until the submission
     uint32_t send_count;       // of `sends`, since the last submission
-    bool accepting;            // the multishot accept is armed
-    uint32_t accept_in_flight; // the accept, and what cancels it
+    bool has_datagrams;        // to submit
+    bool listening;            // OP_LISTEN is armed
+    uint32_t listen_in_flight; // it, and what cancels it
 };
 
 static struct uring *uring_of(struct hail_io *io)
@@ -77,6 +77,7 @@ static void submit(struct uring *uring)
         HAIL_ASSERT(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
     } while (io_uring_sq_ready(&uring->ring) > 0);
     uring->send_count = 0;
+    uring->has_datagrams = false;
 }
 
 static struct io_uring_sqe *prepare(struct uring *uring, enum ring_op op, uint32_t slot)
@@ -93,15 +94,21 @@ static struct io_uring_sqe *prepare(struct uring *uring, enum ring_op op, uint32
     return sqe;
 }
 
-static void arm_accept(struct uring *uring)
+static void arm_listen(struct uring *uring)
 {
-    struct io_uring_sqe *sqe = prepare(uring, OP_ACCEPT, 0);
+    struct io_uring_sqe *sqe = prepare(uring, OP_LISTEN, 0);
 
-    io_uring_prep_multishot_accept(sqe, uring->io.listen_fd, NULL, NULL,
-                                   SOCK_CLOEXEC | SOCK_NONBLOCK);
-    sqe->user_data = tag(OP_ACCEPT, 0);
-    uring->accepting = true;
-    uring->accept_in_flight++;
+    if (uring->io.datagrams) {
+        io_uring_prep_recvmsg_multishot(sqe, uring->io.listen_fd, &uring->recv_header, 0);
+        sqe->flags |= IOSQE_BUFFER_SELECT;
+        sqe->buf_group = RECV_GROUP;
+    } else {
+        io_uring_prep_multishot_accept(sqe, uring->io.listen_fd, NULL, NULL,
+                                       SOCK_CLOEXEC | SOCK_NONBLOCK);
+    }
+    sqe->user_data = tag(OP_LISTEN, 0);
+    uring->listening = true;
+    uring->listen_in_flight++;
 }
 
 static void arm_wake(struct uring *uring)
@@ -147,29 +154,87 @@ static void finish_close(struct uring *uring, uint32_t slot)
     hail_shard_closed(uring->io.shard, slot);
 }
 
-static void on_accept(struct uring *uring, const struct io_uring_cqe *cqe)
+static void on_accepted(struct uring *uring, int fd)
 {
-    if (cqe->res >= 0) {
-        uint32_t slot = hail_io_accepted(&uring->io, cqe->res);
-        if (slot != HAIL_SLOT_NONE) {
-            uring->sockets[slot].fd = cqe->res;
-            arm_recv(uring, slot);
-        }
-    } else if (uring->io.listen_fd >= 0) {
+    uint32_t slot = hail_io_accepted(&uring->io, fd);
+
+    if (slot == HAIL_SLOT_NONE)
+        return;
+    uring->sockets[slot].fd = fd;
+    arm_recv(uring, slot);
+}
+
+static uint8_t *buffer_of(const struct uring *uring, uint32_t id)
+{
+    return uring->recv_buffers + id * uring->recv_buffer_len;
+}
+
+// The shard has copied what it wants to keep.
+static void give_back_buffer(struct uring *uring, uint32_t id)
+{
+    io_uring_buf_ring_add(uring->recv_ring, buffer_of(uring, id), (unsigned)uring->recv_buffer_len,
+                          (unsigned short)id, io_uring_buf_ring_mask(RECV_BUFFERS), 0);
+    io_uring_buf_ring_advance(uring->recv_ring, 1);
+}
+
+// Datagrams came to a server's socket, joined into one buffer behind address and lengths.
+static void on_server_datagrams(struct uring *uring, const struct io_uring_cqe *cqe)
+{
+    uint32_t id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+    struct msghdr *expected = &uring->recv_header;
+    struct io_uring_recvmsg_out *out =
+        io_uring_recvmsg_validate(buffer_of(uring, id), cqe->res, expected);
+
+    HAIL_ASSERT(out);
+    const struct msghdr header = {
+        .msg_name = io_uring_recvmsg_name(out),
+        .msg_control = (uint8_t *)io_uring_recvmsg_name(out) + expected->msg_namelen,
+        .msg_controllen = out->controllen,
+    };
+    hail_io_datagrams(&uring->io, &header, io_uring_recvmsg_payload(out, expected),
+                      io_uring_recvmsg_payload_length(out, cqe->res, expected));
+    give_back_buffer(uring, id);
+}
+
+static void on_listen(struct uring *uring, const struct io_uring_cqe *cqe)
+{
+    if (cqe->res >= 0 && uring->io.datagrams)
+        on_server_datagrams(uring, cqe);
+    else if (cqe->res >= 0)
+        on_accepted(uring, cqe->res);
+    else if (cqe->res == -ENOBUFS)
+        hail_stat_add(&uring->io.shard->stats, HAIL_STAT_RECV_STARVED, 1); // armed again
+    else if (!uring->io.closed_door)
         hail_io_accept_failed(&uring->io, -cqe->res);
-    }
     if (!(cqe->flags & IORING_CQE_F_MORE)) {
-        uring->accepting = false;
-        uring->accept_in_flight--;
+        uring->listening = false;
+        uring->listen_in_flight--;
     }
 }
 
-static void give_back_buffer(struct uring *uring, uint32_t id)
+static void on_received(struct uring *uring, uint32_t slot, uint8_t *data, size_t len)
 {
-    io_uring_buf_ring_add(uring->recv_ring, uring->recv_buffers + (size_t)id * RECV_BUFFER_LEN,
-                          RECV_BUFFER_LEN, (unsigned short)id, io_uring_buf_ring_mask(RECV_BUFFERS),
-                          0);
-    io_uring_buf_ring_advance(uring->recv_ring, 1);
+    if (uring->io.datagrams)
+        hail_shard_datagram(uring->io.shard, slot, NULL, data, len);
+    else
+        hail_shard_input(uring->io.shard, slot, data, len);
+}
+
+// A receive has brought nothing: what that means for the connection.
+static void on_recv_end(struct uring *uring, uint32_t slot, int result)
+{
+    struct hail_shard *shard = uring->io.shard;
+    struct socket *socket = &uring->sockets[slot];
+
+    if (result == -ENOBUFS) {
+        hail_stat_add(&shard->stats, HAIL_STAT_RECV_STARVED, 1); // armed again
+    } else if (!uring->io.datagrams) {
+        if (result != -ECANCELED)
+            hail_shard_ended(shard, slot, result);
+    } else if (result < 0 && !socket->closing && !hail_shard_refused(shard, slot, result)) {
+        close(socket->fd);
+        socket->fd = -1;
+    }
 }
 
 static void on_recv(struct uring *uring, uint32_t slot, const struct io_uring_cqe *cqe)
@@ -179,14 +244,11 @@ static void on_recv(struct uring *uring, uint32_t slot, const struct io_uring_cq
     if (cqe->flags & IORING_CQE_F_BUFFER) {
         uint32_t id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
         if (cqe->res > 0)
-            hail_shard_input(uring->io.shard, slot,
-                             uring->recv_buffers + (size_t)id * RECV_BUFFER_LEN, (size_t)cqe->res);
-        give_back_buffer(uring, id); // the shard has copied what it wants to keep
+            on_received(uring, slot, buffer_of(uring, id), (size_t)cqe->res);
+        give_back_buffer(uring, id);
     }
-    if (cqe->res == -ENOBUFS)
-        hail_stat_add(&uring->io.shard->stats, HAIL_STAT_RECV_STARVED, 1); // armed again below
-    else if (cqe->res <= 0 && cqe->res != -ECANCELED)
-        hail_shard_ended(uring->io.shard, slot, cqe->res);
+    if (cqe->res <= 0)
+        on_recv_end(uring, slot, cqe->res);
 
     if (cqe->flags & IORING_CQE_F_MORE) {
         if (socket->closing &&
@@ -199,7 +261,8 @@ static void on_recv(struct uring *uring, uint32_t slot, const struct io_uring_cq
     socket->receiving = false;
     socket->in_flight--;
     // Called off, and resumed before that had come through: on it goes as well.
-    bool goes_on = cqe->res > 0 || cqe->res == -ENOBUFS || cqe->res == -ECANCELED;
+    bool goes_on = cqe->res > 0 || cqe->res == -ENOBUFS || cqe->res == -ECANCELED ||
+                   (uring->io.datagrams && socket->fd >= 0);
     if (!socket->closing && !socket->paused && goes_on)
         arm_recv(uring, slot);
 }
@@ -232,8 +295,8 @@ static void on_cqe(struct uring *uring, const struct io_uring_cqe *cqe)
     uint32_t slot = (uint32_t)cqe->user_data;
 
     switch ((enum ring_op)(cqe->user_data >> 56)) {
-    case OP_ACCEPT:
-        on_accept(uring, cqe);
+    case OP_LISTEN:
+        on_listen(uring, cqe);
         return;
     case OP_WAKE:
         on_wake(uring, cqe);
@@ -255,8 +318,11 @@ static void on_cqe(struct uring *uring, const struct io_uring_cqe *cqe)
         uring->sockets[slot].in_flight--;
         finish_close(uring, slot);
         return;
-    case OP_CANCEL_ACCEPT:
-        uring->accept_in_flight--;
+    case OP_CANCEL_LISTEN:
+        uring->listen_in_flight--;
+        return;
+    case OP_DATAGRAMS:
+        hail_io_unsent(&uring->io, cqe->user_data >> COUNT_SHIFT & 0xff, -cqe->res);
         return;
     }
     HAIL_UNREACHABLE("every operation is tagged by tag()");
@@ -269,8 +335,8 @@ static void turn(struct hail_io *io, uint64_t deadline_ns)
     unsigned head;
     unsigned seen = 0;
 
-    if (!uring->accepting && hail_io_may_accept(io, &deadline_ns))
-        arm_accept(uring);
+    if (!uring->listening && hail_io_may_accept(io, &deadline_ns))
+        arm_listen(uring);
 
     uint64_t now_ns = deadline_ns == 0 ? 0 : hail_io_clock();
     uint64_t wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
@@ -284,6 +350,7 @@ static void turn(struct hail_io *io, uint64_t deadline_ns)
     if (io_uring_sq_ready(&uring->ring) > 0)
         submit(uring);
     uring->send_count = 0;
+    uring->has_datagrams = false;
 
     io->shard->now_ns = hail_io_clock();
     io_uring_for_each_cqe(&uring->ring, head, cqe)
@@ -305,7 +372,7 @@ static void push_send(struct uring *uring, const struct hail_task *task)
         io_uring_prep_send(sqe, socket->fd, task->views[0].iov_base, task->views[0].iov_len,
                            MSG_NOSIGNAL);
     } else {
-        struct send_slot *send = &uring->sends[uring->send_count++];
+        struct hail_train *send = &uring->sends[uring->send_count++];
         memcpy(send->views, task->views, task->view_count * sizeof *task->views);
         send->header = (struct msghdr){.msg_iov = send->views, .msg_iovlen = task->view_count};
         io_uring_prep_sendmsg(sqe, socket->fd, &send->header, MSG_NOSIGNAL);
@@ -314,11 +381,41 @@ static void push_send(struct uring *uring, const struct hail_task *task)
     socket->in_flight++;
 }
 
+// Without waiting: sent when the ring is handed over, or not at all.
+static void push_datagrams(struct uring *uring, const struct hail_task *task)
+{
+    int fd = task->address ? uring->io.listen_fd : uring->sockets[task->slot].fd;
+
+    if (uring->send_count == SENDS_PER_SUBMIT)
+        submit(uring);
+    struct io_uring_sqe *sqe = prepare(uring, OP_DATAGRAMS, 0);
+    if (task->view_count == 1) {
+        io_uring_prep_send(sqe, fd, task->views[0].iov_base, task->views[0].iov_len,
+                           MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (task->address)
+            io_uring_prep_send_set_addr(sqe, task->address,
+                                        (uint16_t)hail_socket_address_len(task->address));
+    } else {
+        struct hail_train *train = &uring->sends[uring->send_count++];
+        hail_io_train(train, task);
+        io_uring_prep_sendmsg(sqe, fd, &train->header, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    sqe->user_data = tag(OP_DATAGRAMS, 0) | (uint64_t)task->view_count << COUNT_SHIFT;
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    uring->has_datagrams = true;
+}
+
+static void hand_over(struct hail_io *io)
+{
+    if (uring_of(io)->has_datagrams)
+        submit(uring_of(io));
+}
+
 static void push_connect(struct uring *uring, const struct hail_task *task)
 {
     struct socket *socket = &uring->sockets[task->slot];
     const struct sockaddr *address = (const struct sockaddr *)task->address;
-    int fd = hail_socket_connecting(address);
+    int fd = hail_socket_connecting(address, uring->io.datagrams ? SOCK_DGRAM : SOCK_STREAM);
 
     if (fd < 0) {
         hail_shard_connected(uring->io.shard, task->slot, fd);
@@ -336,10 +433,14 @@ static void push_close(struct uring *uring, uint32_t slot)
     struct socket *socket = &uring->sockets[slot];
 
     socket->closing = true;
+    hand_over(&uring->io);
     if (socket->fd >= 0 && socket->in_flight > 0) {
         // Once the socket is shut, sends fail and the receive ends, after what has come already: so
-        // nothing is left unread, and the peer sees an orderly end. A connect has to be called off.
-        if (shutdown(socket->fd, SHUT_RDWR) < 0)
+        // nothing is left unread, and the peer sees an orderly end. A connect has to be called off,
+        // and so has the receive of a UDP socket, which does not end by itself.
+        if (uring->io.datagrams && socket->receiving)
+            push_cancel(uring, slot, OP_RECV);
+        else if (shutdown(socket->fd, SHUT_RDWR) < 0)
             push_cancel(uring, slot, OP_CONNECT);
     }
     finish_close(uring, slot);
@@ -371,7 +472,8 @@ static void carry_out(struct hail_io *io, const struct hail_task *task)
         push_close(uring, task->slot);
         return;
     case HAIL_TASK_DATAGRAMS:
-        break;
+        push_datagrams(uring, task);
+        return;
     }
     HAIL_UNREACHABLE("a task has one of these operations");
 }
@@ -382,9 +484,11 @@ static void reserve(struct hail_io *io)
     uint32_t slots = io->shard->context->slots;
 
     // A page first: the buffer ring has to begin on one, and so does the arena.
+    bool is_server = io->shard->context->is_server;
+    uring->recv_buffer_len = io->datagrams && is_server ? HAIL_IO_DATAGRAM_LEN : RECV_BUFFER_LEN;
     uring->recv_ring = hail_arena_take(&io->arena, RECV_BUFFERS, sizeof(struct io_uring_buf));
-    uring->recv_buffers = hail_arena_take(&io->arena, RECV_BUFFERS, RECV_BUFFER_LEN);
-    uring->sends = hail_arena_take(&io->arena, SENDS_PER_SUBMIT, sizeof(struct send_slot));
+    uring->recv_buffers = hail_arena_take(&io->arena, RECV_BUFFERS, uring->recv_buffer_len);
+    uring->sends = hail_arena_take(&io->arena, SENDS_PER_SUBMIT, sizeof(struct hail_train));
     uring->sockets = hail_arena_take(&io->arena, slots, sizeof(struct socket));
 }
 
@@ -405,6 +509,8 @@ static int open_ring(struct hail_io *io, const char **call)
     for (uint32_t slot = 0; slot < io->shard->context->slots; slot++)
         uring->sockets[slot].fd = -1;
     uring->ring.ring_fd = -1;
+    uring->recv_header = (struct msghdr){.msg_namelen = sizeof(struct sockaddr_in6),
+                                         .msg_controllen = HAIL_IO_CONTROL_LEN};
     *call = "io_uring_setup";
     int result = io_uring_queue_init_params(SQ_ENTRIES, &uring->ring, &params);
     if (result < 0) {
@@ -449,17 +555,19 @@ static void stop_listening(struct hail_io *io)
 {
     struct uring *uring = uring_of(io);
 
-    if (!uring->accepting)
+    if (!uring->listening)
         return;
-    struct io_uring_sqe *sqe = prepare(uring, OP_CANCEL_ACCEPT, 0);
-    io_uring_prep_cancel64(sqe, tag(OP_ACCEPT, 0), 0);
-    sqe->user_data = tag(OP_CANCEL_ACCEPT, 0);
-    uring->accept_in_flight++;
+    struct io_uring_sqe *sqe = prepare(uring, OP_CANCEL_LISTEN, 0);
+    io_uring_prep_cancel64(sqe, tag(OP_LISTEN, 0), 0);
+    sqe->user_data = tag(OP_CANCEL_LISTEN, 0);
+    uring->listen_in_flight++;
 }
 
 static bool idle(const struct hail_io *io)
 {
-    return ((const struct uring *)io)->accept_in_flight == 0;
+    const struct uring *uring = (const struct uring *)io;
+
+    return uring->listen_in_flight == 0 && !uring->has_datagrams;
 }
 
 static void close_ring(struct hail_io *io)
@@ -477,6 +585,7 @@ const struct hail_backend hail_uring = {
     .start = start,
     .turn = turn,
     .carry_out = carry_out,
+    .hand_over = hand_over,
     .stop_listening = stop_listening,
     .idle = idle,
     .close = close_ring,

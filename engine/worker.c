@@ -36,7 +36,7 @@ static void turn_until_stopped(struct hail_worker *worker)
         if (hail_shard_stopped(shard) && hail_io_idle(io)) // perhaps just now, by what was pushed
             return;
         uint64_t deadline_ns = hail_shard_next_ns(shard);
-        if (!hail_mailbox_sleep(&shard->commands))
+        if (!hail_mailbox_sleep(&shard->commands) || hail_shard_stopped(shard))
             deadline_ns = 0;
         hail_io_turn(io, deadline_ns);
 
