@@ -1,9 +1,8 @@
-// uring.c: the io_uring backend. One multishot accept, one multishot receive for each connection
-// into a shared ring of buffers, one send at a time for each connection, and one wait that also
-// serves the timers. On the hail profile a server has one multishot receive in all; datagrams are
-// sent as the ring is handed over, never later, so nothing waits for them. The kernel owns what an
-// operation points to until its completion is here: a socket is closed, and its slot given back,
-// when nothing of it is in flight. SPDX-License-Identifier: MIT
+// uring.c: the io_uring backend: multishot accept and receives, one send at a time for each
+// connection, one wait that also serves the timers. The kernel owns what an operation points to
+// until its completion is here: a socket is closed, and its slot given back, when nothing of it is
+// in flight. Datagrams are sent as the ring is handed over, never later: nothing waits for them.
+// SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
