@@ -7,3 +7,4 @@ function(hail_endpoint_test name)
 endfunction()
 
 hail_endpoint_test(endpoint)
+hail_endpoint_test(storm)

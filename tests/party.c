@@ -175,12 +175,16 @@ static bool wait_more(struct party *party, int64_t until_ms)
                                        .tv_nsec = until_ms % 1000 * 1000000};
         return pthread_cond_timedwait(&party->heard, &party->lock, &until) == 0;
     }
-    struct pollfd fd = {.fd = hail_fd(party->endpoint), .events = POLLIN};
+    struct party *partner = party->partner;
+    struct pollfd fds[2] = {{.fd = hail_fd(party->endpoint), .events = POLLIN},
+                            {.fd = partner ? hail_fd(partner->endpoint) : -1, .events = POLLIN}};
     int64_t left_ms = until_ms - party_clock_ms();
 
     pthread_mutex_unlock(&party->lock);
-    bool readable = left_ms > 0 && poll(&fd, 1, (int)left_ms) > 0;
+    bool readable = left_ms > 0 && poll(fds, 2, (int)left_ms) > 0;
     pump(party);
+    if (partner)
+        pump(partner);
     pthread_mutex_lock(&party->lock);
     return readable;
 }

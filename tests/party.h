@@ -30,7 +30,8 @@ struct party {
     // It must not fail the test there, so it keeps what it finds.
     void (*react)(struct party *party, struct hail_endpoint *endpoint,
                   const struct hail_event *event);
-    void *user; // the test's
+    void *user;            // the test's
+    struct party *partner; // polls as well, and is served while the test waits for this one
 
     pthread_mutex_t lock; // of what follows
     pthread_cond_t heard;
