@@ -61,7 +61,8 @@ enum {
 };
 
 // The delivery a message asks for. The mlapi profile runs over TCP, where every channel is
-// delivered reliably and in order, which keeps each one's promise.
+// delivered reliably and in order, which keeps each one's promise. The hail profile has
+// HAIL_UNRELIABLE, and refuses the others.
 enum hail_channel {
     HAIL_RELIABLE_ORDERED = 0,
     HAIL_RELIABLE_UNORDERED = 1,
@@ -150,12 +151,13 @@ struct hail_event {
     bool wants_response;                // CALL
     uint16_t behaviour;                 // CALL: the behaviour's order on its networked object
     enum hail_close_reason reason;      // CLOSED
-    enum hail_status status; // RESPONSE: HAIL_OK, or why the call never left (HAIL_EFULL, ...)
-    uint64_t name_hash;      // MESSAGE with a name; CALL: of the method
-    uint64_t network_id;     // CALL: the networked object
-    uint64_t call_id;        // CALL that wants a response; RESPONSE: as given to hail_call
-    uint64_t client_id;      // CONNECTED: the number the server gave the client
-    const char *text;        // CLOSED: a sentence for a person, if there is more to say; else NULL
+    enum hail_status status;   // RESPONSE: HAIL_OK, or why the call never left (HAIL_EFULL, ...)
+    uint64_t name_hash;        // MESSAGE with a name; CALL: of the method
+    uint64_t network_id;       // CALL: the networked object
+    uint64_t call_id;          // CALL that wants a response; RESPONSE: as given to hail_call
+    uint64_t client_id;        // CONNECTED: the number the server gave the client
+    enum hail_channel channel; // MESSAGE, CALL: the delivery it had; an answer by it is at home
+    const char *text; // CLOSED: a sentence for a person, if there is more to say; else NULL
 };
 
 // ---- Configuration

@@ -42,7 +42,7 @@ static bool vouch(struct hail_context *context, struct hail_static_key *key, uin
     uint64_t not_after = (uint64_t)unix_s + 2 * (uint64_t)rotation_s(context) + WINDOW_BEFORE_S;
     struct hail_fault_report report = {0};
 
-    if (native->static_key) // never rotated: as long as may be
+    if (context->keys.is_given) // never rotated: as long as may be
         not_after = not_before + (uint64_t)HAIL_KEYCERT_DAYS_MAX * 86400;
     if (hail_keycert_make(key->keycert, &key->keycert_len, context->identity,
                           native->server_name ? native->server_name : "", not_before, not_after,
@@ -73,7 +73,8 @@ static enum hail_status init_server(struct hail_context *context)
     };
     hail_random_init_system(&random);
     hail_cookie_key_init(&keys->cookies, &random);
-    if (native->static_key)
+    keys->is_given = native->static_key != NULL;
+    if (keys->is_given)
         hail_x25519_pair_from(&pair, native->static_key);
     else
         hail_x25519_pair_init(&pair, &random);
@@ -145,6 +146,7 @@ enum hail_status hail_keys_init(struct hail_context *context)
     context->keys.pattern = patterns[native->exchange];
     hail_policy_hash(&context->policy, context->keys.policy_hash);
     enum hail_status status = context->is_server ? init_server(context) : init_client(context);
+    context->config.native.static_key = NULL; // the application's, and not kept
     return status == HAIL_OK ? open_log(context) : status;
 }
 
@@ -183,7 +185,7 @@ void hail_keys_rotate(struct hail_context *context, struct hail_random *random, 
     if (now_ns < keys->rotate_ns)
         return;
     keys->rotate_ns = now_ns + rotation_s(context) * ns_per_s;
-    if (context->config.native.static_key)
+    if (keys->is_given)
         pair = keys->statics[current % HAIL_STATIC_KEYS].pair;
     else
         hail_x25519_pair_init(&pair, random);

@@ -28,6 +28,7 @@ struct hail_keys {
 
     // Server. Shard 0 rotates: it fills in the key after the current one, then moves `current` on.
     struct hail_static_key statics[HAIL_STATIC_KEYS];
+    bool is_given;            // the application's key: never rotated
     _Atomic uint32_t current; // keys made so far, less one
     uint64_t rotate_ns;       // when the next is due; shard 0's alone. UINT64_MAX: never
 

@@ -257,7 +257,7 @@ enum hail_status hail_native_send(struct hail_shard *shard, uint32_t slot,
                                           : HAIL_PROTECTION_PLAIN;
     size_t len = hail_frames_len(&frame, &shard->context->policy);
 
-    if (len + hail_peer_overhead(&native->peer, protection) > HAIL_DATAGRAM_MAX)
+    if (len == 0 || len + hail_peer_overhead(&native->peer, protection) > HAIL_DATAGRAM_MAX)
         return HAIL_EINVAL;
     return add_frame(shard, packet_for(shard, slot, protection, len), &frame) ? HAIL_OK
                                                                               : HAIL_EFULL;

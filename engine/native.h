@@ -97,7 +97,8 @@ void hail_native_approve(struct hail_shard *shard, uint32_t slot);
 
 // hail_native_send puts an application message into the connection's packet.
 //
-// Returns  HAIL_OK; HAIL_EINVAL: longer than a packet; HAIL_EFULL: no room in this turn's outbox.
+// Returns  HAIL_OK; HAIL_EINVAL: longer than a packet, or a number in it that
+//          the wire has no form for; HAIL_EFULL: no room in this turn's outbox.
 HAIL_MUST_USE enum hail_status hail_native_send(struct hail_shard *shard, uint32_t slot,
                                                 const struct hail_message_view *view);
 

@@ -14,7 +14,8 @@ static const struct {
     const char *text;
     const char *want; // part of what is told
 } faults[] = {
-    {"no profile", "[server]\nport = 1\n", "[server] profile is missing; write profile = mlapi"},
+    {"no profile", "[server]\nport = 1\n",
+     "[server] profile is missing; write profile = hail, or mlapi"},
     {"empty file", "", "profile is missing"},
     {"unknown section", GOOD "[colours]\nred = 1\n", ":4: [colours] red = 1: no such section"},
     {"unknown key", GOOD "colour = red\n", ":3: [server] colour = red: no such key"},

@@ -8,6 +8,7 @@ static struct hail_message message_of(const struct hail_event *event)
         .data = event->data,
         .len = event->len,
         .flags = event->flags,
+        .channel = event->channel,
         .named = event->named,
         .name_hash = event->name_hash,
     };
@@ -22,6 +23,7 @@ static struct hail_call call_of(const struct hail_event *event)
         .args = event->data,
         .len = event->len,
         .flags = event->flags,
+        .channel = event->channel,
     };
 }
 

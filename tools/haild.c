@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "tools/games.h"
+#include "tools/hex.h"
 #include "tools/settings.h"
 
 enum {
@@ -31,6 +32,7 @@ struct haild {
     struct games games;
     struct hail_endpoint *endpoint;
     char password[PASSWORD_MAX];
+    uint8_t static_key[HAIL_STATIC_KEY_LEN];
 };
 
 static void print_help(void)
@@ -68,26 +70,52 @@ static void on_event(struct hail_endpoint *endpoint, const struct hail_event *ev
     games_echo(endpoint, event, &haild->games);
 }
 
+static bool read_secret(const char *key, const char *path, char *line, int capacity)
+{
+    FILE *file = fopen(path, "re");
+
+    if (file)
+        setvbuf(file, NULL, _IONBF, 0); // so that no copy of the secret stays in a buffer
+    if (!file || !fgets(line, capacity, file)) {
+        fprintf(stderr, "haild: %s %s: %s\n", key, path,
+                file ? "is empty; the secret is its first line" : strerror(errno));
+        if (file)
+            fclose(file);
+        return false;
+    }
+    fclose(file);
+    line[strcspn(line, "\r\n")] = 0;
+    return true;
+}
+
 static bool read_password(struct haild *haild)
 {
     const char *path = haild->settings.identity_password_file;
 
     if (!path)
         return true;
-    FILE *file = fopen(path, "re");
-    if (file)
-        setvbuf(file, NULL, _IONBF, 0); // so that no copy of the password stays in a buffer
-    if (!file || !fgets(haild->password, sizeof haild->password, file)) {
-        fprintf(stderr, "haild: identity_password_file %s: %s\n", path,
-                file ? "is empty; its first line is the password" : strerror(errno));
-        if (file)
-            fclose(file);
-        return false;
-    }
-    fclose(file);
-    haild->password[strcspn(haild->password, "\r\n")] = 0;
     haild->settings.config.identity_password = haild->password;
-    return true;
+    return read_secret("identity_password_file", path, haild->password, sizeof haild->password);
+}
+
+static bool read_static_key(struct haild *haild)
+{
+    const char *path = haild->settings.static_key_file;
+    char line[2 * HAIL_STATIC_KEY_LEN + 3]; // and a line's end
+
+    if (!path)
+        return true;
+    if (!read_secret("static_key_file", path, line, sizeof line))
+        return false;
+    bool good = hex_read(line, haild->static_key, sizeof haild->static_key);
+    explicit_bzero(line, sizeof line);
+    if (!good)
+        fprintf(stderr,
+                "haild: static_key_file %s: must be 64 hexadecimal digits; head -c 32 /dev/urandom "
+                "| xxd -p -c 32 makes some\n",
+                path);
+    haild->settings.config.native.static_key = haild->static_key;
+    return good;
 }
 
 // As many shards as CPUs that we may use, where the file does not say.
@@ -107,6 +135,8 @@ static void raise_fd_limit(const struct hail_config *config)
     uint64_t conns_max = config->conns_max ? config->conns_max : CONNS_MAX_DEFAULT;
     uint64_t fds = conns_max * config->shard_count + FDS_BESIDE_CONNS;
 
+    if (config->profile == HAIL_PROFILE_HAIL) // one for each shard does
+        return;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
     limit.rlim_cur = limit.rlim_max;
@@ -197,14 +227,21 @@ static void print_start(const struct haild *haild, const char *place)
 {
     const struct hail_config *config = &haild->settings.config;
     struct hail_memory memory = {.size = sizeof memory};
+    uint8_t key[HAIL_STATIC_KEY_LEN];
+    char digits[2 * sizeof key + 1];
 
     hail_memory(haild->endpoint, &memory);
     fprintf(stderr,
-            "haild: profile mlapi on %s, game %s, %u shard%s; memory: %llu bytes a connection, "
+            "haild: profile %s on %s, game %s, %u shard%s; memory: %llu bytes a connection, "
             "%.1f MiB reserved in all and used as needed\n",
-            place, haild->settings.game == SETTINGS_GAME_ECHO ? "echo" : "relay",
-            config->shard_count, config->shard_count == 1 ? "" : "s",
-            (unsigned long long)memory.per_conn, (double)memory.total / (1 << 20));
+            config->profile == HAIL_PROFILE_HAIL ? "hail" : "mlapi", place,
+            haild->settings.game == SETTINGS_GAME_ECHO ? "echo" : "relay", config->shard_count,
+            config->shard_count == 1 ? "" : "s", (unsigned long long)memory.per_conn,
+            (double)memory.total / (1 << 20));
+    if (hail_server_key(haild->endpoint, key) != HAIL_OK)
+        return;
+    hex_write(digits, key, sizeof key);
+    fprintf(stderr, "haild: static key %s\n", digits);
 }
 
 static int run(struct haild *haild, bool check_only)
@@ -230,6 +267,7 @@ static int run(struct haild *haild, bool check_only)
     write_place(place, config, config->port);
     enum hail_status status = hail_server_start(&haild->endpoint, config);
     explicit_bzero(haild->password, sizeof haild->password);
+    explicit_bzero(haild->static_key, sizeof haild->static_key);
     if (status != HAIL_OK) {
         fprintf(stderr, "haild: cannot start on %s: %s\n", place, hail_strerror(status));
         return EXIT_FAILURE;
@@ -289,7 +327,8 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     int status = EXIT_FAILURE;
-    if (settings_read(&haild.settings, path, stderr) && read_password(&haild))
+    if (settings_read(&haild.settings, path, stderr) && read_password(&haild) &&
+        read_static_key(&haild))
         status = run(&haild, check_only);
     if (check_only && status == EXIT_SUCCESS)
         printf("haild: %s: ok\n", path);

@@ -195,6 +195,9 @@ static bool start_client(struct lab *lab)
     const struct plan *plan = lab->plan;
     struct hail_config config = HAIL_CONFIG_INIT;
 
+    config.profile = plan->profile;
+    config.native.exchange = plan->sign ? HAIL_SIGNED : plan->pins ? HAIL_PINNED : HAIL_UNSIGNED;
+    config.native.static_key = plan->pins ? plan->server_key : NULL;
     config.mlapi.enable_encryption = plan->encryption;
     config.mlapi.sign_key_exchange = plan->sign;
     config.mlapi.enable_scene_management = plan->scene_management;

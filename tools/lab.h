@@ -38,6 +38,11 @@ struct lab_player {
     _Atomic uint64_t started_ns; // after it, when the name has been looked up; 0: not yet
     _Atomic uint64_t sent;       // of this run
     _Atomic uint64_t received;
+    // Profile hail: which of the latest 64 have come, by the distance to the newest.
+    uint64_t window;
+    uint64_t newest;  // and one
+    uint64_t seen;    // the conductor's: as many received
+    uint64_t seen_ns; // when it last saw more
 };
 
 enum lab_phase {

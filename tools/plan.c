@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/hex.h"
+
 enum option_id {
     OPTION_CONNECT = 1,
     OPTION_CONNECTIONS,
@@ -21,7 +23,9 @@ enum option_id {
     OPTION_HANDSHAKES,
     OPTION_CONCURRENT,
     OPTION_IDLE,
+    OPTION_PROFILE,
     OPTION_SIGN,
+    OPTION_PIN,
     OPTION_TRUST,
     OPTION_NO_ENCRYPTION,
     OPTION_NO_SCENE_MANAGEMENT,
@@ -48,7 +52,9 @@ static const struct option options[] = {
     {"handshakes", required_argument, NULL, OPTION_HANDSHAKES},
     {"concurrent", required_argument, NULL, OPTION_CONCURRENT},
     {"idle", required_argument, NULL, OPTION_IDLE},
+    {"profile", required_argument, NULL, OPTION_PROFILE},
     {"sign", no_argument, NULL, OPTION_SIGN},
+    {"pin", required_argument, NULL, OPTION_PIN},
     {"trust", required_argument, NULL, OPTION_TRUST},
     {"no-encryption", no_argument, NULL, OPTION_NO_ENCRYPTION},
     {"no-scene-management", no_argument, NULL, OPTION_NO_SCENE_MANAGEMENT},
@@ -83,11 +89,15 @@ static const char help_text[] =
     "  --concurrent N          handshakes under way at once, up to 256; 16\n"
     "  --idle N                join N connections and keep them for --duration\n"
     "joining, as the server is configured\n"
+    "  --profile NAME          mlapi, over TCP, or hail, over UDP: messages that are lost are "
+    "then\n"
+    "                          told, and are no fault; mlapi\n"
     "  --sign                  the server signs its key: check the certificate for HOST\n"
+    "  --pin KEY               hail: the server's static key, 64 hex digits\n"
     "  --trust FILE            PEM of the CAs to believe; the system's\n"
-    "  --no-encryption         enable_encryption = false\n"
-    "  --no-scene-management   enable_scene_management = false\n"
-    "  --data TEXT             connection data; connection_approval = true\n"
+    "  --no-encryption         mlapi: enable_encryption = false\n"
+    "  --no-scene-management   mlapi: enable_scene_management = false\n"
+    "  --data TEXT             connection data; mlapi: connection_approval = true\n"
     "  --data-file FILE        the same from a file\n"
     "output\n"
     "  --server-pid PID        also tell the server's CPU time and memory, from /proc\n"
@@ -101,6 +111,7 @@ static const char help_text[] =
     "\n"
     "example: hail-load --connect 127.0.0.1:7777 --connections 100 --flags all\n"
     "example: hail-load --connect 127.0.0.1:7777 --rate 20000 --size 32,512 --json out.json\n"
+    "example: hail-load --connect 127.0.0.1:7777 --profile hail --sign --trust certs/ca.pem\n"
     "example: hail-load --connect localhost:7777 --sign --trust certs/ca.pem --handshakes 1000\n";
 
 const char *plan_flags_name(uint32_t flags)
@@ -124,8 +135,8 @@ static const char *joining_advice(enum hail_close_reason reason)
                "--no-scene-management and --data or --data-file with its [mlapi] section; or it is "
                "full, or refuses: its counters tell";
     case HAIL_CLOSED_HANDSHAKE_TIMEOUT:
-        return "the server is overloaded, or differs in --sign or --no-encryption, or has "
-               "connection_approval and wants --data or --data-file";
+        return "the server is overloaded, or differs in --profile, --sign or --no-encryption, or "
+               "has connection_approval and wants --data or --data-file";
     case HAIL_CLOSED_SLOW_READER:
     case HAIL_CLOSED_SLOW_WRITER:
     case HAIL_CLOSED_NO_BUFFER:
@@ -302,6 +313,17 @@ static bool read_data_file(struct plan *plan, FILE *errors, const char *path)
     return fits || wrong(errors, "--data-file", path, "must have 1 to 4096 bytes");
 }
 
+static bool read_profile(struct plan *plan, FILE *errors, const char *value)
+{
+    if (strcmp(value, "mlapi") == 0)
+        plan->profile = HAIL_PROFILE_MLAPI;
+    else if (strcmp(value, "hail") == 0)
+        plan->profile = HAIL_PROFILE_HAIL;
+    else
+        return wrong(errors, "--profile", value, "must be mlapi or hail");
+    return true;
+}
+
 static bool read_option(struct plan *plan, FILE *errors, enum option_id id, const char *value)
 {
     uint32_t pid;
@@ -335,8 +357,13 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
                            &plan->concurrent);
     case OPTION_IDLE:
         return read_number(errors, "--idle", value, 1, 1000000, &plan->idle_count);
+    case OPTION_PROFILE:
+        return read_profile(plan, errors, value);
     case OPTION_SIGN:
         return plan->sign = true;
+    case OPTION_PIN:
+        plan->pins = hex_read(value, plan->server_key, sizeof plan->server_key);
+        return plan->pins || wrong(errors, "--pin", value, "must be 64 hexadecimal digits");
     case OPTION_TRUST:
         plan->trust_file = value;
         return true;
@@ -373,11 +400,39 @@ static bool complain(FILE *errors, const char *what)
     return false;
 }
 
+// On the hail profile what is encrypted is authenticated as well: "encrypted" is "both".
+static size_t join_alike(uint32_t *flags, size_t count)
+{
+    size_t kept = 0;
+    bool has_both = false;
+
+    for (size_t i = 0; i < count; i++) {
+        bool is_both = (flags[i] & HAIL_ENCRYPTED) != 0;
+        if (is_both && has_both)
+            continue;
+        has_both |= is_both;
+        flags[kept++] = is_both ? HAIL_ENCRYPTED | HAIL_AUTHENTICATED : flags[i];
+    }
+    return kept;
+}
+
 // Fills in what was not said, and refuses what does not go together.
 static bool complete(struct plan *plan, FILE *errors)
 {
+    bool native = plan->profile == HAIL_PROFILE_HAIL;
+
     if (!plan->host)
         return complain(errors, "needs --connect HOST:PORT");
+    if (native && (!plan->encryption || !plan->scene_management))
+        return complain(errors, "--no-encryption and --no-scene-management are mlapi's");
+    if (plan->pins && (!native || plan->sign))
+        return complain(errors, "--pin needs --profile hail, and excludes --sign");
+    if (native)
+        plan->flags_count = join_alike(plan->flags, plan->flags_count);
+    for (size_t i = 0; native && i < plan->size_count; i++) {
+        if (plan->sizes[i] > PLAN_DATAGRAM_SIZE_MAX)
+            return complain(errors, "--size: a datagram of --profile hail takes up to 1100 bytes");
+    }
     if (plan->flags_count == 0) {
         plan->flags[plan->flags_count++] =
             plan->encryption ? HAIL_ENCRYPTED | HAIL_AUTHENTICATED : HAIL_PLAIN;
@@ -410,6 +465,7 @@ enum plan_result plan_read(struct plan *plan, int argc, char **argv, FILE *out, 
         .duration_s = 5,
         .warmup_s = 1,
         .concurrent = 16,
+        .profile = HAIL_PROFILE_MLAPI,
         .encryption = true,
         .scene_management = true,
     };

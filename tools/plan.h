@@ -13,7 +13,8 @@
 enum {
     PLAN_SIZES_MAX = 16,
     PLAN_FLAGS_MAX = 4,
-    PLAN_SIZE_MIN = 24, // what a message carries to be told apart, timed and checked
+    PLAN_SIZE_MIN = 24,            // what a message carries to be told apart, timed and checked
+    PLAN_DATAGRAM_SIZE_MAX = 1100, // fits a packet whatever its name
     PLAN_DATA_MAX = 4096,
     PLAN_CONCURRENT_MAX = 256 // fewer than most servers' backlog and unfinished handshakes
 };
@@ -42,10 +43,13 @@ struct plan {
     uint32_t idle_count; // 0: none
 
     // How to join.
+    enum hail_profile profile;
     bool encryption;
     bool sign;
     bool scene_management;
     const char *trust_file;
+    bool pins; // hail: the server's static key is known
+    uint8_t server_key[HAIL_STATIC_KEY_LEN];
     size_t data_len; // of connection data; 0: none, and no connection approval
     uint8_t data[PLAN_DATA_MAX];
 

@@ -37,13 +37,26 @@ static void print_known(FILE *out, int width, int precision, bool is_known, doub
         fprintf(out, " %*s", width, "-");
 }
 
+static bool is_datagrams(const struct plan *plan)
+{
+    return plan->profile == HAIL_PROFILE_HAIL;
+}
+
+static const char *profile_name(const struct plan *plan)
+{
+    return is_datagrams(plan) ? "hail" : "mlapi";
+}
+
 static void print_head(const struct report *report, FILE *out)
 {
     const struct plan *plan = report->plan;
 
-    fprintf(out, "%s:%u, encryption %s, key exchange %s; %u connection%s", plan->host, plan->port,
-            plan->encryption ? "on" : "off", plan->sign ? "signed" : "not signed", plan->conn_count,
-            plan->conn_count == 1 ? "" : "s");
+    fprintf(out, "%s:%u, profile %s, encryption %s, key exchange %s; %u connection%s", plan->host,
+            plan->port, profile_name(plan), plan->encryption ? "on" : "off",
+            plan->sign   ? "signed"
+            : plan->pins ? "pinned"
+                         : "not signed",
+            plan->conn_count, plan->conn_count == 1 ? "" : "s");
     if (plan->rate > 0)
         fprintf(out, ", open loop at %u messages/s", plan->rate);
     else
@@ -64,13 +77,15 @@ static void print_joins(const struct lab_handshakes *joins, FILE *out)
     fputc('\n', out);
 }
 
-static void print_row(const struct traffic_result *row, FILE *out)
+static void print_row(const struct traffic_result *row, bool may_lose, FILE *out)
 {
     fprintf(out, "%-13s %8u %12.0f %10.1f %10.1f %10.1f %10.1f", plan_flags_name(row->flags),
             row->size, row->messages_per_s, us(row->p50_ns), us(row->p99_ns), us(row->p999_ns),
             us(row->max_ns));
     print_known(out, 11, 1, row->wire_bytes > 0, row->wire_bytes);
     print_known(out, 11, 2, row->has_server_cpu, row->server_us);
+    if (may_lose)
+        fprintf(out, " %9llu", (unsigned long long)row->lost_count);
     fprintf(out, "%s%s\n", row->late_count > 0 ? "  (*)" : "",
             row->is_complete ? "" : "  incomplete");
 }
@@ -79,20 +94,22 @@ static void print_messages(const struct report *report, FILE *out)
 {
     uint64_t late_count = 0;
     bool knows_cpu = false;
+    bool may_lose = is_datagrams(report->plan);
 
-    fprintf(out, "\n%-13s %8s %12s %10s %10s %10s %10s %11s %11s\n", "flags", "bytes", "messages/s",
-            "p50 us", "p99 us", "p99.9 us", "max us", "wire bytes", "server us");
+    fprintf(out, "\n%-13s %8s %12s %10s %10s %10s %10s %11s %11s%s\n", "flags", "bytes",
+            "messages/s", "p50 us", "p99 us", "p99.9 us", "max us", "wire bytes", "server us",
+            may_lose ? "      lost" : "");
     for (size_t i = 0; i < report->row_count; i++) {
         const struct traffic_result *row = &report->rows[i];
-        print_row(row, out);
+        print_row(row, may_lose, out);
         late_count += row->late_count;
         knows_cpu |= row->has_server_cpu;
     }
     fprintf(out,
-            "\nlatency: there and back%s. wire bytes: of the TCP stream per message, mean of "
+            "\nlatency: there and back%s. wire bytes: of the %s per message, mean of "
             "both\ndirections. server us: CPU time per message taken and echoed%s.\n",
             report->plan->rate > 0 ? ", from when a message was due" : "",
-            knows_cpu ? "" : "; needs --server-pid");
+            may_lose ? "datagrams" : "TCP stream", knows_cpu ? "" : "; needs --server-pid");
     if (late_count > 0)
         fprintf(out,
                 "(*) the rate was not reached: %llu messages that were due could not be sent. "
@@ -261,6 +278,7 @@ static json_t *json_row(const struct traffic_result *row)
         row->wire_bytes > 0 ? json_real(row->wire_bytes) : json_null());
     set(object, "server_us_per_message",
         row->has_server_cpu ? json_real(row->server_us) : json_null());
+    set(object, "lost", json_integer((json_int_t)row->lost_count));
     set(object, "due_but_not_sent", json_integer((json_int_t)row->late_count));
     return object;
 }
@@ -275,6 +293,7 @@ static json_t *json_plan(const struct plan *plan)
     set(object, "outstanding", plan->rate > 0 ? json_null() : json_integer(plan->outstanding));
     set(object, "duration_s", json_real(plan->duration_s));
     set(object, "warmup_s", json_real(plan->warmup_s));
+    set(object, "profile", json_string(profile_name(plan)));
     set(object, "encryption", json_boolean(plan->encryption));
     set(object, "signed", json_boolean(plan->sign));
     return object;

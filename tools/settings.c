@@ -23,6 +23,8 @@ enum kind {
     KIND_PROFILE,
     KIND_IO,
     KIND_HASH_SIZE,
+    KIND_EXCHANGE,
+    KIND_COOKIES,
     KIND_SCENES,
     KIND_PREFABS
 };
@@ -46,8 +48,7 @@ static const struct option options[] = {
      "time to send what is queued at the end; 5000"},
     {"haild", "log_level", KIND_LOG_LEVEL, OWN(log_level), 0, 0,
      "debug, info, warn or error; info"},
-    {"server", "profile", KIND_PROFILE, CONFIG(profile), 0, 0,
-     "mlapi; required, since it is off unless asked for"},
+    {"server", "profile", KIND_PROFILE, CONFIG(profile), 0, 0, "hail or mlapi; required"},
     {"server", "io", KIND_IO, CONFIG(io), 0, 0,
      "auto, uring or epoll; auto: io_uring, or epoll where it is refused"},
     {"server", "address", KIND_ADDRESS, CONFIG(address), 0, 0,
@@ -81,11 +82,28 @@ static const struct option options[] = {
      "RPCs that await a response, per connection; 16"},
     {"server", "handshake_timeout_ms", KIND_U32, CONFIG(handshake_timeout_ms), 1, UINT32_MAX,
      "10000"},
-    {"server", "idle_timeout_ms", KIND_U32, CONFIG(idle_timeout_ms), 0, UINT32_MAX, "0: never"},
+    {"server", "idle_timeout_ms", KIND_U32, CONFIG(idle_timeout_ms), 0, UINT32_MAX,
+     "0: mlapi never, hail 10000"},
     {"server", "stall_timeout_ms", KIND_U32, CONFIG(stall_timeout_ms), 1, UINT32_MAX, "30000"},
     {"server", "command_queue_bytes", KIND_U32, CONFIG(command_queue_bytes), 4096, 536870912,
      "4 MiB"},
     {"server", "event_queue_bytes", KIND_U32, CONFIG(event_queue_bytes), 4096, 536870912, "16 MiB"},
+    {"hail", "exchange", KIND_EXCHANGE, CONFIG(native.exchange), 0, 0,
+     "signed, unsigned or pinned; signed, which needs identity_file"},
+    {"hail", "server_name", KIND_TEXT, CONFIG(native.server_name), 0, 0,
+     "vouch for this name alone; all of the certificate's"},
+    {"hail", "static_key_file", KIND_TEXT, OWN(static_key_file), 0, 0,
+     "file with the private X25519 key, 64 hex digits; one drawn at start"},
+    {"hail", "iterations", KIND_U32, CONFIG(native.iterations), 1, 100000, "of PBKDF2; 1000"},
+    {"hail", "cookies", KIND_COOKIES, CONFIG(native.cookies), 0, 0,
+     "under_load, always or never; under_load"},
+    {"hail", "handshakes_per_s", KIND_U32, CONFIG(native.handshakes_per_s), 1, UINT32_MAX,
+     "of a shard, before it is under load; 1000"},
+    {"hail", "source_per_s", KIND_U32, CONFIG(native.source_per_s), 1, 1000000,
+     "handshakes of one IPv4 address or IPv6 /64; 100"},
+    {"hail", "key_rotation_s", KIND_U32, CONFIG(native.key_rotation_s), 1, 1209600, "86400"},
+    {"hail", "key_log_file", KIND_TEXT, CONFIG(native.key_log_file), 0, 0,
+     "for debugging: session keys go there"},
     {"mlapi", "protocol_version", KIND_U16, CONFIG(mlapi.protocol_version), 0, 65535, "0"},
     {"mlapi", "scenes", KIND_SCENES, OWN(scenes), 0, 0,
      "names, separated by commas; may be repeated"},
@@ -274,7 +292,9 @@ static void set_option(struct reading *reading, const struct option *option, con
 {
     static const char *const games[] = {"echo", "relay", NULL};
     static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
-    static const char *const profiles[] = {"mlapi", NULL};
+    static const char *const profiles[] = {"mlapi", "hail", NULL};
+    static const char *const exchanges[] = {"signed", "unsigned", "pinned", NULL};
+    static const char *const cookies[] = {"under_load", "always", "never", NULL};
     static const char *const ios[] = {"auto", "uring", "epoll", NULL};
     static const char *const sizes[] = {"16", "32", "64", NULL};
     void *place = (char *)reading->settings + option->offset;
@@ -311,6 +331,12 @@ static void set_option(struct reading *reading, const struct option *option, con
         return;
     case KIND_HASH_SIZE:
         set_word(reading, option, value, sizes, 0, place);
+        return;
+    case KIND_EXCHANGE:
+        set_word(reading, option, value, exchanges, 0, place);
+        return;
+    case KIND_COOKIES:
+        set_word(reading, option, value, cookies, 0, place);
         return;
     case KIND_SCENES:
         if (!each_part(reading, value, take_scene))
@@ -366,7 +392,8 @@ static void unknown_key(struct reading *reading, const char *section, const char
         known_section |= strcmp(options[i].section, section) == 0;
     fault(reading, section, key, value,
           known_section ? "no such key in this section; haild --help lists them"
-                        : "no such section; there are haild, server, mlapi, floors and rpc_floors");
+                        : "no such section; there are haild, server, hail, mlapi, floors and "
+                          "rpc_floors");
 }
 
 static int on_pair(void *user, const char *section, const char *key, const char *value)
@@ -440,7 +467,8 @@ bool settings_read(struct settings *settings, const char *path, FILE *errors)
         return false;
     }
     if (settings->config.profile == HAIL_PROFILE_NONE && !reading.bad) {
-        fprintf(errors, "haild: %s: [server] profile is missing; write profile = mlapi\n", path);
+        fprintf(errors, "haild: %s: [server] profile is missing; write profile = hail, or mlapi\n",
+                path);
         return false;
     }
     return !reading.bad;

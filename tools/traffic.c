@@ -10,6 +10,8 @@ enum {
     TURN_NS = 10000000,    // the conductor's longest sleep
     HELD_NS = 50000,       // and its sleep while a connection is full
     RETURN_S_MAX = 10,     // how long the last messages may take to return
+    LOST_NS = 500000000,   // a datagram that is not back by then will not come
+    WINDOW = 64,           // echoes among which one that is late is told from one that is doubled
     UNDER_WAY_LEN = 262144 // open loop: bytes under way on one connection; then it is full
 };
 
@@ -71,7 +73,8 @@ static enum hail_status send_next(struct lab *lab, struct lab_lane *lane, struct
                                   uint64_t begin_ns)
 {
     const struct traffic *traffic = lab->traffic;
-    uint64_t seq = atomic_load_explicit(&player->sent, memory_order_relaxed);
+    // Counted before it can be back.
+    uint64_t seq = atomic_fetch_add_explicit(&player->sent, 1, memory_order_relaxed);
     const struct header header = {
         .begin_ns = begin_ns,
         .seq = seq,
@@ -82,21 +85,38 @@ static enum hail_status send_next(struct lab *lab, struct lab_lane *lane, struct
         .data = lane->message,
         .len = traffic->size,
         .flags = traffic->flags,
+        .channel = traffic->is_datagrams ? HAIL_UNRELIABLE : HAIL_RELIABLE_ORDERED,
         .named = traffic->is_named,
         .name_hash = traffic->name_hash,
     };
 
     write_message(lane->message, traffic->size, &header);
-    // Counted before it can be back.
-    atomic_store_explicit(&player->sent, seq + 1, memory_order_relaxed);
     enum hail_status status = hail_send(lab->endpoint, player->conn, &message);
     if (status != HAIL_OK)
-        atomic_store_explicit(&player->sent, seq, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&player->sent, 1, memory_order_relaxed);
     return status;
 }
 
+// Takes note of a datagram's number. False: it has come before.
+static bool is_first(struct lab_player *player, uint64_t seq)
+{
+    if (seq >= player->newest) {
+        uint64_t step = seq - player->newest + 1;
+        player->window = step < WINDOW ? player->window << step : 0;
+        player->window |= 1;
+        player->newest = seq + 1;
+        return true;
+    }
+    uint64_t age = player->newest - 1 - seq;
+    if (age >= WINDOW)
+        return true; // too old to tell
+    bool first = !(player->window >> age & 1);
+    player->window |= UINT64_C(1) << age;
+    return first;
+}
+
 // Checks that an echo is what was sent. False: it is not, and that has been noted.
-static bool check_echo(struct lab *lab, const struct lab_player *player, uint64_t received,
+static bool check_echo(struct lab *lab, struct lab_player *player, uint64_t received,
                        const struct hail_event *event, struct header *header)
 {
     const struct traffic *traffic = lab->traffic;
@@ -115,7 +135,11 @@ static bool check_echo(struct lab *lab, const struct lab_player *player, uint64_
                   (unsigned long long)event->name_hash, (unsigned long long)traffic->name_hash);
     else if (header->tag != tag)
         lab_fault(lab, "connection %u got the echo of connection %u", tag, header->tag);
-    else if (header->run != traffic->run || header->seq != received)
+    else if (traffic->is_datagrams && header->run != traffic->run)
+        return false; // one that was given up, in a run before this one
+    else if (traffic->is_datagrams && !is_first(player, header->seq))
+        lab_fault(lab, "message %llu came back twice", (unsigned long long)header->seq);
+    else if (!traffic->is_datagrams && (header->run != traffic->run || header->seq != received))
         lab_fault(lab, "message %llu of run %u came back where %llu of run %u was next: %s",
                   (unsigned long long)header->seq, header->run, (unsigned long long)received,
                   traffic->run, header->seq > received ? "lost or out of order" : "doubled");
@@ -143,8 +167,11 @@ void traffic_on_message(struct lab *lab, struct lab_lane *lane, struct lab_playe
     atomic_store_explicit(&lane->arrived, arrived + 1, memory_order_relaxed);
     if (!traffic->is_open_loop &&
         atomic_load_explicit(&traffic->is_sending, memory_order_relaxed)) {
-        // The run's first message on a connection brings all the others.
-        for (uint32_t left = received == 0 ? traffic->outstanding : 1; left > 0; left--)
+        // The run's first message on a connection brings all the others. What is older than the
+        // newest and not here yet is taken for lost.
+        uint64_t sent = atomic_load_explicit(&player->sent, memory_order_relaxed);
+        uint64_t known = traffic->is_datagrams ? player->newest : received + 1;
+        for (uint64_t under_way = sent - known; under_way < traffic->outstanding; under_way++)
             note_send(lab, send_next(lab, lane, player, now_ns));
     }
     // Release, and after the sends: pairs with is_quiet, where as many received as sent means that
@@ -161,6 +188,16 @@ static bool is_quiet(const struct lab *lab)
             return false;
     }
     return true;
+}
+
+static uint64_t missing(const struct lab *lab)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < lab->player_count; i++)
+        count += atomic_load_explicit(&lab->players[i].sent, memory_order_relaxed) -
+                 atomic_load_explicit(&lab->players[i].received, memory_order_relaxed);
+    return count;
 }
 
 static void sleep_ns(uint64_t ns)
@@ -225,6 +262,25 @@ static void send_first(struct lab *lab)
     }
 }
 
+// Closed loop over datagrams: a connection of which nothing has come for long has lost all that was
+// under way, and begins anew.
+static void begin_anew(struct lab *lab, uint64_t now_ns)
+{
+    struct lab_lane *lane = &lab->lanes[lab->plan->shard_count];
+
+    for (uint32_t i = 0; i < lab->player_count; i++) {
+        struct lab_player *player = &lab->players[i];
+        uint64_t received = atomic_load_explicit(&player->received, memory_order_relaxed);
+        if (received != player->seen || player->seen_ns == 0) {
+            player->seen = received;
+            player->seen_ns = now_ns;
+        } else if (now_ns - player->seen_ns >= LOST_NS) {
+            player->seen_ns = now_ns;
+            note_send(lab, send_next(lab, lane, player, now_ns));
+        }
+    }
+}
+
 static void tell_progress(struct lab *lab, const struct traffic *traffic, uint64_t now_ns,
                           uint64_t messages, uint64_t since_ns)
 {
@@ -274,6 +330,8 @@ static bool conduct_window(struct lab *lab, struct conduct *conduct, struct mark
         }
         if (now_ns >= traffic->to_ns)
             break;
+        if (traffic->is_datagrams && !traffic->is_open_loop)
+            begin_anew(lab, now_ns);
         if (progress_due(lab->progress, now_ns)) {
             uint64_t arrived = lab_arrived(lab);
             tell_progress(lab, traffic, now_ns, arrived - last.arrived, now_ns - last.at_ns);
@@ -294,23 +352,27 @@ static bool conduct_window(struct lab *lab, struct conduct *conduct, struct mark
     return is_marked;
 }
 
-// Waits until every message is back.
+// Waits until every message is back or, of datagrams, until no more come.
 static bool await_return(struct lab *lab)
 {
     uint64_t until_ns = clock_ns() + (uint64_t)RETURN_S_MAX * NS_PER_S;
+    uint64_t arrived = 0;
+    uint64_t arrived_ns = clock_ns();
 
     while (!is_quiet(lab)) {
         if (lab_has_fault(lab))
             return false;
+        if (lab_arrived(lab) != arrived) {
+            arrived = lab_arrived(lab);
+            arrived_ns = clock_ns();
+        }
+        if (lab->traffic->is_datagrams && arrived > 0 && clock_ns() - arrived_ns > LOST_NS)
+            break;
         if (clock_ns() > until_ns) {
-            uint64_t missing = 0;
-            for (uint32_t i = 0; i < lab->player_count; i++)
-                missing += atomic_load_explicit(&lab->players[i].sent, memory_order_relaxed) -
-                           atomic_load_explicit(&lab->players[i].received, memory_order_relaxed);
             lab_fault(lab,
                       "%llu messages did not come back within %d s; is the server's game echo, and "
                       "its default_floor no more than what was sent?",
-                      (unsigned long long)missing, RETURN_S_MAX);
+                      (unsigned long long)missing(lab), RETURN_S_MAX);
             return false;
         }
         sleep_ns(1000000);
@@ -376,6 +438,9 @@ static void begin(struct lab *lab, struct conduct *conduct)
     for (uint32_t i = 0; i < lab->player_count; i++) {
         atomic_store_explicit(&lab->players[i].sent, 0, memory_order_relaxed);
         atomic_store_explicit(&lab->players[i].received, 0, memory_order_relaxed);
+        lab->players[i].window = 0;
+        lab->players[i].newest = 0;
+        lab->players[i].seen_ns = 0;
     }
     conduct->start_ns = clock_ns();
     conduct->cap = 1 + UNDER_WAY_LEN / traffic->size;
@@ -402,6 +467,7 @@ bool traffic_run(struct lab *lab, uint32_t flags, uint32_t size, uint32_t run,
         .run = run,
         .outstanding = plan->outstanding,
         .is_open_loop = plan->rate > 0,
+        .is_datagrams = plan->profile == HAIL_PROFILE_HAIL,
         .is_named = plan->name != NULL,
         .name_hash = plan->name ? hail_name_hash(lab->endpoint, plan->name) : 0,
     };
@@ -410,10 +476,12 @@ bool traffic_run(struct lab *lab, uint32_t flags, uint32_t size, uint32_t run,
     begin(lab, &conduct);
     bool has_window = conduct_window(lab, &conduct, &from, &to);
     out->is_complete = has_window && await_return(lab);
-    if (out->is_complete)
+    if (out->is_complete) {
         sum_up_wire(lab, &before, out);
-    else
+        out->lost_count = missing(lab);
+    } else {
         lab_halt(lab);
+    }
     if (has_window)
         sum_up(lab, &from, &to, out);
     uint64_t due_count =

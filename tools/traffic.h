@@ -17,6 +17,7 @@ struct traffic {
     uint32_t run; // its number: a message of another one is a fault
     uint32_t outstanding;
     bool is_open_loop;
+    bool is_datagrams; // some may be lost, and come in another order
     bool is_named;
     uint64_t name_hash;
     uint64_t from_ns; // messages that begin in here are timed
@@ -39,6 +40,7 @@ struct traffic_result {
     double wire_bytes; // of the stream, per message, the mean of both directions; 0: not known
     bool has_server_cpu;
     double server_us;    // CPU time of the server per message echoed
+    uint64_t lost_count; // datagrams, there or back, warm-up and all
     uint64_t late_count; // open loop: due in the window, and could not even be sent in it
 };
 
