@@ -25,6 +25,13 @@ static uint32_t *bucket_of(struct hail_native_shard *native, const struct hail_a
     return &native->greeted[hash & (native->greeted_count - 1)];
 }
 
+static bool is_of(const struct hail_native *conn, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
+                  const struct hail_address *from)
+{
+    return hail_equal(conn->agreement.token, token, HAIL_CLIENT_TOKEN_LEN) &&
+           hail_address_equal(&conn->from, from);
+}
+
 // The handshake that this hello has begun already.
 static uint32_t find_greeted(struct hail_shard *shard, const struct hail_address *from,
                              const uint8_t token[HAIL_CLIENT_TOKEN_LEN])
@@ -33,8 +40,7 @@ static uint32_t find_greeted(struct hail_shard *shard, const struct hail_address
 
     while (place != 0) {
         const struct hail_native *conn = &shard->native.conns[place - 1];
-        if (hail_equal(conn->agreement.token, token, HAIL_CLIENT_TOKEN_LEN) &&
-            hail_address_equal(&conn->from, from))
+        if (is_of(conn, token, from))
             return place - 1;
         place = conn->lookup_next;
     }
@@ -177,6 +183,26 @@ static bool refuse_setup(struct hail_shard *shard, const struct hail_address *fr
     return true;
 }
 
+// Those who have been let in wait in the lobby.
+static void let_in(struct hail_shard *shard, enum hail_datagram_type type,
+                   const struct hail_address *from, const uint8_t *data, size_t len)
+{
+    if (!hail_lobby_add(&shard->native.lobby, type, from, data, len))
+        hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + HAIL_DROP_BUDGET, 1);
+}
+
+static void send_retry(struct hail_shard *shard, const struct hail_address *from,
+                       const struct hail_hello *hello)
+{
+    uint8_t cookie[HAIL_COOKIE_LEN];
+    uint8_t datagram[HAIL_RETRY_LEN];
+
+    hail_cookie_make(cookie, &shard->context->keys.cookies, from, hello->token, shard->now_ns);
+    hail_stat_add(&shard->stats, HAIL_STAT_RETRIES, 1);
+    hail_native_whole(shard, HAIL_SLOT_NONE, from, datagram,
+                      hail_retry_encode(datagram, hello->token, cookie));
+}
+
 void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *from,
                         const uint8_t *data, size_t len)
 {
@@ -199,23 +225,27 @@ void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *fro
     if (refuse_setup(shard, from, &hello, &key))
         return;
     verdict = admit(shard, from, &hello, &retry);
-    if (retry) {
-        uint8_t cookie[HAIL_COOKIE_LEN];
-        uint8_t datagram[HAIL_RETRY_LEN];
-        hail_cookie_make(cookie, &shard->context->keys.cookies, from, hello.token, shard->now_ns);
-        hail_stat_add(&shard->stats, HAIL_STAT_RETRIES, 1);
-        hail_native_whole(shard, HAIL_SLOT_NONE, from, datagram,
-                          hail_retry_encode(datagram, hello.token, cookie));
-    }
-    if (verdict == HAIL_ACCEPT && !retry && native->hellos >= HAIL_HELLOS_PER_TURN)
-        verdict = HAIL_DROP_BUDGET; // he will ask again, when those who play have been served
+    if (retry)
+        send_retry(shard, from, &hello);
     if (verdict != HAIL_ACCEPT)
         hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
     if (verdict != HAIL_ACCEPT || retry)
         return;
-    native->hellos++;
     native->load++;
-    greet(shard, from, &hello, key);
+    let_in(shard, HAIL_DATAGRAM_HELLO, from, data, len);
+}
+
+// A hello's turn has come. It was looked at before; since then things may have changed.
+static void serve_hello(struct hail_shard *shard, const struct hail_guest *guest)
+{
+    const struct hail_static_key *key;
+    struct hail_hello hello;
+    enum hail_verdict verdict = hail_hello_decode(&hello, guest->data, guest->len);
+
+    HAIL_ASSERT(verdict == HAIL_ACCEPT);
+    if (find_greeted(shard, &guest->from, hello.token) == HAIL_SLOT_NONE &&
+        !refuse_setup(shard, &guest->from, &hello, &key))
+        greet(shard, &guest->from, &hello, key);
 }
 
 // A finish that came before: the answer to it may have been lost.
@@ -228,56 +258,89 @@ static void answer_again(struct hail_shard *shard, uint32_t slot)
     hail_native_flush(shard, slot);
 }
 
-void hail_greeter_finish(struct hail_shard *shard, const struct hail_address *from, uint8_t *data,
-                         size_t len)
+// Whose finish it is; HAIL_SLOT_NONE: nobody's, which has been counted.
+static uint32_t find_finisher(struct hail_shard *shard, const struct hail_address *from,
+                              const uint8_t *data, size_t len)
 {
     struct hail_finish finish;
-    struct hail_bytes conn_data = {NULL, 0};
-    struct hail_delivery delivery = {NULL};
     enum hail_verdict verdict = hail_finish_decode(&finish, data, len);
-    uint32_t slot =
-        verdict == HAIL_ACCEPT ? hail_native_find(shard, finish.conn_id) : HAIL_SLOT_NONE;
-    struct hail_native *native = slot != HAIL_SLOT_NONE ? &shard->native.conns[slot] : NULL;
 
-    if (verdict != HAIL_ACCEPT)
-        goto drop;
-    verdict = HAIL_DROP_CONNECTION;
-    if (!native || !hail_equal(native->agreement.token, finish.token, sizeof finish.token) ||
-        !hail_address_equal(&native->from, from))
-        goto drop;
-    if (native->state != HAIL_NATIVE_EXPECT_FINISH) {
+    if (verdict == HAIL_ACCEPT) {
+        uint32_t slot = hail_native_find(shard, finish.conn_id);
+        if (slot != HAIL_SLOT_NONE && is_of(&shard->native.conns[slot], finish.token, from))
+            return slot;
+        verdict = HAIL_DROP_CONNECTION;
+    }
+    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+    return HAIL_SLOT_NONE;
+}
+
+void hail_greeter_finish(struct hail_shard *shard, const struct hail_address *from,
+                         const uint8_t *data, size_t len)
+{
+    uint32_t slot = find_finisher(shard, from, data, len);
+
+    if (slot == HAIL_SLOT_NONE)
+        return;
+    if (shard->native.conns[slot].state == HAIL_NATIVE_EXPECT_FINISH)
+        let_in(shard, HAIL_DATAGRAM_FINISH, from, data, len);
+    else
         answer_again(shard, slot);
-        return;
-    }
-    verdict = HAIL_DROP_BUDGET; // he will say it again
-    if (shard->native.finishes >= HAIL_FINISHES_PER_TURN)
-        goto drop;
-    if (!hail_deliver_reserve(shard, &delivery, len)) {
-        hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
-        return;
-    }
-    verdict = hail_server_finish(&native->agreement, &conn_data, data, len,
-                                 shard->context->keys.terms.conn_data_max);
-    if (verdict != HAIL_ACCEPT)
-        goto drop;
-    shard->native.finishes++;
+}
+
+// The client has proven its keys: it asks to join.
+static void ask(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+                struct hail_bytes conn_data, struct hail_delivery *delivery)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
     hail_chain_consume(&shard->conns[slot].out, &shard->pool, shard->conns[slot].out.len);
     if (!hail_native_key(shard, slot, shard->context->keys.terms.iterations, from)) {
-        hail_deliver_abandon(&delivery);
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
         return;
     }
     native->state = HAIL_NATIVE_EXPECT_DECISION;
     shard->conns[slot].heard_ns = shard->now_ns;
-    hail_inbound_request(shard, slot, &delivery, conn_data, HAIL_FLAGS_BOTH);
-    hail_deliver_abandon(&delivery);
+    hail_inbound_request(shard, slot, delivery, conn_data, HAIL_FLAGS_BOTH);
     if (shard->conns[slot].state == HAIL_CONN_OPEN &&
         native->state == HAIL_NATIVE_EXPECT_DECISION) {
         native->peer.owed |= HAIL_OWED_WAIT;
         hail_native_flush(shard, slot);
     }
-    return;
-drop:
+}
+
+static void serve_finish(struct hail_shard *shard, struct hail_guest *guest)
+{
+    struct hail_bytes conn_data = {NULL, 0};
+    struct hail_delivery delivery = {NULL};
+    uint32_t slot = find_finisher(shard, &guest->from, guest->data, guest->len);
+
+    if (slot == HAIL_SLOT_NONE || shard->native.conns[slot].state != HAIL_NATIVE_EXPECT_FINISH)
+        return; // said twice, and served once
+    if (!hail_deliver_reserve(shard, &delivery, guest->len)) {
+        hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1); // he will say it again
+        return;
+    }
+    enum hail_verdict verdict =
+        hail_server_finish(&shard->native.conns[slot].agreement, &conn_data, guest->data,
+                           guest->len, shard->context->keys.terms.conn_data_max);
+    if (verdict == HAIL_ACCEPT)
+        ask(shard, slot, &guest->from, conn_data, &delivery);
+    else
+        hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
     hail_deliver_abandon(&delivery);
-    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+    hail_wipe(guest->data, guest->len); // it may have a password in it
+}
+
+void hail_greeter_turn(struct hail_shard *shard)
+{
+    struct hail_guest *guest;
+
+    for (int i = 0; i < HAIL_GUESTS_PER_TURN && (guest = hail_lobby_next(&shard->native.lobby));
+         i++) {
+        if (guest->type == HAIL_DATAGRAM_HELLO)
+            serve_hello(shard, guest);
+        else
+            serve_finish(shard, guest);
+    }
 }

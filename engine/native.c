@@ -42,6 +42,7 @@ void hail_native_reserve(struct hail_shard *shard, const struct hail_context *co
     native->greeted_count = buckets;
     native->greeted = hail_arena_take(&shard->arena, buckets, sizeof(uint32_t));
     native->conns = hail_arena_take(&shard->arena, slots, sizeof(struct hail_native));
+    hail_lobby_init(&native->lobby, &shard->arena, context->is_server);
     native->clients = hail_arena_take(&shard->arena, context->is_server ? 0 : slots,
                                       sizeof(struct hail_native_client));
 }

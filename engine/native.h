@@ -5,6 +5,7 @@
 #define HAIL_ENGINE_NATIVE_H
 
 #include "engine/hail.h"
+#include "engine/lobby.h"
 #include "engine/outbox.h"
 #include "proto/handshake.h"
 #include "proto/limit.h"
@@ -13,9 +14,8 @@
 enum {
     HAIL_RESEND_FIRST_MS = 250,
     HAIL_RESEND_MAX_MS = 2000,
-    HAIL_HELLOS_PER_TURN = 32,   // key exchanges before those who play are served
-    HAIL_FINISHES_PER_TURN = 32, // and stretchings
-    HAIL_PING_PART = 3           // of the idle timeout: silence before a client pings
+    HAIL_GUESTS_PER_TURN = 8, // key exchanges and stretchings before those who play are served
+    HAIL_PING_PART = 3        // of the idle timeout: silence before a client pings
 };
 
 // Each state is named for what it waits for.
@@ -61,9 +61,8 @@ struct hail_native_shard {
     uint32_t *greeted;                  // server: handshakes by token and address, heads of lists
     uint32_t greeted_count;             // a power of two
     uint64_t greeted_key[2];
-    uint8_t slot_bits; // of a connection id
-    uint32_t hellos;   // in this turn
-    uint32_t finishes;
+    uint8_t slot_bits;          // of a connection id
+    struct hail_lobby lobby;    // server
     uint32_t load;              // handshakes begun in this second
     uint64_t load_ns;           // when it began
     struct hail_limit unproven; // by source, of hellos without a cookie
@@ -121,8 +120,11 @@ const char *hail_native_refusal(uint8_t reason);
 // hail_greeter_hello and hail_greeter_finish are a server's side of a handshake.
 void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *from,
                         const uint8_t *data, size_t len);
-void hail_greeter_finish(struct hail_shard *shard, const struct hail_address *from, uint8_t *data,
-                         size_t len);
+void hail_greeter_finish(struct hail_shard *shard, const struct hail_address *from,
+                         const uint8_t *data, size_t len);
+
+// hail_greeter_turn does what those who wait have asked for, for some of them.
+void hail_greeter_turn(struct hail_shard *shard);
 
 // hail_greeter_forget takes a connection off the list of handshakes under way.
 void hail_greeter_forget(struct hail_shard *shard, uint32_t slot);

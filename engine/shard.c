@@ -256,10 +256,9 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
 
     shard->now_ns = now_ns;
     hail_stat_add(&shard->stats, HAIL_STAT_WAKEUPS, 1);
-    shard->native.hellos = 0;
-    shard->native.finishes = 0;
     hail_command_drain(shard);
     make_hails(shard);
+    hail_greeter_turn(shard);
     retry_held(shard);
     if (shard->index == 0 && shard->context->keys.rotate_ns != 0)
         hail_keys_rotate(shard->shared, &shard->random, now_ns);
@@ -275,7 +274,7 @@ uint64_t hail_shard_next_ns(const struct hail_shard *shard)
 {
     uint64_t next = hail_timers_next(&shard->timers);
 
-    if (shard->unhailed.count > 0)
+    if (shard->unhailed.count > 0 || shard->native.lobby.count > 0)
         return 0;
     if (shard->stopping && shard->stop_at_ns < next)
         return shard->stop_at_ns;

@@ -1,0 +1,35 @@
+// lobby.c: see lobby.h.
+// SPDX-License-Identifier: MIT
+#include "engine/lobby.h"
+
+#include <string.h>
+
+void hail_lobby_init(struct hail_lobby *lobby, struct hail_arena *arena, bool greets)
+{
+    lobby->guests = hail_arena_take(arena, greets ? HAIL_LOBBY_MAX : 0, sizeof(struct hail_guest));
+    lobby->first = 0;
+    lobby->count = 0;
+}
+
+bool hail_lobby_add(struct hail_lobby *lobby, enum hail_datagram_type type,
+                    const struct hail_address *from, const uint8_t *data, size_t len)
+{
+    if (lobby->count == HAIL_LOBBY_MAX)
+        return false;
+    struct hail_guest *guest = &lobby->guests[(lobby->first + lobby->count++) % HAIL_LOBBY_MAX];
+    guest->from = *from;
+    guest->type = type;
+    guest->len = (uint16_t)len;
+    memcpy(guest->data, data, len);
+    return true;
+}
+
+struct hail_guest *hail_lobby_next(struct hail_lobby *lobby)
+{
+    if (lobby->count == 0)
+        return NULL;
+    struct hail_guest *guest = &lobby->guests[lobby->first];
+    lobby->first = (lobby->first + 1) % HAIL_LOBBY_MAX;
+    lobby->count--;
+    return guest;
+}

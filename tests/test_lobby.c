@@ -1,0 +1,93 @@
+// test_lobby.c: who waits is served in turn, and no more wait than there is room for.
+// SPDX-License-Identifier: MIT
+#include "engine/lobby.h"
+
+#include <string.h>
+
+#include "tests/vectors.h"
+
+static struct hail_arena arena;
+static struct hail_lobby lobby;
+
+static void set_up(void)
+{
+    memset(&arena, 0, sizeof arena);
+    hail_lobby_init(&lobby, &arena, true);
+    ck_assert(hail_arena_reserve(&arena));
+    hail_lobby_init(&lobby, &arena, true);
+}
+
+static void tear_down(void)
+{
+    hail_arena_cleanup(&arena);
+}
+
+static bool add(uint32_t number)
+{
+    const struct hail_address from = {.v4 = {.sin_family = AF_INET, .sin_addr = {number}}};
+
+    return hail_lobby_add(&lobby, number % 2 ? HAIL_DATAGRAM_HELLO : HAIL_DATAGRAM_FINISH, &from,
+                          (const uint8_t *)&number, sizeof number);
+}
+
+static void expect(uint32_t number)
+{
+    const struct hail_guest *guest = hail_lobby_next(&lobby);
+
+    ck_assert_ptr_nonnull(guest);
+    ck_assert_uint_eq(guest->len, sizeof number);
+    ck_assert_mem_eq(guest->data, &number, sizeof number);
+    ck_assert_uint_eq(guest->from.v4.sin_addr.s_addr, number);
+    ck_assert_int_eq(guest->type, number % 2 ? HAIL_DATAGRAM_HELLO : HAIL_DATAGRAM_FINISH);
+}
+
+START_TEST(first_come_first_served_round_and_round)
+{
+    uint32_t in = 0;
+    uint32_t out = 0;
+
+    while (out < 5 * HAIL_LOBBY_MAX) {
+        for (int i = 0; i < 7; i++) {
+            if (in - out < HAIL_LOBBY_MAX)
+                ck_assert(add(in++));
+        }
+        for (int i = 0; i < 5; i++)
+            expect(out++);
+    }
+}
+END_TEST
+
+START_TEST(a_full_one_takes_nobody_and_loses_nobody)
+{
+    for (uint32_t i = 0; i < HAIL_LOBBY_MAX; i++)
+        ck_assert(add(i));
+    ck_assert(!add(HAIL_LOBBY_MAX));
+    for (uint32_t i = 0; i < HAIL_LOBBY_MAX; i++)
+        expect(i);
+    ck_assert_ptr_null(hail_lobby_next(&lobby));
+}
+END_TEST
+
+START_TEST(one_that_greets_nobody_costs_nothing)
+{
+    struct hail_arena none = {0};
+    struct hail_lobby empty;
+
+    hail_lobby_init(&empty, &none, false);
+    ck_assert_uint_eq(none.used, 0);
+    ck_assert_ptr_null(hail_lobby_next(&empty));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("lobby");
+    TCase *tcase = tcase_create("all");
+
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, first_come_first_served_round_and_round);
+    tcase_add_test(tcase, a_full_one_takes_nobody_and_loses_nobody);
+    tcase_add_test(tcase, one_that_greets_nobody_costs_nothing);
+    suite_add_tcase(suite, tcase);
+    return test_run(suite);
+}
