@@ -7,4 +7,5 @@ function(hail_endpoint_test name)
 endfunction()
 
 hail_endpoint_test(endpoint)
+hail_endpoint_test(calls)
 hail_endpoint_test(storm)

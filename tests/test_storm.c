@@ -572,7 +572,8 @@ static void check_ledgers(struct storm *storm, const char *why)
         ck_assert(!same || memcmp(name->exported, same->exported, sizeof name->exported) == 0);
         ck_assert(!same || same->peer_port == htons(storm->port));
         for (size_t j = 0; j < i; j++) {
-            ck_assert(memcmp(name->key, server->names[j].key, sizeof name->key) != 0);
+            for (size_t part = 0; part < HAIL_KEY_LEN; part += 8)
+                ck_assert(memcmp(name->key + part, server->names[j].key + part, 8) != 0);
             ck_assert_uint_ne(name->conn.id, server->names[j].conn.id);
         }
         ck_assert_int_eq(hail_client_key(storm->server.endpoint, name->conn, key), HAIL_EGONE);
