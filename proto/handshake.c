@@ -206,10 +206,12 @@ hail_client_welcome(struct hail_client_handshake *client, struct hail_agreement 
         goto out;
 
     size_t keycert_len = message_len - overhead - HAIL_WELCOME_FIXED_LEN;
+    uint64_t data_max = get_be(payload + 8, 2);
     const struct hail_welcome_terms told = {
         .iterations = (uint32_t)get_be(payload, 4),
         .idle_timeout_ms = (uint32_t)get_be(payload + 4, 4),
-        .conn_data_max = (uint16_t)get_be(payload + 8, 2),
+        .conn_data_max =
+            (uint16_t)(data_max < HAIL_FINISH_DATA_MAX ? data_max : HAIL_FINISH_DATA_MAX),
     };
     verdict = HAIL_DROP_MALFORMED;
     if (told.iterations == 0 || (!signs && keycert_len > 0))

@@ -60,7 +60,7 @@ HAIL_MUST_USE bool hail_agreement_stretch(const struct hail_agreement *agreement
 // key      NX and NK; NN: NULL.
 //
 // Returns  HAIL_ACCEPT, HAIL_DROP_POINT (a key of low order) or HAIL_DROP_FORGED (NK: made for
-//          another static key).
+//          another static key, or a key of low order).
 // Cost     A fresh key pair and one or two X25519.
 enum hail_verdict hail_server_welcome(struct hail_agreement *agreement,
                                       uint8_t message[HAIL_WELCOME_MAX], size_t *message_len,
@@ -112,7 +112,9 @@ void hail_client_cleanup(struct hail_client_handshake *client);
 //
 // payload  Scratch of at least message_len bytes.
 //
-// Returns  HAIL_ACCEPT, and `agreement` and `terms` are set; HAIL_DROP_FORGED; HAIL_DROP_MALFORMED;
+// Returns  HAIL_ACCEPT, and `agreement` and `terms` are set, conn_data_max to what a finish holds
+// at
+//          most; HAIL_DROP_SHORT; HAIL_DROP_FORGED; HAIL_DROP_MALFORMED;
 //          HAIL_DROP_TOO_LARGE (more iterations than the client likes); or HAIL_DROP_CERTIFICATE or
 //          HAIL_DROP_SIGNATURE, with a report. But for HAIL_ACCEPT nothing changes.
 enum hail_verdict

@@ -407,6 +407,7 @@ static const struct {
     {"one iteration", HAIL_NOISE_NK, 10, 1, 0, HAIL_ACCEPT},
     {"as much connection data as a finish holds", HAIL_NOISE_NN, 10, 1, HAIL_FINISH_DATA_MAX,
      HAIL_ACCEPT},
+    {"more connection data than a finish holds", HAIL_NOISE_NN, 10, 1, UINT16_MAX, HAIL_ACCEPT},
 };
 
 START_TEST(test_payload)
