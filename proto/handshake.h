@@ -12,10 +12,12 @@
 enum {
     HAIL_ITERATIONS_MAX = 100000,
     HAIL_WELCOME_FIXED_LEN = 10, // of the welcome's payload, before the key certificate
-    // e, s and its tag, the payload and its tag
-    HAIL_WELCOME_MAX = 32 + 48 + HAIL_WELCOME_FIXED_LEN + HAIL_KEYCERT_MAX + 16
+    // All that its fragments can hold, which is a little more than any honest one has: a client
+    // puts a welcome together before it knows whose it is.
+    HAIL_WELCOME_MAX = HAIL_FRAGMENTS_MAX * HAIL_FRAGMENT_LEN
 };
-_Static_assert(HAIL_WELCOME_MAX <= HAIL_FRAGMENTS_MAX * HAIL_FRAGMENT_LEN,
+// e, s and its tag, the payload and its tag
+_Static_assert(32 + 48 + HAIL_WELCOME_FIXED_LEN + HAIL_KEYCERT_MAX + 16 <= HAIL_WELCOME_MAX,
                "every key certificate can be sent");
 
 // A server's static key and, if it signs, what vouches for it. Secret; hail_static_key_cleanup.
@@ -112,10 +114,9 @@ void hail_client_cleanup(struct hail_client_handshake *client);
 //
 // payload  Scratch of at least message_len bytes.
 //
-// Returns  HAIL_ACCEPT, and `agreement` and `terms` are set, conn_data_max to what a finish holds
-// at
-//          most; HAIL_DROP_SHORT; HAIL_DROP_FORGED; HAIL_DROP_MALFORMED;
-//          HAIL_DROP_TOO_LARGE (more iterations than the client likes); or HAIL_DROP_CERTIFICATE or
+// Returns  HAIL_ACCEPT, and `agreement` and `terms` are set (conn_data_max at most to what a finish
+//          holds); HAIL_DROP_SHORT; HAIL_DROP_FORGED; HAIL_DROP_MALFORMED; HAIL_DROP_TOO_LARGE
+//          (more iterations than the client likes); or HAIL_DROP_CERTIFICATE or
 //          HAIL_DROP_SIGNATURE, with a report. But for HAIL_ACCEPT nothing changes.
 enum hail_verdict
 hail_client_welcome(struct hail_client_handshake *client, struct hail_agreement *agreement,

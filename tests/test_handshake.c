@@ -12,9 +12,7 @@
 
 enum {
     DATA_LEN = 20,
-    ITERATIONS = 3,
-    // What fits into the fragments of a welcome: more than an honest one ever has.
-    FRAGMENTS_ROOM = HAIL_FRAGMENTS_MAX * HAIL_FRAGMENT_LEN
+    ITERATIONS = 3
 };
 
 static const int64_t now_s = 1700000000;
@@ -119,7 +117,7 @@ struct ends {
     struct hail_fault_report report;
     const char *host;
     uint8_t hello[HAIL_HELLO_LEN];
-    uint8_t message[FRAGMENTS_ROOM]; // the second of Noise
+    uint8_t message[HAIL_WELCOME_MAX]; // the second of Noise
     size_t message_len;
 };
 
@@ -397,7 +395,7 @@ static const struct {
     {"zeros for a key certificate", HAIL_NOISE_NX, 500, 1, 0, HAIL_DROP_MALFORMED},
     {"a key certificate above 16 KB", HAIL_NOISE_NX, 10 + HAIL_KEYCERT_MAX + 1, 1, 0,
      HAIL_DROP_MALFORMED},
-    {"as much as there are fragments for", HAIL_NOISE_NX, FRAGMENTS_ROOM - 96, 1, 0,
+    {"as much as there are fragments for", HAIL_NOISE_NX, HAIL_WELCOME_MAX - 96, 1, 0,
      HAIL_DROP_MALFORMED},
     {"no iterations", HAIL_NOISE_NN, 10, 0, 0, HAIL_DROP_MALFORMED},
     {"more iterations than there may be", HAIL_NOISE_NN, 10, HAIL_ITERATIONS_MAX + 1, 0,
@@ -412,7 +410,7 @@ static const struct {
 
 START_TEST(test_payload)
 {
-    static uint8_t payload[FRAGMENTS_ROOM];
+    static uint8_t payload[HAIL_WELCOME_MAX];
     uint32_t iterations = payloads[_i].iterations;
     uint16_t data_max = payloads[_i].conn_data_max;
     static struct ends ends;
