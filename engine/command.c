@@ -9,6 +9,8 @@
 
 static enum hail_status connect_to(struct hail_shard *shard, const struct hail_command *command)
 {
+    if (shard->stopping) // else an application that always comes back would keep us from stopping
+        return HAIL_ESTATE;
     uint32_t slot = hail_table_take(&shard->table);
     struct hail_shard_target *target = &shard->targets[slot];
 

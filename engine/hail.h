@@ -371,8 +371,8 @@ struct hail_target {
 // hail_connect begins a connection. What becomes of it arrives as an event with the target's tag:
 // CONNECTED, or CLOSED.
 //
-// Returns  HAIL_OK, HAIL_EINVAL (also for a server), HAIL_ESYS (the name does not resolve) or
-//          HAIL_EFULL.
+// Returns  HAIL_OK, HAIL_EINVAL (also for a server), HAIL_ESYS (the name does not resolve),
+//          HAIL_EFULL, or HAIL_ESTATE from a callback of an endpoint that is being stopped.
 // Cost     A host name is looked up in the calling thread, and may block; numeric addresses do not.
 HAIL_API enum hail_status hail_connect(struct hail_endpoint *endpoint,
                                        const struct hail_target *target);

@@ -671,6 +671,45 @@ START_TEST(test_last_connects)
 }
 END_TEST
 
+// A client that always comes back: in the callback that tells of the end, it connects again.
+static void come_back(struct party *party, struct hail_endpoint *endpoint,
+                      const struct hail_event *event)
+{
+    const uint16_t *port = party->user;
+    const struct hail_target target = {.host = "127.0.0.1", .port = *port, .tag = event->tag + 1};
+
+    if (event->type == HAIL_EVENT_CLOSED)
+        (void)hail_connect(endpoint, &target); // HAIL_ESTATE when the endpoint is being stopped
+}
+
+// It does not keep its endpoint from stopping.
+START_TEST(test_stop_and_come_back)
+{
+    struct hail_config config = party_config();
+    uint16_t port;
+    struct party server = {0};
+    struct party client = {.react = come_back, .user = &port};
+    struct party_pair pairs[4];
+
+    config.io = (enum hail_io_kind)_i;
+    if (!has_io(config.io))
+        return;
+    party_start(&server, &config, true);
+    port = hail_port(server.endpoint);
+    config.shard_count = 2;
+    party_start(&client, &config, false);
+    party_join(pairs, 4, &server, &client, 0);
+    ck_assert_int_eq(hail_close(server.endpoint, pairs[0].server), HAIL_OK);
+    party_wait(&client, HAIL_EVENT_CONNECTED, 4); // it has come back
+    party_drain(&client, 0);
+    ck_assert_uint_eq(party_stat(&client, "conns_open"), 0);
+    // More, where one shard began what another had been asked for before it stopped.
+    ck_assert_uint_ge(party_stat(&client, "closed_shutdown"), 4);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("endpoint");
@@ -692,6 +731,7 @@ int main(void)
     tcase_add_loop_test(tests, test_stop_undecided, HAIL_IO_AUTO, HAIL_IO_EPOLL + 1);
     tcase_add_loop_test(tests, test_last_words, 0, 20);
     tcase_add_loop_test(tests, test_last_connects, 0, 10);
+    tcase_add_loop_test(tests, test_stop_and_come_back, HAIL_IO_AUTO, HAIL_IO_EPOLL + 1);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }
