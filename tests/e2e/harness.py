@@ -35,6 +35,12 @@ def scenario(name):
     return register
 
 
+def use_programs(folder):
+    """For what is no scenario file; main does it for those."""
+    global _programs
+    _programs = folder
+
+
 def program(name):
     return os.path.join(_programs, name)
 
@@ -81,14 +87,14 @@ class Haild:
     """haild on a port of the kernel's choice. Leaving the block stops it, and holds it to exit
     status 0 without a word from a sanitizer."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, before=()):
         self.folder = tempfile.mkdtemp(prefix="hail-e2e-")
         path = os.path.join(self.folder, "haild.ini")
         with open(path, "w", encoding="utf-8") as file:
             file.write(ini({**settings, "server": {"io": IO, **settings["server"]}}))
         self.errors_path = os.path.join(self.folder, "stderr")
         with open(self.errors_path, "wb") as errors:
-            self.process = subprocess.Popen([program("haild"), "--config", path],
+            self.process = subprocess.Popen([*before, program("haild"), "--config", path],
                                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                             stderr=errors)
         self.output = b""
@@ -174,10 +180,9 @@ def parse_counters(text):
 
 
 def main():
-    global _programs
     if len(sys.argv) < 2:
         sys.exit("usage: %s PROGRAMS [NAME...]" % sys.argv[0])
-    _programs = sys.argv[1]
+    use_programs(sys.argv[1])
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
