@@ -235,8 +235,10 @@ struct hail_native_config {
     uint32_t source_per_s;        // server: handshakes of one IPv4 address or IPv6 /64; 0: 100
     uint32_t key_rotation_s;      // server: a fresh static key this often; the one before is good
                                   // for as long again; 0: 86,400
-    const char *key_log_file;     // for debugging: session keys are appended to it, and the log
-                                  // says so loudly; NULL: none
+    bool floor_closes; // a message below its floor ends its connection, unless it came plain:
+                       // anybody could have sent that one; false: dropped and counted
+    const char *key_log_file; // for debugging: session keys are appended to it, and the log
+                              // says so loudly; NULL: none
 };
 
 // What moves the bytes.

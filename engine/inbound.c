@@ -65,6 +65,11 @@ static bool admit(struct hail_shard *shard, uint32_t slot, const struct hail_mes
     count_drop(shard, verdict);
     if (verdict == HAIL_DROP_FLOOR && index != HAIL_POLICY_NO_HANDLER)
         atomic_fetch_add_explicit(&shard->handler_drops[index], 1, memory_order_relaxed);
+    bool closes =
+        context->config.profile == HAIL_PROFILE_HAIL && context->config.native.floor_closes;
+    if (verdict == HAIL_DROP_FLOOR && closes && message->flags != 0)
+        hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false,
+                      "a message came with less protection than its name demands");
     return false;
 }
 

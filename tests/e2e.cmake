@@ -23,12 +23,16 @@ target_link_libraries(readme_example PRIVATE hail_flags hail)
 add_executable(e2e_certificates e2e/certificates.c)
 target_link_libraries(e2e_certificates PRIVATE hail_crypto)
 
+add_executable(without_io_uring e2e/without_io_uring.c)
+target_link_libraries(without_io_uring PRIVATE hail_flags)
+
 if(TARGET haild)
 set_tests_properties(tidy PROPERTIES ENVIRONMENT
     "HAIL_BINARIES=$<TARGET_FILE:haild> $<TARGET_FILE:hail-load> $<TARGET_FILE:hail-cert>")
 foreach(io uring epoll)
     hail_script_test(e2e_mlapi_${io} test_mlapi.py $<TARGET_FILE_DIR:haild>)
-    set_tests_properties(e2e_mlapi_${io} PROPERTIES ENVIRONMENT HAIL_IO=${io})
+    hail_script_test(e2e_hail_${io} test_hail.py $<TARGET_FILE_DIR:haild>)
+    set_tests_properties(e2e_mlapi_${io} e2e_hail_${io} PROPERTIES ENVIRONMENT HAIL_IO=${io})
 endforeach()
 hail_script_test(e2e_tools test_tools.py $<TARGET_FILE_DIR:haild>)
 endif()

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/settings.h"
 #include "tools/traffic.h"
 
 enum {
@@ -193,6 +194,7 @@ static void set_limits(struct hail_config *config, const struct plan *plan, uint
 static bool start_client(struct lab *lab)
 {
     const struct plan *plan = lab->plan;
+    static struct settings settings; // large, and one thread starts clients
     struct hail_config config = HAIL_CONFIG_INIT;
 
     config.profile = plan->profile;
@@ -203,12 +205,22 @@ static bool start_client(struct lab *lab)
     config.mlapi.enable_scene_management = plan->scene_management;
     config.mlapi.connection_approval = plan->data_len > 0;
     config.trust_file = plan->trust_file;
+    if (plan->floors_file) {
+        if (!settings_read(&settings, plan->floors_file, stderr)) {
+            settings_cleanup(&settings);
+            return false;
+        }
+        config.handlers = settings.config.handlers;
+        config.handler_count = settings.config.handler_count;
+        config.default_floor = settings.config.default_floor;
+    }
     config.takes_unknown_names = true;
     config.on_event = on_event;
     config.on_log = on_log;
     config.user = lab;
     set_limits(&config, plan, lab->player_count);
     enum hail_status status = hail_client_start(&lab->endpoint, &config);
+    settings_cleanup(&settings);
     if (status != HAIL_OK)
         fprintf(stderr, "hail-load: cannot start a client: %s\n", hail_strerror(status));
     return status == HAIL_OK;

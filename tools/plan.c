@@ -26,6 +26,7 @@ enum option_id {
     OPTION_PROFILE,
     OPTION_SIGN,
     OPTION_PIN,
+    OPTION_FLOORS,
     OPTION_TRUST,
     OPTION_NO_ENCRYPTION,
     OPTION_NO_SCENE_MANAGEMENT,
@@ -55,6 +56,7 @@ static const struct option options[] = {
     {"profile", required_argument, NULL, OPTION_PROFILE},
     {"sign", no_argument, NULL, OPTION_SIGN},
     {"pin", required_argument, NULL, OPTION_PIN},
+    {"floors", required_argument, NULL, OPTION_FLOORS},
     {"trust", required_argument, NULL, OPTION_TRUST},
     {"no-encryption", no_argument, NULL, OPTION_NO_ENCRYPTION},
     {"no-scene-management", no_argument, NULL, OPTION_NO_SCENE_MANAGEMENT},
@@ -94,6 +96,7 @@ static const char help_text[] =
     "                          told, and are no fault; mlapi\n"
     "  --sign                  the server signs its key: check the certificate for HOST\n"
     "  --pin KEY               hail: the server's static key, 64 hex digits\n"
+    "  --floors FILE           hail: the server's INI file, for its floors: both ends need them\n"
     "  --trust FILE            PEM of the CAs to believe; the system's\n"
     "  --no-encryption         mlapi: enable_encryption = false\n"
     "  --no-scene-management   mlapi: enable_scene_management = false\n"
@@ -131,7 +134,8 @@ static const char *joining_advice(enum hail_close_reason reason)
     case HAIL_CLOSED_CONFIG:
     case HAIL_CLOSED_PROTOCOL:
     case HAIL_CLOSED_BY_PEER:
-        return "the server may be configured differently: compare --sign, --no-encryption, "
+        return "the server may be configured differently: compare --sign, --floors, "
+               "--no-encryption, "
                "--no-scene-management and --data or --data-file with its [mlapi] section; or it is "
                "full, or refuses: its counters tell";
     case HAIL_CLOSED_HANDSHAKE_TIMEOUT:
@@ -361,6 +365,9 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
         return read_profile(plan, errors, value);
     case OPTION_SIGN:
         return plan->sign = true;
+    case OPTION_FLOORS:
+        plan->floors_file = value;
+        return true;
     case OPTION_PIN:
         plan->pins = hex_read(value, plan->server_key, sizeof plan->server_key);
         return plan->pins || wrong(errors, "--pin", value, "must be 64 hexadecimal digits");
@@ -425,6 +432,8 @@ static bool complete(struct plan *plan, FILE *errors)
         return complain(errors, "needs --connect HOST:PORT");
     if (native && (!plan->encryption || !plan->scene_management))
         return complain(errors, "--no-encryption and --no-scene-management are mlapi's");
+    if (plan->floors_file && !native)
+        return complain(errors, "--floors is for --profile hail: mlapi's clients do not know them");
     if (plan->pins && (!native || plan->sign))
         return complain(errors, "--pin needs --profile hail, and excludes --sign");
     if (native)

@@ -48,7 +48,8 @@ struct plan {
     bool sign;
     bool scene_management;
     const char *trust_file;
-    bool pins; // hail: the server's static key is known
+    const char *floors_file; // hail: the server's INI file; NULL: it has no floors
+    bool pins;               // hail: the server's static key is known
     uint8_t server_key[HAIL_STATIC_KEY_LEN];
     size_t data_len; // of connection data; 0: none, and no connection approval
     uint8_t data[PLAN_DATA_MAX];

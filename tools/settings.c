@@ -102,6 +102,8 @@ static const struct option options[] = {
     {"hail", "source_per_s", KIND_U32, CONFIG(native.source_per_s), 1, 1000000,
      "handshakes of one IPv4 address or IPv6 /64; 100"},
     {"hail", "key_rotation_s", KIND_U32, CONFIG(native.key_rotation_s), 1, 1209600, "86400"},
+    {"hail", "floor_closes", KIND_BOOL, CONFIG(native.floor_closes), 0, 0,
+     "who sends below a floor is closed; false"},
     {"hail", "key_log_file", KIND_TEXT, CONFIG(native.key_log_file), 0, 0,
      "for debugging: session keys go there"},
     {"mlapi", "protocol_version", KIND_U16, CONFIG(mlapi.protocol_version), 0, 65535, "0"},

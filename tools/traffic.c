@@ -7,9 +7,10 @@
 
 enum {
     NS_PER_S = 1000000000,
-    TURN_NS = 10000000,    // the conductor's longest sleep
-    HELD_NS = 50000,       // and its sleep while a connection is full
-    RETURN_S_MAX = 10,     // how long the last messages may take to return
+    TURN_NS = 10000000, // the conductor's longest sleep
+    HELD_NS = 50000,    // and its sleep while a connection is full
+    RETURN_S_MAX = 10,  // how long the last messages may take to return
+    RETURN_DATAGRAMS_S_MAX = 2,
     LOST_NS = 500000000,   // a datagram that is not back by then will not come
     WINDOW = 64,           // echoes among which one that is late is told from one that is doubled
     UNDER_WAY_LEN = 262144 // open loop: bytes under way on one connection; then it is full
@@ -190,14 +191,22 @@ static bool is_quiet(const struct lab *lab)
     return true;
 }
 
-static uint64_t missing(const struct lab *lab)
+static uint64_t all_received(const struct lab *lab)
 {
     uint64_t count = 0;
 
     for (uint32_t i = 0; i < lab->player_count; i++)
-        count += atomic_load_explicit(&lab->players[i].sent, memory_order_relaxed) -
-                 atomic_load_explicit(&lab->players[i].received, memory_order_relaxed);
+        count += atomic_load_explicit(&lab->players[i].received, memory_order_relaxed);
     return count;
+}
+
+static uint64_t missing(const struct lab *lab)
+{
+    uint64_t sent = 0;
+
+    for (uint32_t i = 0; i < lab->player_count; i++)
+        sent += atomic_load_explicit(&lab->players[i].sent, memory_order_relaxed);
+    return sent - all_received(lab);
 }
 
 static void sleep_ns(uint64_t ns)
@@ -355,24 +364,25 @@ static bool conduct_window(struct lab *lab, struct conduct *conduct, struct mark
 // Waits until every message is back or, of datagrams, until no more come.
 static bool await_return(struct lab *lab)
 {
-    uint64_t until_ns = clock_ns() + (uint64_t)RETURN_S_MAX * NS_PER_S;
-    uint64_t arrived = 0;
-    uint64_t arrived_ns = clock_ns();
+    uint32_t seconds = lab->traffic->is_datagrams ? RETURN_DATAGRAMS_S_MAX : RETURN_S_MAX;
+    uint64_t until_ns = clock_ns() + (uint64_t)seconds * NS_PER_S;
+    uint64_t received = 0;
+    uint64_t received_ns = clock_ns();
 
     while (!is_quiet(lab)) {
         if (lab_has_fault(lab))
             return false;
-        if (lab_arrived(lab) != arrived) {
-            arrived = lab_arrived(lab);
-            arrived_ns = clock_ns();
+        if (all_received(lab) != received) {
+            received = all_received(lab);
+            received_ns = clock_ns();
         }
-        if (lab->traffic->is_datagrams && arrived > 0 && clock_ns() - arrived_ns > LOST_NS)
+        if (lab->traffic->is_datagrams && received > 0 && clock_ns() - received_ns > LOST_NS)
             break;
         if (clock_ns() > until_ns) {
             lab_fault(lab,
-                      "%llu messages did not come back within %d s; is the server's game echo, and "
+                      "%llu messages did not come back within %u s; is the server's game echo, and "
                       "its default_floor no more than what was sent?",
-                      (unsigned long long)missing(lab), RETURN_S_MAX);
+                      (unsigned long long)missing(lab), seconds);
             return false;
         }
         sleep_ns(1000000);
