@@ -6,6 +6,12 @@
 
 #include "crypto/secret.h"
 
+enum {
+    UNPROVEN_FACTOR = 3, // of the bytes that came from an address, how many may go there
+    // A path challenge, with its length or without.
+    CHALLENGE_LEN = HAIL_PACKET_TO_CLIENT_LEN + 2 + HAIL_FRAME_ECHO_LEN + HAIL_PACKET_TAG_LEN
+};
+
 static const uint64_t ns_per_ms = 1000000;
 
 // Bits of `owed` that may share one packet to the peer's own address.
@@ -86,20 +92,38 @@ static enum hail_verdict open_other_epoch(struct hail_peer *peer, uint32_t epoch
     return verdict;
 }
 
-// A protected packet that is the newest so far came from another address than the peer's.
-static void note_address(struct hail_peer *peer, const struct hail_address *from,
-                         struct hail_random *random, uint64_t now_ns)
+// Nobody has shown yet that he receives at the candidate: it gets a challenge if what came from
+// there pays for it.
+static void challenge(struct hail_peer *peer, uint64_t now_ns)
+{
+    peer->challenges++;
+    peer->challenge_ns = now_ns + HAIL_CHALLENGE_RESEND_MS * ns_per_ms;
+    if (peer->candidate_room < CHALLENGE_LEN)
+        return;
+    peer->candidate_room -= CHALLENGE_LEN;
+    peer->owed |= HAIL_OWED_CHALLENGE;
+}
+
+// A protected packet of `len` bytes came to the server; perhaps from another address than the
+// client's, and perhaps it is the newest so far.
+static void note_address(struct hail_peer *peer, const struct hail_address *from, size_t len,
+                         bool is_newest, struct hail_random *random, uint64_t now_ns)
 {
     if (hail_address_equal(from, &peer->address))
         return;
-    if (peer->has_candidate && hail_address_equal(from, &peer->candidate))
+    if (peer->has_candidate && hail_address_equal(from, &peer->candidate)) {
+        if (peer->candidate_room < HAIL_CHALLENGES_MAX * CHALLENGE_LEN)
+            peer->candidate_room += (uint32_t)(UNPROVEN_FACTOR * len);
+        return;
+    }
+    if (!is_newest)
         return;
     peer->has_candidate = true;
     peer->candidate = *from;
+    peer->candidate_room = (uint32_t)(UNPROVEN_FACTOR * len);
     peer->challenges = 0;
     hail_random_bytes(random, peer->challenge, sizeof peer->challenge);
-    peer->owed |= HAIL_OWED_CHALLENGE;
-    peer->challenge_ns = now_ns;
+    challenge(peer, now_ns);
 }
 
 enum hail_verdict hail_peer_open(struct hail_peer *peer, struct hail_opened *opened,
@@ -129,8 +153,8 @@ enum hail_verdict hail_peer_open(struct hail_peer *peer, struct hail_opened *ope
     if (verdict != HAIL_ACCEPT)
         return verdict;
     hail_replay_mark(seen, number);
-    if (!is_plain && peer->is_server && number + 1 == seen->next)
-        note_address(peer, from, random, now_ns);
+    if (!is_plain && peer->is_server)
+        note_address(peer, from, len, number + 1 == seen->next, random, now_ns);
     opened->flags = is_plain                                             ? 0
                     : header.protection == HAIL_PROTECTION_AUTHENTICATED ? HAIL_FLAG_AUTHENTICATED
                                                                          : HAIL_FLAGS_BOTH;
@@ -296,11 +320,10 @@ void hail_peer_tick(struct hail_peer *peer, uint64_t now_ns)
         return;
     if (peer->challenges == HAIL_CHALLENGES_MAX) {
         peer->has_candidate = false;
+        peer->owed &= (uint8_t)~HAIL_OWED_CHALLENGE;
         return;
     }
-    peer->challenges++;
-    peer->owed |= HAIL_OWED_CHALLENGE;
-    peer->challenge_ns = now_ns + HAIL_CHALLENGE_RESEND_MS * ns_per_ms;
+    challenge(peer, now_ns);
 }
 
 uint64_t hail_peer_next_ns(const struct hail_peer *peer)

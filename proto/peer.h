@@ -17,7 +17,7 @@ enum {
     HAIL_EPOCH_MAX_MS = 3600000,
     HAIL_EPOCH_KEPT_MS = 3000, // the one before, for packets that are late
     HAIL_CHALLENGE_RESEND_MS = 250,
-    HAIL_CHALLENGES_MAX = 8, // then the new address is forgotten
+    HAIL_CHALLENGES_MAX = 8, // or turns to send one; then the new address is forgotten
     HAIL_PING_DEFAULT_MS = 10000,
     HAIL_CONTROL_MAX = 64 // bytes of the longest control frame that a peer owes
 };
@@ -42,8 +42,9 @@ struct hail_peer {
     uint8_t owed;        // enum hail_owed
     uint8_t challenges;  // sent to the candidate
     uint32_t conn_id;
-    uint32_t ping_ms;   // client: after so long without sending anything; 0: never
-    uint64_t client_id; // in approved
+    uint32_t candidate_room; // bytes that may go there before it is proven
+    uint32_t ping_ms;        // client: after so long without sending anything; 0: never
+    uint64_t client_id;      // in approved
     uint64_t next_number;
     uint64_t sent_ns;
     uint64_t epoch_since_ns; // of `send`

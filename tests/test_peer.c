@@ -383,6 +383,54 @@ START_TEST(test_client_stays)
 }
 END_TEST
 
+// Nobody answers there: some challenges, at intervals, and never more than three times the bytes
+// that came from there. What comes anew begins anew.
+START_TEST(test_path_unanswered)
+{
+    const struct hail_address away = pair_address(9, 9);
+    size_t packets_each_time = _i == 0 ? 0 : 10;
+    struct packet packet;
+    struct hail_address to;
+    struct pair pair;
+    uint8_t first[HAIL_FRAME_ECHO_LEN];
+
+    pair_init(&pair);
+    pair_seal(&pair, false, HAIL_PROTECTION_AUTHENTICATED, &packet);
+    ck_assert_int_eq(pair_arrive(&pair, true, packet.bytes, packet.len, &away), HAIL_ACCEPT);
+    memcpy(first, pair.server.challenge, sizeof first);
+    size_t came = packet.len;
+    size_t sent = 0;
+    int challenges = 0;
+    for (int round = 0; pair.server.has_candidate; round++) {
+        ck_assert_int_le(round, HAIL_CHALLENGES_MAX);
+        ck_assert_uint_eq(hail_peer_next_ns(&pair.server),
+                          pair.now_ns + HAIL_CHALLENGE_RESEND_MS * ns_per_ms);
+        while (pair_say_owed(&pair, true, &packet, &to)) {
+            ck_assert(hail_address_equal(&to, &away));
+            sent += packet.len;
+            challenges++;
+        }
+        ck_assert_msg(sent <= 3 * came, "%zu bytes for %zu", sent, came);
+        for (size_t i = 0; i < packets_each_time; i++) {
+            pair_seal(&pair, false, HAIL_PROTECTION_AUTHENTICATED, &packet);
+            ck_assert_int_eq(pair_arrive(&pair, true, packet.bytes, packet.len, &away),
+                             HAIL_ACCEPT);
+            came += packet.len;
+        }
+        pair.now_ns += HAIL_CHALLENGE_RESEND_MS * ns_per_ms;
+        hail_peer_tick(&pair.server, pair.now_ns);
+    }
+    ck_assert_int_eq(challenges, packets_each_time > 0 ? HAIL_CHALLENGES_MAX : 2);
+    ck_assert(hail_address_equal(&pair.server.address, &pair.home));
+    ck_assert_uint_eq(hail_peer_next_ns(&pair.server), UINT64_MAX);
+    pair_seal(&pair, false, HAIL_PROTECTION_AUTHENTICATED, &packet);
+    ck_assert_int_eq(pair_arrive(&pair, true, packet.bytes, packet.len, &away), HAIL_ACCEPT);
+    ck_assert(pair.server.has_candidate);
+    ck_assert_mem_ne(first, pair.server.challenge, sizeof first);
+    pair_cleanup(&pair);
+}
+END_TEST
+
 // On the way to one new address the client turns up at another: only that one counts.
 START_TEST(test_path_overtaken)
 {
@@ -428,6 +476,7 @@ int main(void)
     tcase_add_test(tests, test_owed);
     tcase_add_test(tests, test_path);
     tcase_add_test(tests, test_client_stays);
+    tcase_add_loop_test(tests, test_path_unanswered, 0, 2);
     tcase_add_test(tests, test_path_overtaken);
     suite_add_tcase(suite, tests);
     return test_run(suite);
