@@ -275,6 +275,10 @@ void hail_conn_retry(struct hail_shard *shard, uint32_t slot)
     conn->in_since_ns = shard->now_ns; // the wait was ours, not the peer's
     conn->heard_ns = shard->now_ns;
     hail_conn_feed(shard, slot, NULL, 0);
+    // It may have joined by this; the others of this turn that have are told already.
+    if (conn->connected_pending && conn->state == HAIL_CONN_OPEN &&
+        !hail_inbound_connected(shard, slot))
+        hail_queue_push(&shard->held, slot);
     if (!conn->held && conn->state == HAIL_CONN_OPEN) {
         conn->paused = false;
         conn->pause_changed = !conn->pause_changed;

@@ -753,6 +753,44 @@ START_TEST(test_polling_behind)
 }
 END_TEST
 
+// A client that joins while the application is behind. Whoever is not told yet waits for room, and
+// the shard says so: else nobody would wake it when there is some.
+START_TEST(test_joining_behind)
+{
+    struct hail_config server = config();
+    const struct hail_config client = config();
+    const struct hail_event *event;
+    size_t connected = 0;
+    size_t len;
+
+    server.message_max = 16;
+    server.event_queue_bytes = 4096;
+    server.approves_all = true;
+    struct world *world = joined(&server, &client, true);
+    struct hail_mailbox *events = &world->server.context.events;
+    for (int i = 0; i < 60; i++)
+        ck_assert_int_eq(world_send(&world->client, first_conn(&world->client), 0, "fill", 4),
+                         HAIL_OK);
+    world_run(world);
+    world_connect(world, 2, NULL);
+    for (int round = 0; round < 200 && connected < 2; round++) {
+        event = hail_mailbox_next(events, &len);
+        connected += event && event->type == HAIL_EVENT_CONNECTED;
+        hail_mailbox_release(events);
+        if (!atomic_exchange(&world->server.shard.wants_room, false))
+            continue; // hail_poll would not wake the shard
+        hail_shard_turn(&world->server.shard, world->now_ns);
+        for (uint32_t slot = 0; slot < world->server.shard.table.fresh; slot++) {
+            if (world->server.shard.conns[slot].connected_pending)
+                ck_assert(atomic_load(&world->server.shard.wants_room));
+        }
+        world_run(world);
+    }
+    ck_assert_uint_eq(connected, 2);
+    world_cleanup(world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("shard");
@@ -783,6 +821,7 @@ int main(void)
     tcase_add_loop_test(tests, test_room, 0, HAIL_COUNTOF(rooms));
     tcase_add_test(tests, test_close_flushes);
     tcase_add_test(tests, test_polling_behind);
+    tcase_add_test(tests, test_joining_behind);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }
