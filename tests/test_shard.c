@@ -15,22 +15,6 @@ static struct hail_config config(void)
     return config;
 }
 
-// A world with one connection that has joined.
-static struct world *joined(const struct hail_config *server, const struct hail_config *client,
-                            bool polls)
-{
-    struct world *world = world_init(server, client, test_seed(), polls);
-
-    world_connect(world, 7, NULL);
-    ck_assert_uint_eq(world_count(&world->client, HAIL_EVENT_CONNECTED), 1);
-    return world;
-}
-
-static struct hail_conn first_conn(const struct world_end *end)
-{
-    return world_find(end, HAIL_EVENT_CONNECTED, 0)->event.conn;
-}
-
 static enum hail_close_reason closed_as(const struct world_end *end)
 {
     const struct world_event *closed = world_find(end, HAIL_EVENT_CLOSED, 0);
@@ -141,7 +125,7 @@ END_TEST
 START_TEST(test_messages_against_list)
 {
     const struct hail_config both = config();
-    struct world *world = joined(&both, &both, false);
+    struct world *world = world_joined(&both, &both, false);
     struct world_end *ends[2] = {&world->server, &world->client};
     static uint8_t body[70000];
     size_t sent[2] = {0};
@@ -156,9 +140,9 @@ START_TEST(test_messages_against_list)
         lens[from][sent[from]] = len;
         flags[from][sent[from]] = (uint32_t)(test_next(&world->dice) % 4);
         memset(body, (int)sent[from], len);
-        ck_assert_int_eq(
-            world_send(ends[from], first_conn(ends[from]), flags[from][sent[from]], body, len),
-            HAIL_OK);
+        ck_assert_int_eq(world_send(ends[from], world_first_conn(ends[from]),
+                                    flags[from][sent[from]], body, len),
+                         HAIL_OK);
         sent[from]++;
         if (test_next(&world->dice) % 4 == 0)
             world_run(world);
@@ -202,9 +186,9 @@ START_TEST(test_payload_max)
     static const uint8_t body[2000];
 
     server.message_max = 1000;
-    struct world *world = joined(&server, &client, false);
-    ck_assert_int_eq(world_send(&world->client, first_conn(&world->client), payloads[_i].flags,
-                                body, payloads[_i].len),
+    struct world *world = world_joined(&server, &client, false);
+    ck_assert_int_eq(world_send(&world->client, world_first_conn(&world->client),
+                                payloads[_i].flags, body, payloads[_i].len),
                      HAIL_OK);
     world_run(world);
     ck_assert_msg(world_count(&world->server, HAIL_EVENT_MESSAGE) == payloads[_i].arrives, "%s",
@@ -259,10 +243,10 @@ START_TEST(test_floor)
     server.handlers = floor_handlers;
     server.handler_count = HAIL_COUNTOF(floor_handlers);
     server.default_floor = HAIL_AUTHENTICATED;
-    struct world *world = joined(&server, &client, false);
+    struct world *world = world_joined(&server, &client, false);
     struct hail_command send = {
         .op = HAIL_COMMAND_SEND,
-        .conn = first_conn(&world->client),
+        .conn = world_first_conn(&world->client),
         .view = {.kind = floors[_i].kind, .flags = floors[_i].flags, .call_id = 5},
     };
     if (floors[_i].name)
@@ -295,10 +279,10 @@ START_TEST(test_unknown_names)
     const struct hail_config client = config();
 
     server.takes_unknown_names = false;
-    struct world *world = joined(&server, &client, false);
+    struct world *world = world_joined(&server, &client, false);
     const struct hail_command send = {
         .op = HAIL_COMMAND_SEND,
-        .conn = first_conn(&world->client),
+        .conn = world_first_conn(&world->client),
         .view = {.kind = HAIL_MESSAGE_NAMED, .name_hash = 17},
     };
     ck_assert_int_eq(world_command(&world->client, &send), HAIL_OK);
@@ -314,7 +298,7 @@ static enum hail_status call(struct world_end *end, enum hail_message_kind kind,
 {
     const struct hail_command command = {
         .op = HAIL_COMMAND_SEND,
-        .conn = first_conn(end),
+        .conn = world_first_conn(end),
         .view = {.kind = kind,
                  .flags = flags,
                  .call_id = id,
@@ -330,7 +314,7 @@ START_TEST(test_calls)
     struct hail_config both = config();
 
     both.calls_max = 2;
-    struct world *world = joined(&both, &both, false);
+    struct world *world = world_joined(&both, &both, false);
     struct world_end *server = &world->server;
     struct world_end *client = &world->client;
 
@@ -370,11 +354,13 @@ START_TEST(test_protection_needs_key)
     struct hail_config both = config();
 
     both.mlapi.enable_encryption = false;
-    struct world *world = joined(&both, &both, false);
+    struct world *world = world_joined(&both, &both, false);
     for (uint32_t flags = 1; flags <= 3; flags++)
-        ck_assert_int_eq(world_send(&world->client, first_conn(&world->client), flags, "x", 1),
-                         HAIL_ENOKEY);
-    ck_assert_int_eq(world_send(&world->client, first_conn(&world->client), 0, "x", 1), HAIL_OK);
+        ck_assert_int_eq(
+            world_send(&world->client, world_first_conn(&world->client), flags, "x", 1),
+            HAIL_ENOKEY);
+    ck_assert_int_eq(world_send(&world->client, world_first_conn(&world->client), 0, "x", 1),
+                     HAIL_OK);
     world_run(world);
     ck_assert_uint_eq(world_count(&world->server, HAIL_EVENT_MESSAGE), 1);
     world_cleanup(world);
@@ -522,9 +508,10 @@ START_TEST(test_idle_timeout)
     const struct hail_config client = config();
 
     server.idle_timeout_ms = 1000;
-    struct world *world = joined(&server, &client, false);
+    struct world *world = world_joined(&server, &client, false);
     world_sleep(world, 900);
-    ck_assert_int_eq(world_send(&world->client, first_conn(&world->client), 0, "x", 1), HAIL_OK);
+    ck_assert_int_eq(world_send(&world->client, world_first_conn(&world->client), 0, "x", 1),
+                     HAIL_OK);
     world_run(world);
     world_sleep(world, 900);
     ck_assert_uint_eq(world_count(&world->server, HAIL_EVENT_CLOSED), 0);
@@ -544,17 +531,17 @@ START_TEST(test_slow_reader_by_volume)
     int sent = 0;
 
     server.unsent_max = 200000;
-    struct world *world = joined(&server, &client, false);
+    struct world *world = world_joined(&server, &client, false);
     world->server.deaf[0] = true;
     while (status == HAIL_OK && ++sent < 100) {
-        status = world_send(&world->server, first_conn(&world->server), 3, body, sizeof body);
+        status = world_send(&world->server, world_first_conn(&world->server), 3, body, sizeof body);
         world_run(world);
     }
     ck_assert_int_eq(status, HAIL_EFULL);
     ck_assert_int_eq(sent, 4);
     world_run(world);
     ck_assert_int_eq(closed_as(&world->server), HAIL_CLOSED_SLOW_READER);
-    ck_assert_int_eq(world_send(&world->server, first_conn(&world->server), 3, body, 1),
+    ck_assert_int_eq(world_send(&world->server, world_first_conn(&world->server), 3, body, 1),
                      HAIL_EGONE);
     world_cleanup(world);
 }
@@ -566,9 +553,10 @@ START_TEST(test_slow_reader_by_time)
     const struct hail_config client = config();
 
     server.stall_timeout_ms = 2000;
-    struct world *world = joined(&server, &client, false);
+    struct world *world = world_joined(&server, &client, false);
     world->server.deaf[0] = true;
-    ck_assert_int_eq(world_send(&world->server, first_conn(&world->server), 0, "x", 1), HAIL_OK);
+    ck_assert_int_eq(world_send(&world->server, world_first_conn(&world->server), 0, "x", 1),
+                     HAIL_OK);
     world_run(world);
     world_sleep(world, 1999);
     ck_assert_uint_eq(world_count(&world->server, HAIL_EVENT_CLOSED), 0);
@@ -607,11 +595,12 @@ START_TEST(test_buffers_full)
 
     server.buffers_max = 300000;
     server.stall_timeout_ms = 1000;
-    struct world *world = joined(&server, &client, false);
+    struct world *world = world_joined(&server, &client, false);
     world_connect(world, 8, NULL);
     struct hail_conn second = world_find(&world->server, HAIL_EVENT_CONNECTED, 1)->event.conn;
     world->server.deaf[0] = true;
-    while (world_send(&world->server, first_conn(&world->server), 0, body, sizeof body) == HAIL_OK)
+    while (world_send(&world->server, world_first_conn(&world->server), 0, body, sizeof body) ==
+           HAIL_OK)
         world_run(world);
     ck_assert_uint_eq(world_count(&world->server, HAIL_EVENT_CLOSED), 0);
     ck_assert_int_eq(world_send(&world->server, second, 0, body, sizeof body), HAIL_EFULL);
@@ -685,9 +674,9 @@ END_TEST
 START_TEST(test_close_flushes)
 {
     const struct hail_config both = config();
-    struct world *world = joined(&both, &both, false);
+    struct world *world = world_joined(&both, &both, false);
     const struct hail_command close = {.op = HAIL_COMMAND_CLOSE,
-                                       .conn = first_conn(&world->server)};
+                                       .conn = world_first_conn(&world->server)};
     static uint8_t body[60000];
 
     ck_assert_int_eq(world_send(&world->server, close.conn, 3, body, sizeof body), HAIL_OK);
@@ -698,95 +687,6 @@ START_TEST(test_close_flushes)
     ck_assert_uint_eq(world_count(&world->client, HAIL_EVENT_MESSAGE), 1);
     ck_assert_int_eq(closed_as(&world->server), HAIL_CLOSED_BY_APPLICATION);
     ck_assert_int_eq(closed_as(&world->client), HAIL_CLOSED_BY_PEER);
-    world_cleanup(world);
-}
-END_TEST
-
-// An application that polls slowly, through a queue too small for what comes: everything waits,
-// nothing is lost, and the stream is paused meanwhile; its silence is not the peer's.
-START_TEST(test_polling_behind)
-{
-    struct hail_config server = config();
-    const struct hail_config client = config();
-    struct hail_event *event;
-    uint64_t want = 0;
-    size_t len;
-    bool paused = false;
-
-    server.message_max = 800;
-    server.event_queue_bytes = 8192;
-    server.command_queue_bytes = 8192;
-    server.idle_timeout_ms = 500;
-    struct world *world = joined(&server, &client, true);
-    for (uint64_t i = 0; i < 300; i++) {
-        uint8_t body[700] = {0};
-        memcpy(body, &i, 8);
-        ck_assert_int_eq(world_send(&world->client, first_conn(&world->client), i % 4, body,
-                                    8 + test_next(&world->dice) % 600),
-                         HAIL_OK);
-    }
-    const struct hail_command close = {.op = HAIL_COMMAND_CLOSE,
-                                       .conn = first_conn(&world->client)};
-    ck_assert_int_eq(world_command(&world->client, &close), HAIL_OK);
-    bool connected = false;
-    bool closed = false;
-    for (int round = 0; round < 10000 && !closed; round++) {
-        world_run(world);
-        if (world->server.paused[0] && !paused)
-            world_sleep(world, 600);
-        paused |= world->server.paused[0];
-        event = hail_mailbox_next(&world->server.context.events, &len);
-        ck_assert_ptr_nonnull(event);
-        if (event->type == HAIL_EVENT_MESSAGE) {
-            ck_assert(connected);
-            ck_assert_mem_eq(event->data, &want, 8);
-            want++;
-        }
-        connected |= event->type == HAIL_EVENT_CONNECTED;
-        closed |= event->type == HAIL_EVENT_CLOSED;
-        hail_mailbox_release(&world->server.context.events);
-    }
-    ck_assert(closed);
-    ck_assert_uint_eq(want, 300);
-    ck_assert(paused);
-    world_cleanup(world);
-}
-END_TEST
-
-// A client that joins while the application is behind. Whoever is not told yet waits for room, and
-// the shard says so: else nobody would wake it when there is some.
-START_TEST(test_joining_behind)
-{
-    struct hail_config server = config();
-    const struct hail_config client = config();
-    const struct hail_event *event;
-    size_t connected = 0;
-    size_t len;
-
-    server.message_max = 16;
-    server.event_queue_bytes = 4096;
-    server.approves_all = true;
-    struct world *world = joined(&server, &client, true);
-    struct hail_mailbox *events = &world->server.context.events;
-    for (int i = 0; i < 60; i++)
-        ck_assert_int_eq(world_send(&world->client, first_conn(&world->client), 0, "fill", 4),
-                         HAIL_OK);
-    world_run(world);
-    world_connect(world, 2, NULL);
-    for (int round = 0; round < 200 && connected < 2; round++) {
-        event = hail_mailbox_next(events, &len);
-        connected += event && event->type == HAIL_EVENT_CONNECTED;
-        hail_mailbox_release(events);
-        if (!atomic_exchange(&world->server.shard.wants_room, false))
-            continue; // hail_poll would not wake the shard
-        hail_shard_turn(&world->server.shard, world->now_ns);
-        for (uint32_t slot = 0; slot < world->server.shard.table.fresh; slot++) {
-            if (world->server.shard.conns[slot].connected_pending)
-                ck_assert(atomic_load(&world->server.shard.wants_room));
-        }
-        world_run(world);
-    }
-    ck_assert_uint_eq(connected, 2);
     world_cleanup(world);
 }
 END_TEST
@@ -820,8 +720,6 @@ int main(void)
     tcase_add_test(tests, test_bytes_waiting);
     tcase_add_loop_test(tests, test_room, 0, HAIL_COUNTOF(rooms));
     tcase_add_test(tests, test_close_flushes);
-    tcase_add_test(tests, test_polling_behind);
-    tcase_add_test(tests, test_joining_behind);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

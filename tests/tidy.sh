@@ -79,7 +79,8 @@ rules() {
     code 'engine/ includes what is below it' '#include "(tools|bench|tests)/' $(of engine)
     code 'includes are written from the top of the project' '#include "\.\./' $(of $all)
     code 'only crypto/ sees BoringSSL' '#include <openssl/' $(of proto engine tools bench tests)
-    code 'only engine/uring.c sees io_uring, and what it is measured against' '#include <liburing' $(of $all but engine/uring.c bench/floor.c)
+    code 'only engine/uring.c sees io_uring, and what it is measured against' \
+        '#include <liburing' $(of $all but engine/uring.c bench/floor.c)
     code 'proto/ has no heap, clock, dice or socket of its own: they come in as arguments' \
         "\\<($heap|$clock|$dice|$files)\\(" \
         $(of proto)

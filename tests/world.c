@@ -357,3 +357,18 @@ uint64_t world_stat(const struct world_end *end, unsigned stat)
 {
     return hail_stat_get(&end->shard.stats, stat);
 }
+
+struct world *world_joined(const struct hail_config *server, const struct hail_config *client,
+                           bool polls)
+{
+    struct world *world = world_init(server, client, test_seed(), polls);
+
+    world_connect(world, 7, NULL);
+    ck_assert_uint_eq(world_count(&world->client, HAIL_EVENT_CONNECTED), 1);
+    return world;
+}
+
+struct hail_conn world_first_conn(const struct world_end *end)
+{
+    return world_find(end, HAIL_EVENT_CONNECTED, 0)->event.conn;
+}

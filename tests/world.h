@@ -66,6 +66,12 @@ void world_sleep(struct world *world, uint64_t ms);
 // world_connect has the client connect, and runs.
 void world_connect(struct world *world, uint64_t tag, const char *conn_data);
 
+// world_joined makes a world with one connection that has joined, with a seed of its own; and
+// world_first_conn is what an end calls it.
+struct world *world_joined(const struct hail_config *server, const struct hail_config *client,
+                           bool polls);
+struct hail_conn world_first_conn(const struct world_end *end);
+
 // world_raw accepts a connection at the server whose client is the test. Returns its slot.
 uint32_t world_raw(struct world *world);
 
