@@ -262,6 +262,9 @@ class Wire:
     def __exit__(self, *_):
         self.listener.close()
         for up in self.ups:
+            # Closing alone would end nothing while a thread waits in recv.
+            with contextlib.suppress(OSError):
+                up.shutdown(socket.SHUT_RDWR)
             up.close()
 
 
