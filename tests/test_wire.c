@@ -1,9 +1,12 @@
-// test_wire.c: WIRE.md's examples of keys, packets, frames and policies, read out of the document
-// and made again. SPDX-License-Identifier: MIT
+// test_wire.c: WIRE.md's examples of handshakes, keys, packets, frames and policies, read out of
+// the document and made again. SPDX-License-Identifier: MIT
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/issue.h"
 #include "proto/frames.h"
+#include "proto/handshake.h"
 #include "proto/mlapi/names.h"
 #include "proto/packet.h"
 #include "tests/vectors.h"
@@ -25,6 +28,233 @@ static void compare(const char *name, const uint8_t *bytes, size_t len)
                   "the document's example %s is not what the code does", name);
     free(told.data);
 }
+
+// ---- Key certificates and handshakes
+
+static const int64_t from_s = 1700000000; // of the key certificate; it is good for a day
+
+// One PEM block around bytes of DER. Returns its length.
+static size_t write_pem(char *pem, size_t room, const char *what, struct hail_bytes der)
+{
+    uint8_t *text;
+    size_t len;
+
+    ck_assert(hail_base64_write(der, &text, &len));
+    int written = snprintf(pem, room, "-----BEGIN %s-----\n%.*s-----END %s-----\n", what,
+                           (int)len, (const char *)text, what);
+    ck_assert_int_lt(written, (int)room);
+    free(text);
+    return (size_t)written;
+}
+
+// The example's leaf certificate, which lies in its key certificate, with its private key.
+static struct hail_identity *example_identity(void)
+{
+    // Of an Ed25519 key in PKCS#8 (RFC 8410, section 7), all that lies before the key.
+    static const uint8_t before[] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
+                                     0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
+    struct vector_bytes told = example("keycert");
+    struct vector_bytes seed = example("keycert-leaf-key");
+    uint8_t key[sizeof before + 32];
+    struct hail_fault_report report;
+    struct hail_identity *identity;
+    struct hail_keycert keycert;
+    char pem[2048];
+
+    ck_assert(hail_keycert_parse(&keycert, (struct hail_bytes){told.data, told.len}));
+    ck_assert_uint_eq(seed.len, sizeof key - sizeof before);
+    memcpy(key, before, sizeof before);
+    memcpy(key + sizeof before, seed.data, seed.len);
+    size_t len = write_pem(pem, sizeof pem, "CERTIFICATE", keycert.chain[0]);
+    len +=
+        write_pem(pem + len, sizeof pem - len, "PRIVATE KEY", (struct hail_bytes){key, sizeof key});
+    ck_assert_msg(hail_identity_load(&identity, (struct hail_bytes){(uint8_t *)pem, len},
+                                     (struct hail_bytes){NULL, 0}, NULL, &report),
+                  "%s", report.text);
+    free(seed.data);
+    free(told.data);
+    return identity;
+}
+
+static struct hail_trust *example_trust(void)
+{
+    struct vector_bytes root = example("keycert-root");
+    struct hail_fault_report report;
+    struct hail_trust *trust;
+    char pem[1024];
+
+    size_t len =
+        write_pem(pem, sizeof pem, "CERTIFICATE", (struct hail_bytes){root.data, root.len});
+    ck_assert_msg(hail_trust_load(&trust, (struct hail_bytes){(uint8_t *)pem, len}, &report), "%s",
+                  report.text);
+    free(root.data);
+    return trust;
+}
+
+static bool believe(void *user, const struct hail_keycert *keycert,
+                    const struct hail_certificate *leaf, const char *host, int64_t unix_s,
+                    struct hail_fault_report *report)
+{
+    return hail_keycert_check_names(keycert, leaf, user, host, unix_s, report);
+}
+
+static void example_static(struct hail_static_key *key)
+{
+    struct vector_bytes private_key = example("server-static");
+    struct hail_fault_report report;
+    struct hail_x25519_pair pair;
+
+    hail_x25519_pair_from(&pair, private_key.data);
+    hail_static_key_init(key, &pair);
+    struct hail_identity *identity = example_identity();
+    ck_assert_msg(hail_keycert_make(key->keycert, &key->keycert_len, identity, "play.test",
+                                    (uint64_t)from_s, (uint64_t)from_s + 86400, pair.public_key,
+                                    &report),
+                  "%s", report.text);
+    hail_identity_free(identity);
+    free(private_key.data);
+}
+
+START_TEST(test_keycert)
+{
+    static struct hail_static_key key;
+
+    example_static(&key);
+    compare("server-static-public", key.pair.public_key, sizeof key.pair.public_key);
+    compare("keycert", key.keycert, key.keycert_len);
+}
+END_TEST
+
+// Dice that fall as told, and no further.
+static void load_dice(struct hail_random *dice, const uint8_t *token, const char *private_key)
+{
+    size_t token_len = token ? HAIL_CLIENT_TOKEN_LEN : 0;
+    struct vector_bytes key = example(private_key);
+
+    ck_assert_uint_eq(key.len, HAIL_X25519_LEN);
+    hail_random_init_seeded(dice, 0);
+    dice->used = HAIL_RANDOM_BATCH - token_len - key.len;
+    if (token)
+        memcpy(dice->batch + dice->used, token, token_len);
+    memcpy(dice->batch + dice->used + token_len, key.data, key.len);
+    free(key.data);
+}
+
+static const struct {
+    enum hail_noise_pattern pattern;
+    size_t shown; // of the hello; zeros follow
+    const char *hello;
+    const char *welcome;
+    const char *ck;
+    const char *h;
+    const char *stretched;
+    const char *finish;
+} handshakes[] = {
+    {HAIL_NOISE_NX, 110, "nx-hello", "nx-welcome", "nx-ck", "nx-h", "nx-stretched", "nx-finish"},
+    {HAIL_NOISE_NN, 110, "nn-hello", "nn-welcome", "nn-ck", "nn-h", "nn-stretched", "nn-finish"},
+    {HAIL_NOISE_NK, 126, "nk-hello", "nk-welcome", "nk-ck", "nk-h", "nk-stretched", "nk-finish"},
+};
+
+START_TEST(test_handshake)
+{
+    static const uint8_t token[HAIL_CLIENT_TOKEN_LEN] = {1, 2, 3, 4, 5, 6, 7, 8};
+    static const uint8_t zeros[HAIL_HELLO_LEN] = {0};
+    const struct hail_bytes data = {(const uint8_t *)"let me in", 9};
+    const struct hail_welcome_terms terms = {1000, 15000, 1024};
+    struct vector_bytes policy_hash = example("policy-hash");
+    struct hail_trust *trust = example_trust();
+    static struct hail_static_key key;
+    static uint8_t message[HAIL_WELCOME_MAX];
+    static uint8_t payload[HAIL_WELCOME_MAX];
+    struct hail_client_setup setup = {
+        .pattern = handshakes[_i].pattern,
+        .iterations_max = HAIL_ITERATIONS_MAX,
+        .server_key = key.pair.public_key,
+        .verifier = {believe, trust},
+    };
+    struct hail_welcome welcome = {.conn_id = 0x01020304, .count = 1};
+    struct hail_client_handshake client;
+    struct hail_agreement servers;
+    struct hail_agreement clients;
+    struct hail_welcome_terms told;
+    struct hail_fault_report report = {0};
+    struct hail_random dice;
+    uint8_t stretched[HAIL_STRETCHED_LEN];
+    uint8_t datagram[HAIL_DATAGRAM_MAX];
+    size_t len;
+
+    example_static(&key);
+    memcpy(setup.policy_hash, policy_hash.data, sizeof setup.policy_hash);
+    load_dice(&dice, token, "client-ephemeral");
+    ck_assert(hail_client_init(&client, &setup, &dice));
+    hail_hello_encode(datagram, &client.hello);
+    compare(handshakes[_i].hello, datagram, handshakes[_i].shown);
+    ck_assert_mem_eq(datagram + handshakes[_i].shown, zeros, HAIL_HELLO_LEN - handshakes[_i].shown);
+
+    load_dice(&dice, NULL, "server-ephemeral");
+    ck_assert_int_eq(
+        hail_server_welcome(&servers, message, &len, &client.hello, &key, &terms, &dice),
+        HAIL_ACCEPT);
+    memcpy(welcome.token, token, sizeof token);
+    welcome.fragment = (struct hail_bytes){message, len};
+    compare(handshakes[_i].welcome, datagram, hail_welcome_encode(datagram, &welcome));
+    ck_assert_msg(hail_client_welcome(&client, &clients, &told, &report, &setup, "play.test",
+                                      from_s + 100, message, len, payload) == HAIL_ACCEPT,
+                  "%s", report.text);
+    ck_assert_mem_eq(&servers, &clients, sizeof servers);
+    compare(handshakes[_i].ck, clients.ck, sizeof clients.ck);
+    compare(handshakes[_i].h, clients.h, sizeof clients.h);
+    ck_assert(hail_agreement_stretch(&clients, stretched, told.iterations));
+    compare(handshakes[_i].stretched, stretched, sizeof stretched);
+    compare(handshakes[_i].finish, datagram,
+            hail_client_finish(&clients, datagram, welcome.conn_id, data));
+    hail_trust_free(trust);
+    free(policy_hash.data);
+}
+END_TEST
+
+START_TEST(test_answers)
+{
+    const uint8_t token[HAIL_CLIENT_TOKEN_LEN] = {1, 2, 3, 4, 5, 6, 7, 8};
+    const struct hail_refuse refuse = {
+        .token = {1, 2, 3, 4, 5, 6, 7, 8}, .reason = HAIL_REFUSAL_POLICY, .version = 1};
+    uint8_t cookie[HAIL_COOKIE_LEN];
+    uint8_t datagram[HAIL_DATAGRAM_MAX];
+    struct hail_hello hello;
+
+    for (size_t i = 0; i < sizeof cookie; i++)
+        cookie[i] = (uint8_t)(0xc0 + i);
+    compare("retry", datagram, hail_retry_encode(datagram, token, cookie));
+    compare("refuse", datagram, hail_refuse_encode(datagram, &refuse));
+
+    // The hello of the first handshake, with the cookie of this retry.
+    struct vector_bytes first = example("nn-hello");
+    memset(datagram, 0, sizeof datagram);
+    memcpy(datagram, first.data, first.len);
+    ck_assert_int_eq(hail_hello_decode(&hello, datagram, HAIL_HELLO_LEN), HAIL_ACCEPT);
+    hello.has_cookie = true;
+    memcpy(hello.cookie, cookie, sizeof cookie);
+    hail_hello_encode(datagram, &hello);
+    compare("nn-hello-cookie", datagram, first.len);
+    free(first.data);
+}
+END_TEST
+
+START_TEST(test_export)
+{
+    static const char info[] = "hail export\0chat\0room 1";
+    struct vector_bytes root = example("nn-stretched");
+    uint8_t key[32];
+
+    ck_assert(hail_hkdf_sha256(key, sizeof key, (struct hail_bytes){root.data, root.len},
+                               (struct hail_bytes){NULL, 0},
+                               (struct hail_bytes){(const uint8_t *)info, sizeof info - 1}));
+    compare("export", key, sizeof key);
+    free(root.data);
+}
+END_TEST
+
+// ---- Packets
 
 static struct hail_traffic_keys some_keys(enum hail_direction direction)
 {
@@ -109,6 +339,8 @@ START_TEST(test_packet)
     free(frames.data);
 }
 END_TEST
+
+// ---- Policies and frames
 
 static uint64_t hash_of(const char *name)
 {
@@ -200,6 +432,10 @@ int main(void)
     Suite *suite = suite_create("wire");
     TCase *tests = tcase_create("wire");
 
+    tcase_add_test(tests, test_keycert);
+    tcase_add_loop_test(tests, test_handshake, 0, HAIL_COUNTOF(handshakes));
+    tcase_add_test(tests, test_answers);
+    tcase_add_test(tests, test_export);
     tcase_add_loop_test(tests, test_traffic, 0, HAIL_COUNTOF(traffic));
     tcase_add_loop_test(tests, test_packet, 0, HAIL_COUNTOF(packets));
     tcase_add_test(tests, test_policy);
