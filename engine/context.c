@@ -14,6 +14,7 @@
 
 #include "crypto/secret.h"
 #include "engine/shard.h"
+#include "proto/mlapi/frame.h"
 
 // The first released layout. Never changes; a later field is optional to older callers.
 #define CONFIG_SIZE_V1 (offsetof(struct hail_config, event_queue_bytes) + sizeof(uint32_t))
@@ -371,6 +372,18 @@ static enum hail_status load_identity(struct hail_context *context, const char *
                       "identity file=%s: the mlapi profile signs with RSA and this key is another "
                       "kind; use an RSA certificate",
                       config->identity_file);
+        goto out;
+    }
+    // The hail has the certificate in it, and a connection that cannot be sent it would be closed.
+    uint64_t hail_max = HAIL_MLAPI_HAIL_MAX - HAIL_CERTIFICATE_MAX + HAIL_FRAME_HEADER_LEN +
+                        hail_identity_leaf(context->identity).len;
+    if (!is_native(config) && config->unsent_max < hail_max) {
+        hail_log_line(
+            &context->log, HAIL_LOG_ERROR,
+            "config field=unsent_max value=%u: too small for the certificate of %s, which "
+            "needs %llu",
+            config->unsent_max, config->identity_file, (unsigned long long)hail_max);
+        status = HAIL_EINVAL;
         goto out;
     }
     context->setup.identity = context->identity;

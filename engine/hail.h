@@ -395,12 +395,14 @@ HAIL_API size_t hail_poll(struct hail_endpoint *endpoint, struct hail_event *eve
 // ---- What a connection is told to do
 
 // hail_approve lets a client in; `tag` becomes the connection's. HAIL_ESTATE when there is no
-// request.
+// request, as far as the calling thread can know: for another shard's connection, HAIL_OK means
+// that the decision is on its way, and one that comes too late changes nothing.
 HAIL_API enum hail_status hail_approve(struct hail_endpoint *endpoint, struct hail_conn conn,
                                        uint64_t tag);
 
 // hail_deny refuses a client and closes its connection. MLAPI has no message for it: `reason` goes
-// to the log and to the CLOSED event's text; NULL: none; at most 200 bytes are kept.
+// to the log and to the CLOSED event's text; NULL: none; at most 200 bytes are kept. Returns as
+// hail_approve.
 HAIL_API enum hail_status hail_deny(struct hail_endpoint *endpoint, struct hail_conn conn,
                                     const char *reason);
 

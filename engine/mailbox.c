@@ -157,3 +157,13 @@ bool hail_mailbox_sleep(struct hail_mailbox *box)
     atomic_exchange_explicit(&box->state, HAIL_MAILBOX_AWAKE, memory_order_acq_rel);
     return false;
 }
+
+bool hail_mailbox_rest(struct hail_mailbox *box)
+{
+    // See wake().
+    if (atomic_exchange_explicit(&box->state, HAIL_MAILBOX_ASLEEP, memory_order_acq_rel) !=
+        HAIL_MAILBOX_WOKEN)
+        return true;
+    atomic_exchange_explicit(&box->state, HAIL_MAILBOX_AWAKE, memory_order_acq_rel);
+    return false;
+}

@@ -65,4 +65,8 @@ void hail_mailbox_release(struct hail_mailbox *box);
 // hail_mailbox_wake since the last time: look around again instead of sleeping.
 HAIL_MUST_USE bool hail_mailbox_sleep(struct hail_mailbox *box);
 
+// hail_mailbox_rest announces sleep of a consumer that cannot take another record now, whatever
+// waits. Returns false when somebody has called hail_mailbox_wake since the last time.
+HAIL_MUST_USE bool hail_mailbox_rest(struct hail_mailbox *box);
+
 #endif

@@ -264,6 +264,7 @@ enum hail_status hail_connect(struct hail_endpoint *endpoint, const struct hail_
 
     if (endpoint->context.is_server || !target->host || strlen(target->host) >= HAIL_HOST_MAX ||
         target->conn_data_len > HAIL_MLAPI_CONN_DATA_MAX ||
+        (target->conn_data_len > 0 && !target->conn_data) ||
         (target->conn_data_len > 0 && config->profile == HAIL_PROFILE_MLAPI &&
          !config->mlapi.connection_approval))
         return HAIL_EINVAL;

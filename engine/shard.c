@@ -241,6 +241,15 @@ static void make_hails(struct hail_shard *shard)
     }
 }
 
+// A hail that may not be used any more: its private key goes.
+static void forget_hail(struct hail_shard *shard)
+{
+    if (shard->hail_until_ns == 0 || shard->now_ns < shard->hail_until_ns)
+        return;
+    hail_wipe(&shard->hail.pair, sizeof shard->hail.pair);
+    shard->hail_until_ns = 0;
+}
+
 static void retry_held(struct hail_shard *shard)
 {
     uint32_t slot;
@@ -258,6 +267,7 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
     hail_stat_add(&shard->stats, HAIL_STAT_WAKEUPS, 1);
     hail_command_drain(shard);
     make_hails(shard);
+    forget_hail(shard);
     hail_greeter_turn(shard);
     retry_held(shard);
     if (shard->index == 0 && shard->context->keys.rotate_ns != 0)
@@ -277,8 +287,8 @@ uint64_t hail_shard_next_ns(const struct hail_shard *shard)
     if (shard->unhailed.count > 0 || shard->native.lobby.count > 0)
         return 0;
     if (shard->stopping && shard->stop_at_ns < next)
-        return shard->stop_at_ns;
-    return next;
+        next = shard->stop_at_ns;
+    return shard->hail_until_ns > 0 && shard->hail_until_ns < next ? shard->hail_until_ns : next;
 }
 
 // The next piece of work of one connection; false: it has none.

@@ -36,7 +36,10 @@ static void turn_until_stopped(struct hail_worker *worker)
         if (hail_shard_stopped(shard) && hail_io_idle(io)) // perhaps just now, by what was pushed
             return;
         uint64_t deadline_ns = hail_shard_next_ns(shard);
-        if (!hail_mailbox_sleep(&shard->commands) || hail_shard_stopped(shard))
+        // A command that waits for room among the events has all others wait behind it.
+        bool sleeps = shard->command_held ? hail_mailbox_rest(&shard->commands)
+                                          : hail_mailbox_sleep(&shard->commands);
+        if (!sleeps || hail_shard_stopped(shard))
             deadline_ns = 0;
         hail_io_turn(io, deadline_ns);
 

@@ -93,6 +93,9 @@ START_TEST(test_sleep)
     ck_assert_msg(!hail_mailbox_wake(&box), "the second need not");
     ck_assert_msg(!hail_mailbox_sleep(&box), "it has been woken");
     ck_assert_msg(!hail_mailbox_sleep(&box), "a record waits");
+    ck_assert_msg(hail_mailbox_rest(&box), "a record waits, and there is no taking it");
+    ck_assert_msg(hail_mailbox_wake(&box), "it rests");
+    ck_assert_msg(!hail_mailbox_rest(&box), "it has been woken from its rest");
 }
 END_TEST
 
