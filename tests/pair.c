@@ -29,8 +29,8 @@ void pair_from(struct pair *pair, const uint8_t stretched[HAIL_STRETCHED_LEN], u
     pair->now_ns = pair_start_ns;
     ck_assert(
         hail_peer_init(&pair->server, true, PAIR_CONN_ID, stretched, &pair->home, 0, pair->now_ns));
-    ck_assert(
-        hail_peer_init(&pair->client, false, PAIR_CONN_ID, stretched, &pair->there, 5000, pair->now_ns));
+    ck_assert(hail_peer_init(&pair->client, false, PAIR_CONN_ID, stretched, &pair->there, 5000,
+                             pair->now_ns));
 }
 
 void pair_init(struct pair *pair)
