@@ -232,9 +232,9 @@ static int timeout_ms(uint64_t deadline_ns)
 }
 
 // Sends what is queued for a server's UDP socket. What the kernel does not take is lost.
-static void hand_over(struct hail_io *io)
+static void send_trains(struct epoll *epoll)
 {
-    struct epoll *epoll = epoll_of(io);
+    struct hail_io *io = &epoll->io;
     uint32_t done = 0;
 
     while (done < epoll->train_count) {
@@ -247,6 +247,12 @@ static void hand_over(struct hail_io *io)
         done += (uint32_t)sent;
     }
     epoll->train_count = 0;
+}
+
+static void hand_over(struct hail_io *io)
+{
+    send_trains(epoll_of(io));
+    hail_shard_handed_over(io->shard);
 }
 
 static void turn(struct hail_io *io, uint64_t deadline_ns)
@@ -320,7 +326,7 @@ static void push_datagrams(struct epoll *epoll, const struct hail_task *task)
 
     if (task->address) {
         if (epoll->train_count == DATAGRAM_BATCH)
-            hand_over(&epoll->io);
+            send_trains(epoll);
         uint32_t place = epoll->train_count++;
         hail_io_train(&epoll->trains[place], task);
         epoll->train_headers[place].msg_hdr = epoll->trains[place].header;

@@ -40,7 +40,13 @@ uint32_t hail_outbox_next(struct hail_outbox *outbox)
             return outbox->read;
         outbox->read++;
     }
+    return HAIL_OUTGOING_NONE;
+}
+
+void hail_outbox_clear(struct hail_outbox *outbox)
+{
+    if (hail_outbox_next(outbox) != HAIL_OUTGOING_NONE)
+        return;
     outbox->read = 0;
     outbox->count = 0;
-    return HAIL_OUTGOING_NONE;
 }

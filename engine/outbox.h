@@ -47,7 +47,10 @@ uint32_t hail_outbox_add(struct hail_outbox *outbox, uint32_t slot, uint8_t prot
 uint8_t *hail_outbox_bytes(const struct hail_outbox *outbox, uint32_t index);
 
 // hail_outbox_next returns the next datagram to give to the backend; HAIL_OUTGOING_NONE: there is
-// none, and what was given is overwritten by what is added from here on.
+// none.
 uint32_t hail_outbox_next(struct hail_outbox *outbox);
+
+// hail_outbox_clear empties an outbox of which everything was given, and is gone.
+void hail_outbox_clear(struct hail_outbox *outbox);
 
 #endif

@@ -135,7 +135,10 @@ void hail_shard_connected(struct hail_shard *shard, uint32_t slot, int result)
         return;
     }
     if (result < 0) {
-        snprintf(text, sizeof text, "cannot connect: %s", strerrordesc_np(-result));
+        bool no_port = result == -EAGAIN || result == -EADDRNOTAVAIL;
+        snprintf(text, sizeof text, "cannot connect: %s",
+                 no_port ? "no local port is free; widen the sysctl net.ipv4.ip_local_port_range"
+                         : strerrordesc_np(-result));
         hail_conn_end(shard, slot, HAIL_CLOSED_CONNECT, false, text);
         return;
     }
@@ -343,6 +346,11 @@ bool hail_shard_output(struct hail_shard *shard, struct hail_task *task)
             return true;
     }
     return false;
+}
+
+void hail_shard_handed_over(struct hail_shard *shard)
+{
+    hail_outbox_clear(&shard->outbox);
 }
 
 void hail_shard_stop(struct hail_shard *shard, uint64_t stop_at_ns)

@@ -187,7 +187,7 @@ enum hail_task_op {
 };
 
 // Work for the backend. What it points to holds until the task is done; of HAIL_TASK_DATAGRAMS,
-// until the shard is next given input.
+// until hail_shard_handed_over.
 struct hail_task {
     enum hail_task_op op;
     uint32_t slot;
@@ -198,6 +198,9 @@ struct hail_task {
 
 // hail_shard_output gives the next piece of work; false: there is none.
 HAIL_MUST_USE bool hail_shard_output(struct hail_shard *shard, struct hail_task *task);
+
+// hail_shard_handed_over says that the kernel has copied the datagrams of all tasks so far.
+void hail_shard_handed_over(struct hail_shard *shard);
 
 // hail_shard_stop begins to close every connection; what is queued may be sent until `stop_at_ns`.
 void hail_shard_stop(struct hail_shard *shard, uint64_t stop_at_ns);

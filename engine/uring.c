@@ -350,6 +350,7 @@ static void turn(struct hail_io *io, uint64_t deadline_ns)
         submit(uring);
     uring->send_count = 0;
     uring->has_datagrams = false;
+    hail_shard_handed_over(io->shard);
 
     io->shard->now_ns = hail_io_clock();
     io_uring_for_each_cqe(&uring->ring, head, cqe)
@@ -406,16 +407,38 @@ static void push_datagrams(struct uring *uring, const struct hail_task *task)
 
 static void hand_over(struct hail_io *io)
 {
-    if (uring_of(io)->has_datagrams)
-        submit(uring_of(io));
+    if (!uring_of(io)->has_datagrams)
+        return;
+    submit(uring_of(io));
+    hail_shard_handed_over(io->shard);
+}
+
+// Nothing travels, so it is done at once. In the ring a lack of local ports, which is EAGAIN, would
+// be tried again for ever.
+static void connect_datagrams(struct uring *uring, uint32_t slot, const struct sockaddr *to)
+{
+    int fd = hail_socket_connecting(to, SOCK_DGRAM);
+    int result = fd < 0 ? fd : connect(fd, to, hail_socket_address_len(to)) < 0 ? -errno : 0;
+
+    if (result == 0) {
+        uring->sockets[slot].fd = fd;
+        arm_recv(uring, slot);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    hail_shard_connected(uring->io.shard, slot, result);
 }
 
 static void push_connect(struct uring *uring, const struct hail_task *task)
 {
     struct socket *socket = &uring->sockets[task->slot];
     const struct sockaddr *address = (const struct sockaddr *)task->address;
-    int fd = hail_socket_connecting(address, uring->io.datagrams ? SOCK_DGRAM : SOCK_STREAM);
 
+    if (uring->io.datagrams) {
+        connect_datagrams(uring, task->slot, address);
+        return;
+    }
+    int fd = hail_socket_connecting(address, SOCK_STREAM);
     if (fd < 0) {
         hail_shard_connected(uring->io.shard, task->slot, fd);
         return;

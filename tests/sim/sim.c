@@ -204,6 +204,7 @@ static void carry_out(struct sim *sim, struct hail_shard *shard)
         else
             fail(sim, "a task that this profile does not have");
     }
+    hail_shard_handed_over(shard);
 }
 
 // ---- The applications
