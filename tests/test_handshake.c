@@ -379,6 +379,36 @@ START_TEST(test_downgrade)
 }
 END_TEST
 
+// Somebody in between has a server answer that would take another hello than the client said: with
+// any byte of it that is no part of the Noise message changed, the two do not agree.
+START_TEST(test_in_between)
+{
+    enum hail_noise_pattern pattern = (enum hail_noise_pattern)_i;
+    static struct ends ends;
+
+    begin(&ends, pattern);
+    for (size_t at = 0; at < 1 + 8 + 32 + 8; at++) {
+        struct hail_hello hello = ends.client.hello;
+        if (at == 0)
+            hello.version ^= 1;
+        else if (at < 9)
+            hello.token[at - 1] ^= 1;
+        else if (at < 41)
+            hello.policy_hash[at - 9] ^= 1;
+        else
+            hello.static_id[at - 41] ^= 1;
+        enum hail_verdict verdict =
+            hail_server_welcome(&ends.servers, ends.message, &ends.message_len, &hello, &ends.key,
+                                &ends.terms, &ends.dice);
+        if (verdict == HAIL_ACCEPT && pattern != HAIL_NOISE_NK)
+            verdict = take(&ends, ends.message, ends.message_len);
+        ck_assert_msg(verdict == HAIL_DROP_FORGED, "%s, byte %zu: %s", pattern_names[pattern], at,
+                      hail_verdict_name(verdict));
+    }
+    complete(&ends);
+}
+END_TEST
+
 static const struct {
     const char *why;
     enum hail_noise_pattern pattern;
@@ -726,6 +756,7 @@ int main(void)
     tcase_add_loop_test(tests, test_welcome_tampered, HAIL_NOISE_NX, HAIL_NOISE_NK + 1);
     tcase_add_loop_test(tests, test_finish_tampered, HAIL_NOISE_NX, HAIL_NOISE_NK + 1);
     tcase_add_loop_test(tests, test_downgrade, 0, 9);
+    tcase_add_loop_test(tests, test_in_between, HAIL_NOISE_NX, HAIL_NOISE_NK + 1);
     tcase_add_loop_test(tests, test_payload, 0, HAIL_COUNTOF(payloads));
     tcase_add_loop_test(tests, test_voucher, 0, HAIL_COUNTOF(vouchers));
     tcase_add_loop_test(tests, test_low_points, 0, HAIL_COUNTOF(low_points));

@@ -12,6 +12,7 @@
 
 enum {
     SENT_MAX = 256,
+    LONGEST = HAIL_FRAGMENTS_MAX * HAIL_FRAGMENT_LEN, // a message, as fragments allow
     PORT = 1000
 };
 
@@ -395,8 +396,8 @@ END_TEST
 // welcome is taken afterwards. Sealed, they are a key certificate that is too long.
 START_TEST(test_longest)
 {
-    static uint8_t message[HAIL_WELCOME_MAX];
-    static uint8_t payload[HAIL_WELCOME_MAX];
+    static uint8_t message[LONGEST];
+    static uint8_t payload[LONGEST];
     static struct end client;
 
     make_keycert(3 * HAIL_FRAGMENT_LEN);
@@ -418,8 +419,8 @@ START_TEST(test_longest)
     hello = connect_client(&client, "data");
     memset(payload, 0, sizeof payload);
     payload[3] = 1;
-    len = answer(message, &hello, payload, HAIL_WELCOME_MAX - 96);
-    ck_assert_uint_eq(len, HAIL_WELCOME_MAX);
+    len = answer(message, &hello, payload, LONGEST - 96);
+    ck_assert_uint_eq(len, LONGEST);
     for (size_t i = 0; i < HAIL_FRAGMENTS_MAX; i++)
         fragment(&client, &hello, message, len, i, ' ');
     ck_assert_uint_eq(client.events[HAIL_EVENT_CLOSED], 1);
