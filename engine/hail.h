@@ -237,8 +237,12 @@ struct hail_native_config {
                                   // for as long again; 0: 86,400
     bool floor_closes; // a message below its floor ends its connection, unless it came plain:
                        // anybody could have sent that one; false: dropped and counted
-    const char *key_log_file; // for debugging: session keys are appended to it, and the log
-                              // says so loudly; NULL: none
+    void (*on_datagram)(struct hail_endpoint *endpoint, struct hail_conn conn, bool sent,
+                        const uint8_t *data, size_t len,
+                        void *user); // client, for debugging: every datagram as it travels; on the
+                                     // shard's thread, and not to be answered; NULL: none
+    const char *key_log_file;        // for debugging: session keys are appended to it, and the log
+                                     // says so loudly; NULL: none
 };
 
 // What moves the bytes.

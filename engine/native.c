@@ -122,6 +122,17 @@ bool hail_native_key(struct hail_shard *shard, uint32_t slot, uint32_t iteration
 
 // ---- Out
 
+// Shows a client's datagram to whom it may concern.
+static void show(const struct hail_shard *shard, uint32_t slot, bool sent, const uint8_t *data,
+                 size_t len)
+{
+    const struct hail_config *config = &shard->context->config;
+
+    if (config->native.on_datagram && !shard->context->is_server)
+        config->native.on_datagram(shard->context->endpoint, hail_table_name(&shard->table, slot),
+                                   sent, data, len, config->user);
+}
+
 // Counts a datagram that found no room.
 static uint32_t add_outgoing(struct hail_shard *shard, uint32_t slot, uint8_t protection)
 {
@@ -284,6 +295,7 @@ bool hail_native_task(struct hail_shard *shard, struct hail_task *task)
         task->views[task->view_count++] =
             (struct iovec){hail_outbox_bytes(&shard->outbox, index), outgoing->len};
         bytes += outgoing->len;
+        show(shard, first->slot, true, hail_outbox_bytes(&shard->outbox, index), outgoing->len);
         uint32_t next = outgoing->next;
         if (first->slot == HAIL_SLOT_NONE)
             break;
@@ -519,6 +531,7 @@ void hail_native_datagram(struct hail_shard *shard, uint32_t slot, const struct 
 
     hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_IN, 1);
     hail_stat_add(&shard->stats, HAIL_STAT_BYTES_IN, len);
+    show(shard, slot, false, data, len);
     if (verdict != HAIL_ACCEPT)
         count_drop(shard, verdict);
     else if (shard->context->is_server)

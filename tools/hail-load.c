@@ -13,6 +13,8 @@ enum {
     FDS_BESIDE_CONNS = 64
 };
 
+static struct dump the_dump; // used with --dump
+
 // A connection is a file descriptor.
 static bool raise_fd_limit(const struct plan *plan)
 {
@@ -84,8 +86,9 @@ static bool run_part(struct report *report, struct progress *progress, uint32_t 
                      bool (*part)(struct lab *, struct report *))
 {
     static struct lab lab;
+    struct dump *dump = report->plan->dump_path ? &the_dump : NULL;
 
-    if (!lab_open(&lab, report->plan, progress, player_count))
+    if (!lab_open(&lab, report->plan, progress, dump, player_count))
         return false;
     bool good = part(&lab, report);
     lab_report_fault(&lab, report->fault);
@@ -125,8 +128,11 @@ int main(int argc, char **argv)
     prctl(PR_SET_TIMERSLACK, 1UL); // the schedule is kept to a microsecond, not to fifty
     if (!raise_fd_limit(&plan) || !check_server(&report))
         return EXIT_FAILURE;
+    if (plan.dump_path && !dump_open(&the_dump, plan.dump_path))
+        return EXIT_FAILURE;
     progress_init(&progress, plan.is_quiet);
     report.is_complete = run(&report, &progress);
+    dump_close(&the_dump);
     bool json_on_stdout = plan.json_path && strcmp(plan.json_path, "-") == 0;
     report_print(&report, json_on_stdout ? stderr : stdout);
     bool is_written = !plan.json_path || report_write_json(&report, argc, argv);

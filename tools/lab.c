@@ -153,6 +153,14 @@ static void on_event(struct hail_endpoint *endpoint, const struct hail_event *ev
     }
 }
 
+static void on_datagram(struct hail_endpoint *endpoint, struct hail_conn conn, bool sent,
+                        const uint8_t *data, size_t len, void *user)
+{
+    const struct lab *lab = user;
+
+    dump_datagram(lab->dump, endpoint, conn, sent, data, len);
+}
+
 // The library's errors; what becomes of connections is told by their events.
 static void on_log(void *user, enum hail_log_level level, const char *line)
 {
@@ -200,6 +208,7 @@ static bool start_client(struct lab *lab)
     config.profile = plan->profile;
     config.native.exchange = plan->sign ? HAIL_SIGNED : plan->pins ? HAIL_PINNED : HAIL_UNSIGNED;
     config.native.static_key = plan->pins ? plan->server_key : NULL;
+    config.native.on_datagram = lab->dump ? on_datagram : NULL;
     config.mlapi.enable_encryption = plan->encryption;
     config.mlapi.sign_key_exchange = plan->sign;
     config.mlapi.enable_scene_management = plan->scene_management;
@@ -248,9 +257,10 @@ static bool reserve(struct lab *lab)
 }
 
 bool lab_open(struct lab *lab, const struct plan *plan, struct progress *progress,
-              uint32_t player_count)
+              struct dump *dump, uint32_t player_count)
 {
-    *lab = (struct lab){.plan = plan, .progress = progress, .player_count = player_count};
+    *lab = (struct lab){
+        .plan = plan, .progress = progress, .dump = dump, .player_count = player_count};
     sem_init(&lab->news, 0, 0);
     pthread_mutex_init(&lab->lock, NULL);
     if (reserve(lab) && start_client(lab))

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "engine/hail.h"
+#include "tools/dump.h"
 #include "tools/histogram.h"
 #include "tools/plan.h"
 #include "tools/process.h"
@@ -63,6 +64,7 @@ struct lab {
     _Atomic int phase; // enum lab_phase
     sem_t news;        // posted when a connection has joined or ended while they are being made
     struct traffic *traffic; // the run
+    struct dump *dump;       // NULL: none
 
     // Under `lock`.
     pthread_mutex_t lock;
@@ -75,9 +77,10 @@ struct lab {
     _Atomic uint64_t fault_count;
 };
 
-// lab_open starts a client with room for `player_count` connections. False: told on stderr.
+// lab_open starts a client with room for `player_count` connections. `dump` may be NULL. False:
+// told on stderr.
 bool lab_open(struct lab *lab, const struct plan *plan, struct progress *progress,
-              uint32_t player_count);
+              struct dump *dump, uint32_t player_count);
 void lab_close(struct lab *lab);
 
 // What a storm, or many joins, came to.

@@ -33,6 +33,7 @@ enum option_id {
     OPTION_DATA,
     OPTION_DATA_FILE,
     OPTION_SERVER_PID,
+    OPTION_DUMP,
     OPTION_JSON,
     OPTION_QUIET,
     OPTION_VERSION,
@@ -63,6 +64,7 @@ static const struct option options[] = {
     {"data", required_argument, NULL, OPTION_DATA},
     {"data-file", required_argument, NULL, OPTION_DATA_FILE},
     {"server-pid", required_argument, NULL, OPTION_SERVER_PID},
+    {"dump", required_argument, NULL, OPTION_DUMP},
     {"json", required_argument, NULL, OPTION_JSON},
     {"quiet", no_argument, NULL, OPTION_QUIET},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -106,6 +108,7 @@ static const char help_text[] =
     "  --server-pid PID        also tell the server's CPU time and memory, from /proc\n"
     "  --json FILE             also as JSON, with machine and versions; -: to stdout, table to "
     "stderr\n"
+    "  --dump FILE             hail: every datagram of the first connection, and what is in it\n"
     "  --quiet                 no progress\n"
     "  --shards N              threads to make the load with; 1\n"
     "  --version, --help\n"
@@ -389,6 +392,9 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
             return false;
         plan->server_pid = (pid_t)pid;
         return true;
+    case OPTION_DUMP:
+        plan->dump_path = value;
+        return true;
     case OPTION_JSON:
         plan->json_path = value;
         return true;
@@ -432,6 +438,8 @@ static bool complete(struct plan *plan, FILE *errors)
         return complain(errors, "needs --connect HOST:PORT");
     if (native && (!plan->encryption || !plan->scene_management))
         return complain(errors, "--no-encryption and --no-scene-management are mlapi's");
+    if (plan->dump_path && !native)
+        return complain(errors, "--dump is for --profile hail");
     if (plan->floors_file && !native)
         return complain(errors, "--floors is for --profile hail: mlapi's clients do not know them");
     if (plan->pins && (!native || plan->sign))

@@ -56,6 +56,7 @@ struct plan {
 
     // What to tell.
     pid_t server_pid;      // 0: not known
+    const char *dump_path; // hail; NULL: none
     const char *json_path; // "-": stdout; NULL: none
     bool is_quiet;
 

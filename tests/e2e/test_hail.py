@@ -151,6 +151,30 @@ def seccomp():
             all_came(told)
 
 
+@scenario("--dump shows a session; a key log has its keys, only its owner may read it, and is loud")
+def dump():
+    with folder() as made:
+        log, shown = os.path.join(made, "keys"), os.path.join(made, "session")
+        with Haild(settings(hail={"key_log_file": log})) as haild:
+            check("KEYS OF ALL SESSIONS ARE WRITTEN to " + log in haild.errors(), haild.errors())
+            load(haild.address, "--rate", "50", "--size", "200", "--flags", "all", "--dump", shown)
+        equal(os.stat(log).st_mode & 0o777, 0o600, "the key log's mode")
+        with open(log, encoding="ascii") as file:
+            keys = re.findall(r"(?m)^HAIL ([0-9a-f]{16}) [0-9a-f]{64}$", file.read())
+        with open(shown, encoding="ascii") as file:
+            lines = file.read()
+        equal(len(keys), 1, "sessions in the key log")
+        for pattern in (r"> hello 1200: version 1, pattern NN, .* token " + keys[0],
+                        r"< welcome \d+: connection [0-9a-f]{8}, fragment 0 of 1",
+                        r"> finish \d+: ", r"< packet \d+: encrypted, .*: .*approved",
+                        r"> packet \d+: plain, .*: message \(200 bytes\)",
+                        r"< packet \d+: authenticated, .*: message \(200 bytes\)",
+                        r"> packet \d+: encrypted, .*: message \(200 bytes\)",
+                        r"> packet \d+: encrypted, .*: close"):
+            check(re.search(r"(?m)^\d+\.\d+ " + pattern, lines), pattern + " not in\n" + lines)
+        check("malformed" not in lines and "forged" not in lines, lines)
+
+
 # ---- A network in between
 
 MOVES = int(os.environ.get("HAIL_MOVES", "150"))
