@@ -331,10 +331,18 @@ static bool read_profile(struct plan *plan, FILE *errors, const char *value)
     return true;
 }
 
-static bool read_option(struct plan *plan, FILE *errors, enum option_id id, const char *value)
+static bool read_pid(struct plan *plan, FILE *errors, const char *value)
 {
     uint32_t pid;
 
+    if (!read_number(errors, "--server-pid", value, 1, INT32_MAX, &pid))
+        return false;
+    plan->server_pid = (pid_t)pid;
+    return true;
+}
+
+static bool read_option(struct plan *plan, FILE *errors, enum option_id id, const char *value)
+{
     switch (id) {
     case OPTION_CONNECT:
         return read_target(plan, errors, value);
@@ -388,10 +396,7 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
     case OPTION_DATA_FILE:
         return read_data_file(plan, errors, value);
     case OPTION_SERVER_PID:
-        if (!read_number(errors, "--server-pid", value, 1, INT32_MAX, &pid))
-            return false;
-        plan->server_pid = (pid_t)pid;
-        return true;
+        return read_pid(plan, errors, value);
     case OPTION_DUMP:
         plan->dump_path = value;
         return true;
