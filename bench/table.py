@@ -9,8 +9,9 @@ import statistics
 import sys
 
 FLAGS = ("plain", "encrypted", "authenticated", "both")
-KINDS = (("unsigned", "unsigned"), ("signed", "signed, RSA-2048"),
-         ("reused", "signed, hail reused"))
+KINDS = (("unsigned", "mlapi, unsigned"), ("signed", "mlapi, signed, RSA-2048"),
+         ("reused", "mlapi, signed, hail reused"), ("hail-unsigned", "hail, unsigned"),
+         ("hail-signed", "hail, signed"))
 
 
 def read(folder, name):
@@ -60,6 +61,29 @@ def messages(folder, rounds, outstanding):
     return rows
 
 
+def datagrams(folder, rounds, connections):
+    floors = [json.loads(read(folder, "floor-%d-%d.json" % (connections, round)))
+              for round in range(1, rounds + 1)]
+    runs = [json.loads(read(folder, "datagrams-%d-%d.json" % (connections, round)))
+            for round in range(1, rounds + 1)]
+    least = [floor["server_us_per_message"] for floor in floors]
+    rows = [{"what": "floor", "connections": connections,
+             "messages_per_second": spread([floor["messages_per_second"] for floor in floors]),
+             "server_us_per_message": spread(least),
+             "server_us_to_floor": ratios(least, least), "lost": 0}]
+    for flags in ("plain", "authenticated", "both"):
+        found = [row for run in runs for row in run["messages"] if row["flags"] == flags]
+        cost = [row["server_us_per_message"] for row in found]
+        rows.append({
+            "what": "hail, " + flags, "connections": connections,
+            "messages_per_second": spread([row["messages_per_second"] for row in found]),
+            "server_us_per_message": spread(cost),
+            "server_us_to_floor": ratios(cost, least),
+            "lost": sum(row["lost"] for row in found),
+        })
+    return rows
+
+
 def handshakes(folder, rounds, kind):
     runs = [json.loads(read(folder, "handshakes-%s-%d.json" % (kind, round)))["handshakes"]
             for round in range(1, rounds + 1)]
@@ -85,10 +109,20 @@ def print_messages(rows):
             row["p99_us"]["median"]))
 
 
-def print_handshakes(rows):
-    print("%-25s %-27s %-29s %5s" % ("kind", "server us a handshake", "handshakes/s", "busy"))
+def print_datagrams(rows):
+    print("%5s %-20s %-29s %-23s %-23s %5s" % (
+        "conns", "", "messages/s", "server us a message", "to the floor", "lost"))
     for row in rows:
-        print("%-25s %-27s %-29s %4.0f%%" % (
+        print("%5d %-20s %-29s %-23s %-23s %5d" % (
+            row["connections"], row["what"], show(row["messages_per_second"], 0),
+            show(row["server_us_per_message"], 2), show(row["server_us_to_floor"], 2),
+            row["lost"]))
+
+
+def print_handshakes(rows):
+    print("%-27s %-27s %-29s %5s" % ("kind", "server us a handshake", "handshakes/s", "busy"))
+    for row in rows:
+        print("%-27s %-27s %-29s %4.0f%%" % (
             dict(KINDS)[row["kind"]], show(row["server_us_per_handshake"], 0),
             show(row["handshakes_per_second"], 0), 100 * row["server_busy"]["median"]))
 
@@ -109,6 +143,8 @@ def main():
         "server_cpu_step_us": first["server_cpu_step_us"],
         "messages": [row for outstanding in (1, 16)
                      for row in messages(folder, rounds, outstanding)],
+        "datagrams": [row for connections in (100, 1000)
+                      for row in datagrams(folder, rounds, connections)],
         "handshakes": [handshakes(folder, rounds, kind) for kind, _ in KINDS],
         "bench_handshake": body(read(folder, "bench_handshake")).splitlines(),
         "bench_packer": body(read(folder, "bench_packer")).splitlines(),
@@ -116,8 +152,12 @@ def main():
     print(head)
     print("Median of %d rounds (least to most). busy: how much of its core the server used.\n"
           % rounds)
-    print("Echoes of 128 bytes, 100 connections, each with 1 or 16 messages outstanding")
+    print("mlapi over TCP: echoes of 128 bytes, 100 connections, each with 1 or 16 messages "
+          "outstanding")
     print_messages(found["messages"])
+    print("\nhail over UDP: echoes of 128 bytes, 1 outstanding; floor: the same by nothing but "
+          "system calls")
+    print_datagrams(found["datagrams"])
     print("\nHandshakes, %d a round, %d at once" % (
         found["handshakes"][0]["count"], found["handshakes"][0]["concurrent"]))
     print_handshakes(found["handshakes"])
