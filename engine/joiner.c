@@ -28,14 +28,27 @@ static void say_hello(struct hail_shard *shard, uint32_t slot)
     hail_native_whole(shard, slot, NULL, datagram, hail_hello_encode(datagram, hello));
 }
 
+static void forget_fragments(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_chain *in = &shard->conns[slot].in;
+
+    hail_chain_consume(in, &shard->pool, in->len);
+    shard->native.conns[slot].fragments = 0;
+    shard->native.clients[slot].handshake.hello.wanted = 0;
+}
+
 void hail_joiner_resend(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *native = &shard->native.conns[slot];
     const struct hail_native_client *client = &shard->native.clients[slot];
 
-    if (native->state == HAIL_NATIVE_EXPECT_WELCOME)
+    if (native->state == HAIL_NATIVE_EXPECT_WELCOME) {
+        // Nothing fits behind what has come: the first may have been somebody else's.
+        if (native->fragments > 0 && native->fragments == native->fragments_then)
+            forget_fragments(shard, slot);
+        native->fragments_then = native->fragments;
         say_hello(shard, slot);
-    else if (native->state == HAIL_NATIVE_EXPECT_ANSWER)
+    } else if (native->state == HAIL_NATIVE_EXPECT_ANSWER)
         hail_native_whole(shard, slot, NULL, client->finish, client->finish_len);
     if (native->resend_ms < HAIL_RESEND_MAX_MS)
         native->resend_ms *= 2;
@@ -160,9 +173,7 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
     size_t len = in->len;
 
     hail_chain_copy(in, &shard->pool, shard->scratch_in, len);
-    hail_chain_consume(in, &shard->pool, len);
-    native->fragments = 0;
-    client->handshake.hello.wanted = 0;
+    forget_fragments(shard, slot);
     enum hail_verdict verdict = hail_client_welcome(
         &client->handshake, &native->agreement, &terms, &report, &shard->context->keys.client,
         target->addresses.host, unix_s, shard->scratch_in, len, shard->scratch_out);

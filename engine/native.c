@@ -101,8 +101,10 @@ bool hail_native_key(struct hail_shard *shard, uint32_t slot, uint32_t iteration
 {
     struct hail_native *native = &shard->native.conns[slot];
     bool is_server = shard->context->is_server;
-    uint32_t ping_ms = native->idle_timeout_ms > 0 ? native->idle_timeout_ms / HAIL_PING_PART
-                                                   : HAIL_PING_DEFAULT_MS;
+    uint32_t ping_ms = native->idle_timeout_ms == 0 ? HAIL_PING_DEFAULT_MS
+                       : native->idle_timeout_ms < HAIL_PING_PART
+                           ? 1
+                           : native->idle_timeout_ms / HAIL_PING_PART;
     uint8_t stretched[HAIL_STRETCHED_LEN];
 
     bool good = hail_agreement_stretch(&native->agreement, stretched, iterations) &&
@@ -459,10 +461,8 @@ static void on_packet(struct hail_shard *shard, uint32_t slot, const struct hail
         count_drop(shard, verdict);
         return;
     }
-    if (opened.flags != 0) {
+    if (opened.flags != 0)
         conn->heard_ns = shard->now_ns; // a plain packet proves nothing
-        native->heard = true;
-    }
     hail_table_count(&shard->table, slot, HAIL_TRAFFIC_BYTES_IN, len);
     on_frames(shard, slot, &opened, from);
     if (conn->state == HAIL_CONN_OPEN && native->peer.owed != 0)

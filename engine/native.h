@@ -31,9 +31,9 @@ enum hail_native_state {
 struct hail_native {
     enum hail_native_state state;
     bool keyed;             // `peer` is there
-    bool heard;             // client: of the server, since the finish
     uint8_t fragment_count; // of the welcome
     uint8_t fragments;      // client: that have come, in order
+    uint8_t fragments_then; // when it last asked again
     uint8_t retries;        // client: cookies it has been given
     uint32_t conn_id;
     uint32_t lookup_next; // server: the next slot in its bucket of shard->greeted

@@ -374,6 +374,35 @@ START_TEST(test_fragments)
 }
 END_TEST
 
+// Whoever has seen the token can be first with a fragment of his own. Nothing fits behind it, and
+// it is forgotten the second time that the client has to ask.
+START_TEST(test_first_is_forged)
+{
+    static uint8_t message[HAIL_WELCOME_MAX];
+    static struct end client;
+    static const uint8_t wanted[] = {1, 0};
+
+    make_keycert(3 * HAIL_FRAGMENT_LEN);
+    struct hail_hello hello = connect_client(&client, NULL);
+    size_t len = honest_answer(message, &hello);
+    fragment(&client, &hello, message, len, 0, 'c');
+    for (size_t asked = 0; asked < 2; asked++) {
+        for (size_t i = 0; i < 4; i++)
+            fragment(&client, &hello, message, len, i, ' ');
+        ck_assert(!said_finish(&client));
+        client.sent_count = 0;
+        client.now_ns += (250 << asked) * ns_per_ms;
+        run(&client);
+        ck_assert_uint_eq(client.sent_count, 1);
+        ck_assert_uint_eq(last_hello(&client).wanted, wanted[asked]);
+    }
+    for (size_t i = 0; i < 4; i++)
+        fragment(&client, &hello, message, len, i, ' ');
+    ck_assert(said_finish(&client));
+    end_cleanup(&client);
+}
+END_TEST
+
 // Three fragments are what one hello brings: the next is said at once.
 START_TEST(test_asks_for_more)
 {
@@ -739,6 +768,7 @@ int main(void)
 
     tcase_set_timeout(client, 60);
     tcase_add_loop_test(client, test_fragments, 0, HAIL_COUNTOF(scripts));
+    tcase_add_test(tests, test_first_is_forged);
     tcase_add_test(client, test_asks_for_more);
     tcase_add_test(client, test_longest);
     tcase_add_loop_test(client, test_long_data, 0, 2);
