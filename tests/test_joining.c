@@ -768,7 +768,7 @@ int main(void)
 
     tcase_set_timeout(client, 60);
     tcase_add_loop_test(client, test_fragments, 0, HAIL_COUNTOF(scripts));
-    tcase_add_test(tests, test_first_is_forged);
+    tcase_add_test(client, test_first_is_forged);
     tcase_add_test(client, test_asks_for_more);
     tcase_add_test(client, test_longest);
     tcase_add_loop_test(client, test_long_data, 0, 2);
