@@ -18,6 +18,7 @@ enum {
     RECV_BUFFER_LEN = 8192,
     RECV_GROUP = 1,
     SENDS_PER_SUBMIT = 256,
+    NAME_LEN = 32,   // an address, and so much that what lies behind it is aligned
     COUNT_SHIFT = 32 // of the datagrams of a send, in user_data
 };
 
@@ -531,8 +532,8 @@ static int open_ring(struct hail_io *io, const char **call)
     for (uint32_t slot = 0; slot < io->shard->context->slots; slot++)
         uring->sockets[slot].fd = -1;
     uring->ring.ring_fd = -1;
-    uring->recv_header = (struct msghdr){.msg_namelen = sizeof(struct sockaddr_in6),
-                                         .msg_controllen = HAIL_IO_CONTROL_LEN};
+    uring->recv_header =
+        (struct msghdr){.msg_namelen = NAME_LEN, .msg_controllen = HAIL_IO_CONTROL_LEN};
     *call = "io_uring_setup";
     int result = io_uring_queue_init_params(SQ_ENTRIES, &uring->ring, &params);
     if (result < 0) {

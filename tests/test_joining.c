@@ -391,7 +391,7 @@ START_TEST(test_first_is_forged)
             fragment(&client, &hello, message, len, i, ' ');
         ck_assert(!said_finish(&client));
         client.sent_count = 0;
-        client.now_ns += (250 << asked) * ns_per_ms;
+        client.now_ns += (UINT64_C(250) << asked) * ns_per_ms;
         run(&client);
         ck_assert_uint_eq(client.sent_count, 1);
         ck_assert_uint_eq(last_hello(&client).wanted, wanted[asked]);

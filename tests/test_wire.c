@@ -40,8 +40,8 @@ static size_t write_pem(char *pem, size_t room, const char *what, struct hail_by
     size_t len;
 
     ck_assert(hail_base64_write(der, &text, &len));
-    int written = snprintf(pem, room, "-----BEGIN %s-----\n%.*s-----END %s-----\n", what,
-                           (int)len, (const char *)text, what);
+    int written = snprintf(pem, room, "-----BEGIN %s-----\n%.*s-----END %s-----\n", what, (int)len,
+                           (const char *)text, what);
     ck_assert_int_lt(written, (int)room);
     free(text);
     return (size_t)written;

@@ -274,7 +274,7 @@ class Loading:
 def moves():
     with Haild(settings({"shard_count": 2})) as haild, Relay(haild.address) as relay, Loading(
             relay.address, "--connections", "4", "--rate", "400", "--flags", "both",
-            "--duration", str(MOVES * 0.04 * PATIENCE)) as loading:
+            "--duration", str(MOVES * 0.04 * min(PATIENCE, 2))) as loading:
         haild.wait_counters(handshakes_done=4)
         count = 0
         while loading.running() and count < MOVES:
