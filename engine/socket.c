@@ -130,7 +130,9 @@ int hail_socket_bind(struct hail_listen *at, bool is_first, const struct hail_lo
                       "the kernel keeps only %d KiB of datagrams for us; to lose none in a burst, "
                       "set the sysctl net.core.rmem_max to %d",
                       len / 1024, BUFFER_LEN);
-    return is_first && steer(fd) < 0 ? refuse(fd, "setsockopt(SO_ATTACH_REUSEPORT_CBPF)", log) : fd;
+    // With one shard there is nothing to choose.
+    return !is_first && steer(fd) < 0 ? refuse(fd, "setsockopt(SO_ATTACH_REUSEPORT_CBPF)", log)
+                                      : fd;
 }
 
 int hail_socket_connecting(const struct sockaddr *to, int type)

@@ -43,6 +43,20 @@ static const struct {
      "only --flags plain"},
     {"signed without a key", "--connect h:1 --no-encryption --sign", "exclude each other"},
     {"trust without a certificate", "--connect h:1 --trust f", "--trust needs --sign"},
+    {"a profile that there is not", "--connect h:1 --profile quic", "must be mlapi or hail"},
+    {"a backend that there is not", "--connect h:1 --io select", "must be auto, uring or epoll"},
+    {"half a key", "--connect h:1 --profile hail --pin 1234", "must be 64 hexadecimal digits"},
+    {"a key, and a certificate too",
+     "--connect h:1 --profile hail --sign --pin "
+     "0000000000000000000000000000000000000000000000000000000000000001",
+     "excludes --sign"},
+    {"a key on mlapi",
+     "--connect h:1 --pin 0000000000000000000000000000000000000000000000000000000000000001",
+     "--pin needs --profile hail"},
+    {"floors on mlapi", "--connect h:1 --floors f", "--floors is for --profile hail"},
+    {"a dump of mlapi", "--connect h:1 --dump f", "--dump is for --profile hail"},
+    {"hail without encryption", "--connect h:1 --profile hail --no-encryption", "are mlapi's"},
+    {"longer than a datagram", "--connect h:1 --profile hail --size 1101", "up to 1100 bytes"},
     {"data file missing", "--connect h:1 --data-file /nonexistent", "No such file"},
 };
 

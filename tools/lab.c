@@ -206,6 +206,7 @@ static bool start_client(struct lab *lab)
     struct hail_config config = HAIL_CONFIG_INIT;
 
     config.profile = plan->profile;
+    config.io = plan->io;
     config.native.exchange = plan->sign ? HAIL_SIGNED : plan->pins ? HAIL_PINNED : HAIL_UNSIGNED;
     config.native.static_key = plan->pins ? plan->server_key : NULL;
     config.native.on_datagram = lab->dump ? on_datagram : NULL;

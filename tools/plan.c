@@ -13,6 +13,7 @@ enum option_id {
     OPTION_CONNECT = 1,
     OPTION_CONNECTIONS,
     OPTION_SHARDS,
+    OPTION_IO,
     OPTION_SIZE,
     OPTION_FLAGS,
     OPTION_RATE,
@@ -44,6 +45,7 @@ static const struct option options[] = {
     {"connect", required_argument, NULL, OPTION_CONNECT},
     {"connections", required_argument, NULL, OPTION_CONNECTIONS},
     {"shards", required_argument, NULL, OPTION_SHARDS},
+    {"io", required_argument, NULL, OPTION_IO},
     {"size", required_argument, NULL, OPTION_SIZE},
     {"flags", required_argument, NULL, OPTION_FLAGS},
     {"rate", required_argument, NULL, OPTION_RATE},
@@ -111,6 +113,7 @@ static const char help_text[] =
     "  --dump FILE             hail: every datagram of the first connection, and what is in it\n"
     "  --quiet                 no progress\n"
     "  --shards N              threads to make the load with; 1\n"
+    "  --io KIND               auto, uring or epoll, of the load; auto\n"
     "  --version, --help\n"
     "\n"
     "Exit status: 0 good, 1 something failed or did not come back as sent, 2 wrong usage.\n"
@@ -331,6 +334,19 @@ static bool read_profile(struct plan *plan, FILE *errors, const char *value)
     return true;
 }
 
+static bool read_io(struct plan *plan, FILE *errors, const char *value)
+{
+    static const char *const kinds[] = {"auto", "uring", "epoll"};
+
+    for (unsigned kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
+        if (strcmp(value, kinds[kind]) != 0)
+            continue;
+        plan->io = (enum hail_io_kind)kind;
+        return true;
+    }
+    return wrong(errors, "--io", value, "must be auto, uring or epoll");
+}
+
 static bool read_pid(struct plan *plan, FILE *errors, const char *value)
 {
     uint32_t pid;
@@ -350,6 +366,8 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
         return read_number(errors, "--connections", value, 1, 1000000, &plan->conn_count);
     case OPTION_SHARDS:
         return read_number(errors, "--shards", value, 1, 255, &plan->shard_count);
+    case OPTION_IO:
+        return read_io(plan, errors, value);
     case OPTION_SIZE:
         return read_sizes(plan, errors, value);
     case OPTION_FLAGS:

@@ -25,6 +25,7 @@ struct plan {
     uint16_t port;
     uint32_t conn_count;
     uint32_t shard_count;
+    enum hail_io_kind io;
 
     // Messages.
     bool measures_messages;
