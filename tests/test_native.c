@@ -1,0 +1,318 @@
+// test_native.c: the hail profile as applications have it: real sockets, every call of hail.h that
+// means something else on it than on mlapi. SPDX-License-Identifier: MIT
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/party.h"
+
+enum {
+    CROWD = 8,
+    LONGEST = 1200 - 25 - 1 // a datagram without what an encrypted one has, and a frame's type
+};
+
+static struct hail_config config_of(enum hail_io_kind io)
+{
+    struct hail_config config = party_config();
+
+    config.profile = HAIL_PROFILE_HAIL;
+    config.native.exchange = HAIL_UNSIGNED;
+    config.io = io;
+    return config;
+}
+
+static const enum hail_io_kind ios[] = {HAIL_IO_URING, HAIL_IO_EPOLL};
+
+static enum hail_status send_on(const struct party *party, struct hail_conn conn, uint32_t flags,
+                                const void *data, size_t len)
+{
+    const struct hail_message message = {
+        .data = data, .len = len, .flags = flags, .channel = HAIL_UNRELIABLE};
+
+    return hail_send(party->endpoint, conn, &message);
+}
+
+// Encrypted is authenticated as well, and the event says so.
+START_TEST(test_messages)
+{
+    static const uint32_t arrive_as[] = {0, 3, 2, 3};
+    struct hail_config config = config_of(ios[_i]);
+    struct party server = {.polls = true};
+    struct party client = {0};
+    struct party_pair pair;
+
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    for (uint32_t flags = 0; flags <= 3; flags++) {
+        // One under way at a time: their order is nobody's promise.
+        ck_assert_int_eq(send_on(&client, pair.client, flags, "up", 2), HAIL_OK);
+        const struct party_event *up = party_wait(&server, HAIL_EVENT_MESSAGE, flags);
+        ck_assert(party_says(up, "up"));
+        ck_assert_uint_eq(up->event.flags, arrive_as[flags]);
+        ck_assert_int_eq(up->event.channel, HAIL_UNRELIABLE);
+        ck_assert_int_eq(send_on(&server, pair.server, flags, "down", 4), HAIL_OK);
+        const struct party_event *down = party_wait(&client, HAIL_EVENT_MESSAGE, flags);
+        ck_assert(party_says(down, "down"));
+        ck_assert_uint_eq(down->event.flags, arrive_as[flags]);
+    }
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+START_TEST(test_what_does_not_go)
+{
+    static uint8_t body[LONGEST + 1];
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pair;
+
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    for (unsigned channel = 0; channel < HAIL_UNRELIABLE; channel++) {
+        const struct hail_message message = {
+            .data = "x", .len = 1, .channel = (enum hail_channel)channel};
+        ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_EINVAL);
+    }
+    // A call from elsewhere finds out when its turn comes: it is counted, and never arrives.
+    ck_assert_int_eq(send_on(&client, pair.client, 3, body, 1201), HAIL_EINVAL);
+    ck_assert_int_eq(send_on(&client, pair.client, 3, body, LONGEST - 4), HAIL_OK);
+    ck_assert_uint_eq(party_wait(&server, HAIL_EVENT_MESSAGE, 0)->event.len, LONGEST - 4);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+// Both ends have the same keys, others than the connection beside them, and none when it has ended.
+START_TEST(test_keys)
+{
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pairs[2];
+    uint8_t keys[4][HAIL_KEY_LEN];
+
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(pairs, 2, &server, &client, 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(hail_client_key(server.endpoint, pairs[i].server, keys[0]), HAIL_OK);
+        ck_assert_int_eq(hail_client_key(client.endpoint, pairs[i].client, keys[1]), HAIL_OK);
+        ck_assert_mem_eq(keys[0], keys[1], HAIL_KEY_LEN);
+        ck_assert_int_eq(
+            hail_export_key(server.endpoint, pairs[i].server, "test", "c", 1, keys[2 + i], 32),
+            HAIL_OK);
+        ck_assert_int_eq(
+            hail_export_key(client.endpoint, pairs[i].client, "test", "c", 1, keys[1], 32),
+            HAIL_OK);
+        ck_assert_mem_eq(keys[2 + i], keys[1], HAIL_KEY_LEN);
+        ck_assert_mem_ne(keys[0], keys[1], HAIL_KEY_LEN);
+    }
+    ck_assert_mem_ne(keys[2], keys[3], HAIL_KEY_LEN);
+    ck_assert_int_eq(hail_close(client.endpoint, pairs[0].client), HAIL_OK);
+    party_wait_conn(&server, HAIL_EVENT_CLOSED, pairs[0].server);
+    ck_assert_int_eq(hail_client_key(server.endpoint, pairs[0].server, keys[0]), HAIL_EGONE);
+    ck_assert_int_eq(send_on(&server, pairs[0].server, 3, "x", 1), HAIL_EGONE);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+static void answer(struct party *party, struct hail_endpoint *endpoint,
+                   const struct hail_event *event)
+{
+    (void)party;
+    if (event->type == HAIL_EVENT_CALL && event->wants_response)
+        (void)!hail_respond(endpoint, event->conn, event->call_id, event->flags, event->data,
+                            event->len);
+}
+
+START_TEST(test_calls)
+{
+    struct hail_config config = config_of(ios[_i]);
+    struct party server = {.react = answer};
+    struct party client = {0};
+    struct party_pair pair;
+    const struct hail_call call = {
+        .network_id = 12,
+        .behaviour = 3,
+        .name_hash = 77,
+        .args = "args",
+        .len = 4,
+        .flags = 3,
+        .channel = HAIL_UNRELIABLE,
+        .wants_response = true,
+        .call_id = 4711,
+    };
+
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    ck_assert_int_eq(hail_call(client.endpoint, pair.client, &call), HAIL_OK);
+    const struct party_event *asked = party_wait(&server, HAIL_EVENT_CALL, 0);
+    ck_assert_uint_eq(asked->event.network_id, 12);
+    ck_assert_uint_eq(asked->event.behaviour, 3);
+    const struct party_event *told = party_wait(&client, HAIL_EVENT_RESPONSE, 0);
+    ck_assert_uint_eq(told->event.call_id, 4711);
+    ck_assert_uint_eq(told->event.flags, 3);
+    ck_assert(party_says(told, "args"));
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+// Both ends know the name and its floor; a client that does not care is told so, or thrown out.
+START_TEST(test_floors)
+{
+    static const struct hail_handler handlers[] = {{.name = "trade", .floor = HAIL_ENCRYPTED}};
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pair;
+
+    config.handlers = handlers;
+    config.handler_count = 1;
+    config.native.floor_closes = _i;
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    struct hail_message message = {
+        .data = "gold",
+        .len = 4,
+        .channel = HAIL_UNRELIABLE,
+        .named = true,
+        .name_hash = hail_name_hash(client.endpoint, "trade"),
+    };
+    // Plain could be anybody's, so it closes nothing.
+    ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
+    message.flags = HAIL_ENCRYPTED;
+    ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
+    const struct party_event *trade = party_wait(&server, HAIL_EVENT_MESSAGE, 0);
+    ck_assert_uint_eq(trade->event.flags, HAIL_ENCRYPTED | HAIL_AUTHENTICATED);
+    ck_assert_str_eq(trade->event.handler->name, "trade");
+    message.flags = HAIL_AUTHENTICATED;
+    ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
+    if (_i) {
+        const struct party_event *closed = party_wait(&server, HAIL_EVENT_CLOSED, 0);
+        ck_assert_int_eq(closed->event.reason, HAIL_CLOSED_PROTOCOL);
+        ck_assert_ptr_nonnull(strstr(closed->text, "less protection"));
+        party_wait(&client, HAIL_EVENT_CLOSED, 0);
+    } else {
+        message.flags = HAIL_ENCRYPTED;
+        ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
+        party_wait(&server, HAIL_EVENT_MESSAGE, 1);
+    }
+    ck_assert_uint_eq(hail_handler_drops(server.endpoint, 0), 2);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+START_TEST(test_pinned)
+{
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party server = {0};
+    struct party client = {0};
+    struct party stranger = {0};
+    uint8_t key[HAIL_STATIC_KEY_LEN];
+    struct party_pair pair;
+
+    config.native.exchange = HAIL_PINNED;
+    party_start(&server, &config, true);
+    ck_assert_int_eq(hail_server_key(server.endpoint, key), HAIL_OK);
+    config.native.static_key = key;
+    party_start(&client, &config, false);
+    memset(key, 0x42, sizeof key); // lent for the start, and not longer
+    party_join(&pair, 1, &server, &client, 0);
+    ck_assert_int_eq(hail_server_key(client.endpoint, key), HAIL_ENOKEY);
+    party_start(&stranger, &config, false);
+    party_connect(&stranger, &server, 1);
+    const struct party_event *closed = party_wait(&stranger, HAIL_EVENT_CLOSED, 0);
+    ck_assert_int_eq(closed->event.reason, HAIL_CLOSED_CONFIG);
+    ck_assert_ptr_nonnull(strstr(closed->text, "pinned static key"));
+    party_stop(&stranger, 0);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+// Over several shards, whichever of them a client's datagrams come to first.
+START_TEST(test_crowd)
+{
+    struct hail_config config = config_of(ios[_i]);
+    const struct hail_message message = {
+        .data = "all", .len = 3, .flags = 3, .channel = HAIL_UNRELIABLE};
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pairs[CROWD];
+
+    config.shard_count = 3;
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(pairs, CROWD, &server, &client, 0);
+    ck_assert_int_eq(hail_send_all_but(server.endpoint, pairs[0].server, &message), HAIL_OK);
+    for (size_t i = 1; i < CROWD; i++)
+        ck_assert(party_says(party_wait_conn(&client, HAIL_EVENT_MESSAGE, pairs[i].client), "all"));
+    party_stop(&server, 1000); // tells everybody
+    for (size_t i = 0; i < CROWD; i++)
+        ck_assert_int_eq(party_wait_conn(&client, HAIL_EVENT_CLOSED, pairs[i].client)->event.reason,
+                         HAIL_CLOSED_BY_PEER);
+    ck_assert_uint_eq(party_count(&client, HAIL_EVENT_MESSAGE), CROWD - 1);
+    party_stop(&client, 0);
+}
+END_TEST
+
+static const struct {
+    const char *why;
+    enum hail_key_exchange exchange;
+    enum hail_cookie_use cookies;
+    uint32_t iterations;
+    uint32_t rotation_s;
+    bool is_server;
+    const char *want;
+} refused[] = {
+    {"no such exchange", (enum hail_key_exchange)3, 0, 0, 0, true, "native.exchange"},
+    {"no such use of cookies", HAIL_UNSIGNED, (enum hail_cookie_use)3, 0, 0, true,
+     "native.cookies"},
+    {"too many iterations", HAIL_UNSIGNED, 0, 100001, 0, true, "native.iterations"},
+    {"too seldom", HAIL_UNSIGNED, 0, 0, 14 * 86400 + 1, true, "native.key_rotation_s"},
+    {"signed without a certificate", HAIL_SIGNED, 0, 0, 0, true, "identity_file"},
+    {"pinned without a key", HAIL_PINNED, 0, 0, 0, false, "native.static_key"},
+};
+
+START_TEST(test_config)
+{
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party party = {0};
+
+    config.native.exchange = refused[_i].exchange;
+    config.native.cookies = refused[_i].cookies;
+    config.native.iterations = refused[_i].iterations;
+    config.native.key_rotation_s = refused[_i].rotation_s;
+    ck_assert_msg(party_try_start(&party, &config, refused[_i].is_server) == HAIL_EINVAL, "%s",
+                  refused[_i].why);
+    ck_assert_msg(party_logged(&party, HAIL_LOG_ERROR, refused[_i].want), "%s: %s", refused[_i].why,
+                  party.log);
+    party_stop(&party, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("native");
+    TCase *tests = tcase_create("native");
+
+    tcase_set_timeout(tests, 120);
+    tcase_add_loop_test(tests, test_config, 0, PARTY_COUNTOF(refused));
+    tcase_add_loop_test(tests, test_messages, 0, PARTY_COUNTOF(ios));
+    tcase_add_test(tests, test_what_does_not_go);
+    tcase_add_test(tests, test_keys);
+    tcase_add_loop_test(tests, test_calls, 0, PARTY_COUNTOF(ios));
+    tcase_add_loop_test(tests, test_floors, 0, 2);
+    tcase_add_test(tests, test_pinned);
+    tcase_add_loop_test(tests, test_crowd, 0, PARTY_COUNTOF(ios));
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}
