@@ -212,6 +212,8 @@ void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *fro
     bool retry;
     enum hail_verdict verdict = hail_hello_decode(&hello, data, len);
 
+    hail_shed_count(verdict == HAIL_ACCEPT && hello.has_cookie ? &native->cookies
+                                                               : &native->hellos);
     if (verdict != HAIL_ACCEPT) {
         hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
         return;
@@ -336,6 +338,10 @@ void hail_greeter_turn(struct hail_shard *shard)
 {
     struct hail_guest *guest;
 
+    hail_shed_turn(&shard->native.hellos, shard->now_ns);
+    hail_shed_turn(&shard->native.cookies, shard->now_ns);
+    hail_stat_set(&shard->stats, HAIL_STAT_HELLOS_ADMITTED,
+                  ((uint64_t)shard->native.hellos.admits + 1) * 1000 >> 32);
     for (int i = 0; i < HAIL_GUESTS_PER_TURN && (guest = hail_lobby_next(&shard->native.lobby));
          i++) {
         if (guest->type == HAIL_DATAGRAM_HELLO)

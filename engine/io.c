@@ -43,6 +43,8 @@ static enum hail_status open_backend(struct hail_io **out, const struct hail_bac
         .backend = backend,
         .shard = shard,
         .datagrams = shard->context->config.profile == HAIL_PROFILE_HAIL,
+        .hellos = HAIL_SHED_NONE,
+        .cookies = HAIL_SHED_NONE,
         .listen_fd = -1,
         .wake_fd = -1,
     };
@@ -145,8 +147,22 @@ enum hail_status hail_io_start(struct hail_io *io)
     return io->backend->start(io);
 }
 
+// Tells the kernel how much of a flood the shard wants to see.
+static void shed(struct hail_io *io)
+{
+    const struct hail_native_shard *native = &io->shard->native;
+
+    if (native->hellos.admits == io->hellos && native->cookies.admits == io->cookies)
+        return;
+    io->hellos = native->hellos.admits;
+    io->cookies = native->cookies.admits;
+    hail_socket_shed(io->listen_fd, io->hellos, io->cookies);
+}
+
 void hail_io_turn(struct hail_io *io, uint64_t deadline_ns)
 {
+    if (io->datagrams && io->listen_fd >= 0)
+        shed(io);
     io->backend->turn(io, deadline_ns);
 }
 

@@ -52,6 +52,8 @@ void hail_native_init(struct hail_shard *shard)
     const struct hail_config *config = &shard->context->config;
     struct hail_native_shard *native = &shard->native;
 
+    native->hellos.admits = HAIL_SHED_NONE;
+    native->cookies.admits = HAIL_SHED_NONE;
     if (config->profile != HAIL_PROFILE_HAIL)
         return;
     while (shard->context->slots > 1u << native->slot_bits)

@@ -7,6 +7,7 @@
 #include "engine/hail.h"
 #include "engine/lobby.h"
 #include "engine/outbox.h"
+#include "engine/shed.h"
 #include "proto/handshake.h"
 #include "proto/limit.h"
 #include "proto/peer.h"
@@ -65,6 +66,8 @@ struct hail_native_shard {
     struct hail_lobby lobby;    // server
     uint32_t load;              // handshakes begun in this second
     uint64_t load_ns;           // when it began
+    struct hail_shed hellos;    // server: without a cookie
+    struct hail_shed cookies;   // server: hellos with one
     struct hail_limit unproven; // by source, of hellos without a cookie
     struct hail_limit proven;
 };

@@ -271,7 +271,8 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
     hail_command_drain(shard);
     make_hails(shard);
     forget_hail(shard);
-    hail_greeter_turn(shard);
+    if (shard->context->is_server && shard->context->config.profile == HAIL_PROFILE_HAIL)
+        hail_greeter_turn(shard);
     retry_held(shard);
     if (shard->index == 0 && shard->context->keys.rotate_ns != 0)
         hail_keys_rotate(shard->shared, &shard->random, now_ns);
@@ -283,15 +284,22 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
                   (uint64_t)shard->pool.used_count * HAIL_BLOCK_SIZE);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 uint64_t hail_shard_next_ns(const struct hail_shard *shard)
 {
     uint64_t next = hail_timers_next(&shard->timers);
 
+    next = earlier(next, hail_shed_next_ns(&shard->native.hellos));
+    next = earlier(next, hail_shed_next_ns(&shard->native.cookies));
     if (shard->unhailed.count > 0 || shard->native.lobby.count > 0)
         return 0;
-    if (shard->stopping && shard->stop_at_ns < next)
-        next = shard->stop_at_ns;
-    return shard->hail_until_ns > 0 && shard->hail_until_ns < next ? shard->hail_until_ns : next;
+    if (shard->stopping)
+        next = earlier(next, shard->stop_at_ns);
+    return shard->hail_until_ns > 0 ? earlier(next, shard->hail_until_ns) : next;
 }
 
 // The next piece of work of one connection; false: it has none.

@@ -135,6 +135,32 @@ int hail_socket_bind(struct hail_listen *at, bool is_first, const struct hail_lo
                                       : fd;
 }
 
+void hail_socket_shed(int fd, uint32_t hellos, uint32_t cookies)
+{
+    enum {
+        PAYLOAD = 8,       // a socket's filter sees the UDP header as well
+        COOKIE_LEN_AT = 53 // WIRE.md, section 2.1
+    };
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PAYLOAD),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HAIL_DATAGRAM_HELLO, 0, 6),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PAYLOAD + COOKIE_LEN_AT), // too short: thrown away
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, hellos, 3, 2),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, cookies, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    const struct sock_fprog program = {sizeof steps / sizeof steps[0], steps};
+
+    if (hellos == UINT32_MAX && cookies == UINT32_MAX)
+        set(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+    else
+        (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
 int hail_socket_connecting(const struct sockaddr *to, int type)
 {
     int fd = socket(to->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

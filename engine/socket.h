@@ -28,6 +28,11 @@ HAIL_MUST_USE int hail_socket_listen(struct hail_listen *at, bool is_first,
 HAIL_MUST_USE int hail_socket_bind(struct hail_listen *at, bool is_first,
                                    const struct hail_log *log);
 
+// hail_socket_shed has the kernel throw away hellos that come to a server's UDP socket, by lot: of
+// 2^32 of those without a cookie, `hellos` plus one are let through, and of those with one,
+// `cookies` plus one; UINT32_MAX: all. Best effort.
+void hail_socket_shed(int fd, uint32_t hellos, uint32_t cookies);
+
 // hail_socket_connecting opens a TCP or UDP socket, by `type`, to be connected to `to`. Returns
 // -errno on failure.
 HAIL_MUST_USE int hail_socket_connecting(const struct sockaddr *to, int type);

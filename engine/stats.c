@@ -34,6 +34,7 @@ static const char *const names[HAIL_STAT_COUNT] = {
     [HAIL_STAT_DATAGRAMS_UNSENT] = "datagrams_unsent",
     [HAIL_STAT_DATAGRAMS_PASSED] = "datagrams_passed",
     [HAIL_STAT_RETRIES] = "retries",
+    [HAIL_STAT_HELLOS_ADMITTED] = "hellos_admitted",
     [HAIL_STAT_KEYS_STRETCHED] = "keys_stretched",
     [HAIL_STAT_PATHS_CHANGED] = "paths_changed",
     [HAIL_STAT_RECV_STARVED] = "recv_starved",

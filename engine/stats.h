@@ -37,6 +37,7 @@ enum hail_stat {
     HAIL_STAT_DATAGRAMS_UNSENT, // the kernel would not take them, or the shard had no room
     HAIL_STAT_DATAGRAMS_PASSED, // came to another shard than their connection's, and were passed on
     HAIL_STAT_RETRIES,          // hellos answered with a cookie
+    HAIL_STAT_HELLOS_ADMITTED,  // gauge: of 1,000 without a cookie; the kernel drops the others
     HAIL_STAT_KEYS_STRETCHED,
     HAIL_STAT_PATHS_CHANGED, // peers whose address changed
     HAIL_STAT_RECV_STARVED,  // times that the kernel had no receive buffer
