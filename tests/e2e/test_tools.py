@@ -1,10 +1,12 @@
-# test_tools.py: hail-cert, haild's configuration, and hail-load against haild, as a user runs them.
+# test_tools.py: hail-cert, haild's configuration, hail-load against haild, and the example of
+# README.md, as a user runs them.
 # SPDX-License-Identifier: MIT
 
 import base64
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import stat
@@ -14,6 +16,7 @@ import threading
 import time
 
 from harness import (FAULTS, PATIENCE, Haild, check, equal, ini, main, program, run, scenario)
+from mlapi_client import BOTH, PLAIN, UNNAMED, Client
 
 
 class Folder:
@@ -413,6 +416,26 @@ def idle():
             lost(errors)
             has(out, "idle: 0 of 4 connections stayed")
             equal((told["complete"], told["idle"]["stayed"]), (False, 0), "none stayed")
+
+
+# ---- The library
+
+
+@scenario("README.md's example: echoes what is protected, drops what is not, ends when told")
+def example():
+    with subprocess.Popen([program("../tests/readme_example"), "0"], stdin=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as server:
+        try:
+            said = re.search(r"port (\d+)", server.stderr.readline())
+            check(said, "it did not say its port")
+            with Client(("127.0.0.1", int(said[1]))).join() as client:
+                client.send(PLAIN, UNNAMED, b"for all to see")
+                client.send(BOTH, UNNAMED, b"for you")
+                equal(client.receive(10 * PATIENCE), (UNNAMED, BOTH, b"for you"), "echo")
+            _, errors = server.communicate("\n", timeout=20 * PATIENCE)
+        finally:
+            server.kill()
+        equal((server.returncode, errors), (0, ""), "its end")
 
 
 if __name__ == "__main__":
