@@ -9,7 +9,8 @@
 
 // Seeds that once failed.
 static const uint64_t once_failed[] = {
-    1, // a ping was due for ever
+    1,                // a ping was due for ever
+    1795464438377580, // told to close, and about to send before the application hears of it
 };
 
 static bool run(uint64_t seed)
