@@ -167,6 +167,8 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
     case HAIL_COMMAND_SET_TAG:
         shard->conns[slot].tag = command->tag;
         return HAIL_OK;
+    case HAIL_COMMAND_UPDATE_KEYS:
+        return hail_native_update(shard, slot);
     case HAIL_COMMAND_SEND:
         return send_one(shard, slot, &command->view);
     case HAIL_COMMAND_CONNECT:

@@ -15,6 +15,7 @@ enum hail_command_op {
     HAIL_COMMAND_DENY,
     HAIL_COMMAND_CLOSE,
     HAIL_COMMAND_SET_TAG,
+    HAIL_COMMAND_UPDATE_KEYS,
     HAIL_COMMAND_DATAGRAM, // from another shard of this server, where it arrived
     HAIL_COMMAND_SEND,
     HAIL_COMMAND_SEND_MANY,

@@ -416,6 +416,12 @@ HAIL_API enum hail_status hail_close(struct hail_endpoint *endpoint, struct hail
 HAIL_API enum hail_status hail_set_tag(struct hail_endpoint *endpoint, struct hail_conn conn,
                                        uint64_t tag);
 
+// hail_update_keys has both ends of a connection of the hail profile go on under fresh traffic
+// keys, as they do by themselves after 2^23 packets, 64 GiB or an hour (WIRE.md, section 4.1): with
+// the next packet, but not sooner than 1,024 packets or 10 s after the last time. HAIL_EINVAL on
+// mlapi; HAIL_ENOKEY before there are keys.
+HAIL_API enum hail_status hail_update_keys(struct hail_endpoint *endpoint, struct hail_conn conn);
+
 // ---- Sending
 
 // A message to send. `data` is copied before the call returns.

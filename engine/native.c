@@ -279,6 +279,17 @@ enum hail_status hail_native_send(struct hail_shard *shard, uint32_t slot,
                                                                               : HAIL_EFULL;
 }
 
+enum hail_status hail_native_update(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
+    if (!native->keyed)
+        return HAIL_ENOKEY;
+    hail_peer_update(&native->peer);
+    hail_native_flush(shard, slot);
+    return HAIL_OK;
+}
+
 bool hail_native_task(struct hail_shard *shard, struct hail_task *task)
 {
     uint32_t index = hail_outbox_next(&shard->outbox);

@@ -104,6 +104,9 @@ void hail_native_approve(struct hail_shard *shard, uint32_t slot);
 HAIL_MUST_USE enum hail_status hail_native_send(struct hail_shard *shard, uint32_t slot,
                                                 const struct hail_message_view *view);
 
+// hail_native_update asks for fresh traffic keys in both directions. HAIL_OK or HAIL_ENOKEY.
+HAIL_MUST_USE enum hail_status hail_native_update(struct hail_shard *shard, uint32_t slot);
+
 // hail_native_end says goodbye, if there is a key to say it with, and lets go of everything.
 void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
                      const char *text);

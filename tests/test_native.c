@@ -1,5 +1,6 @@
 // test_native.c: the hail profile as applications have it: real sockets, every call of hail.h that
 // means something else on it than on mlapi. SPDX-License-Identifier: MIT
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,56 @@ START_TEST(test_messages)
         ck_assert_uint_eq(down->event.flags, arrive_as[flags]);
     }
     party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+// What the client's packets looked like (WIRE.md, section 4).
+static _Atomic uint32_t epochs_sent;
+static _Atomic uint32_t epochs_received;
+
+static void note_epoch(struct hail_endpoint *endpoint, struct hail_conn conn, bool sent,
+                       const uint8_t *data, size_t len, void *user)
+{
+    (void)endpoint;
+    (void)conn;
+    (void)user;
+    if (len > 0 && data[0] >> 6 >= 2)
+        atomic_fetch_or(sent ? &epochs_sent : &epochs_received, 1u << (data[0] >> 4 & 3));
+}
+
+// Fresh keys in both directions when one end asks, and not before it may.
+START_TEST(test_update)
+{
+    enum {
+        ENOUGH = 1100
+    };
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pair;
+
+    config.native.on_datagram = note_epoch;
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    for (size_t i = 0; i < ENOUGH; i++) { // a packet each
+        ck_assert_int_eq(send_on(&client, pair.client, 3, "up", 2), HAIL_OK);
+        party_wait(&server, HAIL_EVENT_MESSAGE, i);
+        ck_assert_int_eq(send_on(&server, pair.server, 3, "down", 4), HAIL_OK);
+        party_wait(&client, HAIL_EVENT_MESSAGE, i);
+    }
+    ck_assert_uint_eq(atomic_load(&epochs_sent), 1);
+    ck_assert_uint_eq(atomic_load(&epochs_received), 1);
+    ck_assert_int_eq(hail_update_keys(server.endpoint, pair.server), HAIL_OK);
+    ck_assert_int_eq(send_on(&server, pair.server, 3, "down", 4), HAIL_OK);
+    party_wait(&client, HAIL_EVENT_MESSAGE, ENOUGH);
+    ck_assert_int_eq(send_on(&client, pair.client, 3, "up", 2), HAIL_OK);
+    party_wait(&server, HAIL_EVENT_MESSAGE, ENOUGH);
+    ck_assert_uint_eq(atomic_load(&epochs_received), 3);
+    ck_assert_uint_eq(atomic_load(&epochs_sent), 3);
+    party_stop(&client, 0);
+    ck_assert_int_eq(hail_update_keys(server.endpoint, (struct hail_conn){0}), HAIL_EGONE);
     party_stop(&server, 0);
 }
 END_TEST
@@ -307,6 +358,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, test_config, 0, PARTY_COUNTOF(refused));
     tcase_add_loop_test(tests, test_messages, 0, PARTY_COUNTOF(ios));
+    tcase_add_test(tests, test_update);
     tcase_add_test(tests, test_what_does_not_go);
     tcase_add_test(tests, test_keys);
     tcase_add_loop_test(tests, test_calls, 0, PARTY_COUNTOF(ios));

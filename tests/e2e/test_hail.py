@@ -151,6 +151,21 @@ def seccomp():
             all_came(told)
 
 
+@scenario("IPv4 and IPv6: each alone, and both on one socket")
+def families():
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError as error:
+        print("left out: this machine has no IPv6: %s" % error)
+        return
+    for address, clients in (("127.0.0.1", ["127.0.0.1"]), ("::1", ["[::1]"]),
+                             ("::", ["127.0.0.1", "[::1]", "localhost"])):
+        with Haild(settings({"address": address})) as haild:
+            for client in clients:
+                all_came(load((client, haild.address[1]), "--connections", "3")[0])
+
+
 @scenario("--dump shows a session; a key log has its keys, only its owner may read it, and is loud")
 def dump():
     with folder() as made:
