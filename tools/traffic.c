@@ -196,7 +196,9 @@ static uint64_t all_received(const struct lab *lab)
     uint64_t count = 0;
 
     for (uint32_t i = 0; i < lab->player_count; i++)
-        count += atomic_load_explicit(&lab->players[i].received, memory_order_relaxed);
+        // Acquire: pairs with the release in traffic_on_message, so that what was noted of an echo
+        // can be read once it is counted.
+        count += atomic_load_explicit(&lab->players[i].received, memory_order_acquire);
     return count;
 }
 
