@@ -27,15 +27,14 @@ static void set(int fd, int level, int option, int value)
 
 // SO_REUSEPORT would let a second server of the same user share the port unseen: a socket without
 // it finds out whether somebody listens there already.
-static bool probe_port(const struct hail_listen *at, int type)
+static bool probe_port(const struct hail_listen *at)
 {
     const struct sockaddr *address = (const struct sockaddr *)&at->address;
-    int fd = socket(address->sa_family, type | SOCK_CLOEXEC, 0);
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return false;
-    if (type == SOCK_STREAM)
-        set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     int result = bind(fd, address, at->address_len);
     int error = errno;
     close(fd);
@@ -57,19 +56,23 @@ static int refuse(int fd, const char *call, const struct hail_log *log)
 static int open_bound(struct hail_listen *at, bool is_first, int type, const struct hail_log *log)
 {
     struct sockaddr *address = (struct sockaddr *)&at->address;
+    // A UDP socket that may share its port is given one that others share already, even when it
+    // lets the kernel choose. So the first is bound alone, and shares from then on.
+    bool alone = is_first && type == SOCK_DGRAM;
 
-    if (is_first && !probe_port(at, type))
+    if (is_first && !alone && !probe_port(at))
         return refuse(-1, "bind", log);
     int fd = socket(address->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return refuse(-1, "socket", log);
     if (type == SOCK_STREAM) // for a UDP socket it would mean to share the port with anybody
         set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    set(fd, SOL_SOCKET, SO_REUSEPORT, !alone);
     if (address->sa_family == AF_INET6)
         set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     if (bind(fd, address, at->address_len) < 0)
         return refuse(fd, "bind", log);
+    set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     // Shards after the first have the port that the kernel chose for it.
     getsockname(fd, address, &at->address_len);
     return fd;

@@ -315,6 +315,24 @@ START_TEST(test_crowd)
 }
 END_TEST
 
+// Shards share a port, servers do not: datagrams of one would come to the other.
+START_TEST(test_port_taken)
+{
+    struct hail_config config = config_of(ios[_i]);
+    struct party first = {0};
+    struct party second = {0};
+
+    config.shard_count = 2;
+    party_start(&first, &config, true);
+    config.port = hail_port(first.endpoint);
+    ck_assert_int_eq(party_try_start(&second, &config, true), HAIL_ESYS);
+    ck_assert_msg(party_logged(&second, HAIL_LOG_ERROR, "Address already in use"), "%s",
+                  second.log);
+    party_stop(&second, 0);
+    party_stop(&first, 0);
+}
+END_TEST
+
 static const struct {
     const char *why;
     enum hail_key_exchange exchange;
@@ -364,6 +382,7 @@ int main(void)
     tcase_add_loop_test(tests, test_calls, 0, PARTY_COUNTOF(ios));
     tcase_add_loop_test(tests, test_floors, 0, 2);
     tcase_add_test(tests, test_pinned);
+    tcase_add_loop_test(tests, test_port_taken, 0, PARTY_COUNTOF(ios));
     tcase_add_loop_test(tests, test_crowd, 0, PARTY_COUNTOF(ios));
     suite_add_tcase(suite, tests);
     return test_run(suite);

@@ -338,6 +338,7 @@ def replays():
             before = haild.counters()["messages_in_both"]
             with relay.open() as stranger:
                 while len(relay.seen) < 200:
+                    check(loading.running(), "hail-load has ended: %r" % (relay.seen[:3],))
                     time.sleep(0.01)
                 for datagram in relay.seen[:200] * 5:
                     stranger.send(datagram)
@@ -355,7 +356,9 @@ def replays():
 def captured_hello(haild):
     with Relay(haild.address, lambda datagram, up: []) as relay, Loading(
             relay.address, "--duration", "1"):
+        end = time.monotonic() + 10 * PATIENCE
         while not relay.seen:
+            check(time.monotonic() < end, "no hello came")
             time.sleep(0.01)
         return relay.seen[0]
 
