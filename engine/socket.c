@@ -141,13 +141,13 @@ int hail_socket_bind(struct hail_listen *at, bool is_first, const struct hail_lo
 void hail_socket_shed(int fd, uint32_t hellos, uint32_t cookies)
 {
     enum {
-        PAYLOAD = 8,       // a socket's filter sees the UDP header as well
-        COOKIE_LEN_AT = 53 // WIRE.md, section 2.1
+        PAYLOAD = 8 // a socket's filter sees the UDP header as well
     };
     struct sock_filter steps[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PAYLOAD),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HAIL_DATAGRAM_HELLO, 0, 6),
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PAYLOAD + COOKIE_LEN_AT), // too short: thrown away
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS,
+                 PAYLOAD + HAIL_HELLO_COOKIE_LEN_AT), // too short: thrown away
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)),
         BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, hellos, 3, 2),

@@ -15,7 +15,6 @@ enum {
     AT_POLICY = 12,
     AT_STATIC = 44,
     AT_WANTED = 52,
-    AT_COOKIE_LEN = 53,
     AT_COOKIE = 54,
     AT_NOISE = 78
 };
@@ -72,7 +71,7 @@ enum hail_verdict hail_hello_decode(struct hail_hello *hello, const uint8_t *dat
         return HAIL_DROP_MALFORMED;
     size_t noise_len = hail_noise_first_len(datagram[AT_PATTERN]);
     bool same_version = datagram[AT_VERSION] == HAIL_WIRE_VERSION;
-    uint8_t cookie_len = datagram[AT_COOKIE_LEN];
+    uint8_t cookie_len = datagram[HAIL_HELLO_COOKIE_LEN_AT];
     bool known = datagram[AT_PATTERN] >= HAIL_NOISE_NX && datagram[AT_PATTERN] <= HAIL_NOISE_NK;
 
     if (same_version && known) {
@@ -111,7 +110,7 @@ size_t hail_hello_encode(uint8_t datagram[HAIL_HELLO_LEN], const struct hail_hel
     memcpy(datagram + AT_STATIC, hello->static_id, sizeof hello->static_id);
     datagram[AT_WANTED] = hello->wanted;
     if (hello->has_cookie) {
-        datagram[AT_COOKIE_LEN] = HAIL_COOKIE_LEN;
+        datagram[HAIL_HELLO_COOKIE_LEN_AT] = HAIL_COOKIE_LEN;
         memcpy(datagram + AT_COOKIE, hello->cookie, sizeof hello->cookie);
     }
     memcpy(datagram + AT_NOISE, hello->noise, hail_noise_first_len(hello->pattern));

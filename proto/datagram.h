@@ -13,8 +13,9 @@ enum {
     HAIL_STATIC_ID_LEN = 8,
     HAIL_COOKIE_LEN = 24,
     HAIL_HELLO_LEN = HAIL_DATAGRAM_MAX,
-    HAIL_PROLOGUE_LEN = 4 + 51, // "hail", and bytes 1 to 51 of the hello
-    HAIL_NOISE_FIRST_MAX = 48,  // the first Noise message, of NK
+    HAIL_HELLO_COOKIE_LEN_AT = 53, // 0: there is no cookie
+    HAIL_PROLOGUE_LEN = 4 + 51,    // "hail", and bytes 1 to 51 of the hello
+    HAIL_NOISE_FIRST_MAX = 48,     // the first Noise message, of NK
     HAIL_WELCOME_HEADER_LEN = 15,
     HAIL_FRAGMENT_LEN = 1150,
     HAIL_FRAGMENTS_MAX = 15,
