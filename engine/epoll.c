@@ -102,6 +102,12 @@ static void listen_again(struct epoll *epoll)
         hail_io_accept_failed(&epoll->io, -result);
 }
 
+// After an error the listener is left alone for a while.
+static void rest(struct epoll *epoll)
+{
+    epoll->accepting = control(epoll, epoll->io.listen_fd, SOURCE_LISTENER, 0, EPOLLIN, 0) < 0;
+}
+
 // A server's UDP socket has something.
 static void on_server_datagrams(struct epoll *epoll)
 {
@@ -121,8 +127,8 @@ static void on_server_datagrams(struct epoll *epoll)
         };
     }
     int got = recvmmsg(io->listen_fd, batch->headers, DATAGRAM_BATCH, 0, NULL);
-    if (got < 0 && errno != EAGAIN)
-        hail_io_accept_failed(io, errno);
+    if (got < 0 && errno != EAGAIN && !hail_io_accept_failed(io, errno))
+        rest(epoll);
     for (int i = 0; i < got; i++)
         hail_io_datagrams(io, &batch->headers[i].msg_hdr, batch->views[i].iov_base,
                           batch->headers[i].msg_len);
@@ -139,7 +145,7 @@ static void on_acceptable(struct epoll *epoll)
                 return;
             if (hail_io_accept_failed(io, errno))
                 continue;
-            epoll->accepting = control(epoll, io->listen_fd, SOURCE_LISTENER, 0, EPOLLIN, 0) < 0;
+            rest(epoll);
             return;
         }
         uint32_t slot = hail_io_accepted(io, fd);
