@@ -18,7 +18,6 @@ enum {
     CLOSE_IDLE = 2,
     CLOSE_GOING_DOWN = 3,
     CLOSE_PROTOCOL = 4,
-    CLOSE_FLOOR = 5,
     CLOSES_SENT = 2 // packets with the close frame: one of them may be lost
 };
 
@@ -344,7 +343,6 @@ static enum hail_close_reason reason_of(uint8_t wire)
     case CLOSE_IDLE:
         return HAIL_CLOSED_IDLE;
     case CLOSE_PROTOCOL:
-    case CLOSE_FLOOR:
         return HAIL_CLOSED_PROTOCOL;
     default:
         return HAIL_CLOSED_BY_PEER;
