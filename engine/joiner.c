@@ -48,8 +48,9 @@ void hail_joiner_resend(struct hail_shard *shard, uint32_t slot)
             forget_fragments(shard, slot);
         native->fragments_then = native->fragments;
         say_hello(shard, slot);
-    } else if (native->state == HAIL_NATIVE_EXPECT_ANSWER)
+    } else if (native->state == HAIL_NATIVE_EXPECT_ANSWER) {
         hail_native_whole(shard, slot, NULL, client->finish, client->finish_len);
+    }
     if (native->resend_ms < HAIL_RESEND_MAX_MS)
         native->resend_ms *= 2;
     native->resend_ns = shard->now_ns + native->resend_ms * ns_per_ms;
