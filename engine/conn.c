@@ -220,6 +220,18 @@ static enum hail_status send_mlapi(struct hail_shard *shard, uint32_t slot,
     return hail_conn_queue(shard, slot, len);
 }
 
+// On a channel with a guarantee a message is authenticated at least.
+static enum hail_status send_native(struct hail_shard *shard, uint32_t slot,
+                                    const struct hail_message_view *view)
+{
+    struct hail_message_view raised = *view;
+
+    if (hail_policy_channel_at(&shard->context->policy, view->channel)->guarantee !=
+        HAIL_GUARANTEE_NONE)
+        raised.flags |= HAIL_FLAG_AUTHENTICATED;
+    return hail_native_send(shard, slot, &raised);
+}
+
 enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
                                 const struct hail_message_view *view)
 {
@@ -232,7 +244,7 @@ enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
     HAIL_ASSERT(view->body_len <= shard->context->config.message_max);
 
     enum hail_status status =
-        is_native(shard) ? hail_native_send(shard, slot, view) : send_mlapi(shard, slot, view);
+        is_native(shard) ? send_native(shard, slot, view) : send_mlapi(shard, slot, view);
     if (status == HAIL_OK) {
         hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_OUT_PLAIN + view->flags, 1);
         hail_table_count(&shard->table, slot, HAIL_TRAFFIC_MESSAGES_OUT, 1);

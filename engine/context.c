@@ -179,6 +179,8 @@ static bool check_fields(struct hail_context *context)
         return refuse(context, "field=mlapi.rpc_hash_size: not one of HAIL_HASH_*");
     if (config->handler_count > HANDLERS_MAX)
         return refuse(context, "field=handler_count: at most 512");
+    if (config->channel_count > HAIL_CHANNELS_MAX)
+        return refuse(context, "field=channel_count: at most 64");
     if (config->default_floor > HAIL_FLAGS_BOTH)
         return refuse(context, "field=default_floor: only HAIL_ENCRYPTED and HAIL_AUTHENTICATED");
     if (config->default_floor != 0 && !has_keys(config))
@@ -214,6 +216,7 @@ static bool own_pointers(struct hail_context *context, const struct hail_config 
     config->native.key_log_file = copy_text(given->native.key_log_file, &failed);
     config->mlapi.scenes = NULL; // they enter the config hash, and are not kept
     config->mlapi.prefab_hashes = NULL;
+    config->channels = NULL; // they are in the policy
     context->handlers = calloc(given->handler_count + 1, sizeof *context->handlers);
     config->handlers = context->handlers;
     if (!context->handlers)
@@ -290,6 +293,58 @@ static enum hail_status build_policy(struct hail_context *context)
             status = add_rule(context, i, handler->signature);
         if (status != HAIL_OK)
             return status;
+    }
+    return HAIL_OK;
+}
+
+// What is wrong with a channel, or NULL.
+static const char *channel_fault(const struct hail_context *context,
+                                 const struct hail_channel *channel)
+{
+    const struct hail_policy *policy = &context->policy;
+    size_t len = channel->name ? strnlen(channel->name, HAIL_POLICY_CHANNEL_NAME_MAX + 1) : 0;
+    uint64_t hash;
+
+    if (len == 0 || len > HAIL_POLICY_CHANNEL_NAME_MAX ||
+        !hail_context_name_hash(context, &hash, channel->name))
+        return "needs a name of 1 to 31 bytes in UTF-8";
+    if ((unsigned)channel->kind > HAIL_UNRELIABLE)
+        return "its kind is none of enum hail_channel_kind";
+    if (channel->floor > HAIL_FLAGS_BOTH)
+        return "its floor is not of HAIL_ENCRYPTED and HAIL_AUTHENTICATED";
+    if (channel->floor != 0 && !is_native(&context->config))
+        return "the mlapi wire has no channels, so none can have a floor; give it to the names";
+    for (size_t i = 0; i < policy->channel_count; i++) {
+        if (policy->channels[i].name_len == len &&
+            memcmp(policy->channels[i].name, channel->name, len) == 0)
+            return "another channel has its name";
+    }
+    return NULL;
+}
+
+static enum hail_status build_channels(struct hail_context *context,
+                                       const struct hail_config *given)
+{
+    struct hail_policy *policy = &context->policy;
+
+    for (size_t i = 0; i < context->config.channel_count; i++) {
+        const struct hail_channel *channel = &given->channels[i];
+        const char *fault = channel_fault(context, channel);
+        if (fault) {
+            hail_log_line(&context->log, HAIL_LOG_ERROR, "config channel=%zu: %s", i, fault);
+            return HAIL_EINVAL;
+        }
+        struct hail_policy_channel *own = &policy->channels[policy->channel_count++];
+        own->guarantee = (enum hail_guarantee)channel->kind;
+        own->floor = (uint8_t)channel->floor;
+        own->name_len = (uint8_t)strlen(channel->name);
+        memcpy(own->name, channel->name, own->name_len);
+    }
+    if (is_native(&context->config) && hail_policy_bare(policy) == HAIL_POLICY_CHANNELS_MAX) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR,
+                      "config field=channels: declare a HAIL_UNRELIABLE one, which responses "
+                      "travel by");
+        return HAIL_EINVAL;
     }
     return HAIL_OK;
 }
@@ -524,6 +579,8 @@ enum hail_status hail_context_init(struct hail_context *context, const struct ha
         status = build_setup(context, given);
     if (status == HAIL_OK)
         status = build_policy(context);
+    if (status == HAIL_OK)
+        status = build_channels(context, given);
     if (status == HAIL_OK && signs(&context->config))
         status = is_server ? load_identity(context, given->identity_password) : load_trust(context);
     if (status == HAIL_OK && is_native(&context->config))

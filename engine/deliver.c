@@ -84,7 +84,5 @@ struct hail_event hail_deliver_event(const struct hail_shard *shard, uint32_t sl
         .type = type,
         .conn = hail_table_name(&shard->table, slot),
         .tag = shard->conns[slot].tag,
-        .channel = shard->context->config.profile == HAIL_PROFILE_HAIL ? HAIL_UNRELIABLE
-                                                                       : HAIL_RELIABLE_ORDERED,
     };
 }

@@ -337,6 +337,18 @@ uint64_t hail_handler_drops(const struct hail_endpoint *endpoint, size_t handler
     return drops;
 }
 
+uint64_t hail_channel_drops(const struct hail_endpoint *endpoint, uint8_t channel)
+{
+    uint64_t drops = 0;
+
+    if (channel >= hail_policy_channel_count(&endpoint->context.policy))
+        return 0;
+    for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
+        drops += atomic_load_explicit(&endpoint->workers[i].shard.channel_drops[channel],
+                                      memory_order_relaxed);
+    return drops;
+}
+
 void hail_memory(const struct hail_endpoint *endpoint, struct hail_memory *memory)
 {
     const struct hail_config *config = &endpoint->context.config;

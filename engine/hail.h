@@ -60,14 +60,33 @@ enum {
     HAIL_AUTHENTICATED = 1u << 1 // HMAC-SHA256
 };
 
-// The delivery a message asks for. The mlapi profile runs over TCP, where every channel is
-// delivered reliably and in order, which keeps each one's promise. The hail profile has
-// HAIL_UNRELIABLE, and refuses the others.
-enum hail_channel {
+// What a channel promises. The mlapi profile runs over TCP, where every channel is delivered
+// reliably and in order, which keeps each one's promise. The hail profile delivers the two
+// unreliable kinds, and refuses messages on the others.
+//
+// An endpoint that declares no channels has four of them, whose numbers are these.
+enum hail_channel_kind {
     HAIL_RELIABLE_ORDERED = 0,
     HAIL_RELIABLE_UNORDERED = 1,
-    HAIL_UNRELIABLE_SEQUENCED = 2,
+    HAIL_UNRELIABLE_SEQUENCED = 2, // the newest wins: what is older than what has come is dropped
     HAIL_UNRELIABLE = 3
+};
+
+enum {
+    HAIL_CHANNELS_MAX = 64
+};
+
+// A channel, by its place among config.channels: its number. Both ends of the hail profile declare
+// the same ones in the same order, or the handshake is refused; the mlapi wire has none, so there
+// both ends must be told alike by other means, and a channel's floor cannot be enforced.
+//
+// On the hail profile a plain message is sent authenticated on every channel but HAIL_UNRELIABLE
+// ones: else anybody who sees a packet could forge one that takes the place of the newest. Events
+// say how it came.
+struct hail_channel {
+    const char *name; // UTF-8, 1 to 31 bytes, no two alike
+    enum hail_channel_kind kind;
+    uint32_t floor; // the least flags that any message on it takes, whatever its name; 0: no floor
 };
 
 // ---- Names
@@ -151,13 +170,13 @@ struct hail_event {
     bool wants_response;                // CALL
     uint16_t behaviour;                 // CALL: the behaviour's order on its networked object
     enum hail_close_reason reason;      // CLOSED
-    enum hail_status status;   // RESPONSE: HAIL_OK, or why the call never left (HAIL_EFULL, ...)
-    uint64_t name_hash;        // MESSAGE with a name; CALL: of the method
-    uint64_t network_id;       // CALL: the networked object
-    uint64_t call_id;          // CALL that wants a response; RESPONSE: as given to hail_call
-    uint64_t client_id;        // CONNECTED: the number the server gave the client
-    enum hail_channel channel; // MESSAGE, CALL: the delivery it had; an answer by it is at home
-    const char *text; // CLOSED: a sentence for a person, if there is more to say; else NULL
+    enum hail_status status; // RESPONSE: HAIL_OK, or why the call never left (HAIL_EFULL, ...)
+    uint64_t name_hash;      // MESSAGE with a name; CALL: of the method
+    uint64_t network_id;     // CALL: the networked object
+    uint64_t call_id;        // CALL that wants a response; RESPONSE: as given to hail_call
+    uint64_t client_id;      // CONNECTED: the number the server gave the client
+    uint8_t channel;         // MESSAGE, CALL: the number of its channel; mlapi: 0
+    const char *text;        // CLOSED: a sentence for a person, if there is more to say; else NULL
 };
 
 // ---- Configuration
@@ -323,6 +342,10 @@ struct hail_config {
 
     struct hail_native_config native;
     enum hail_io_kind io;
+
+    const struct hail_channel *channels; // in the order of their numbers; hail: one HAIL_UNRELIABLE
+                                         // at least, which responses travel by
+    size_t channel_count;                // at most HAIL_CHANNELS_MAX; 0: one for each kind
 };
 #define HAIL_CONFIG_INIT                                                                           \
     {                                                                                              \
@@ -427,9 +450,9 @@ HAIL_API enum hail_status hail_update_keys(struct hail_endpoint *endpoint, struc
 // A message to send. `data` is copied before the call returns.
 struct hail_message {
     const void *data;
-    size_t len;     // at most message_max
-    uint32_t flags; // HAIL_ENCRYPTED, HAIL_AUTHENTICATED
-    enum hail_channel channel;
+    size_t len;      // at most message_max
+    uint32_t flags;  // HAIL_ENCRYPTED, HAIL_AUTHENTICATED
+    uint8_t channel; // its number: of config.channels, or an enum hail_channel_kind
     bool named;
     uint64_t name_hash; // when named: hail_name_hash
 };
@@ -476,7 +499,7 @@ struct hail_call {
     const void *args;    // see hail_writer
     size_t len;
     uint32_t flags;
-    enum hail_channel channel;
+    uint8_t channel; // as hail_message's
     bool wants_response;
     uint64_t call_id; // with wants_response: yours to choose, comes back with the response
 };
@@ -598,6 +621,10 @@ HAIL_API size_t hail_stats(const struct hail_endpoint *endpoint, struct hail_cou
 // hail_handler_drops returns how many messages for the handler with index `handler` in the config
 // were dropped for being below its floor.
 HAIL_API uint64_t hail_handler_drops(const struct hail_endpoint *endpoint, size_t handler);
+
+// hail_channel_drops returns how many messages on the channel with this number were dropped for
+// being below its floor; on the mlapi profile none are.
+HAIL_API uint64_t hail_channel_drops(const struct hail_endpoint *endpoint, uint8_t channel);
 
 // What an endpoint reserves, in bytes; all of it at start.
 struct hail_memory {

@@ -43,6 +43,17 @@ static bool settle_call(struct hail_shard *shard, uint32_t slot,
     return false;
 }
 
+// A message below a floor ends its connection, if the application wants that. A plain one does not:
+// anybody could have sent it.
+static void punish(struct hail_shard *shard, uint32_t slot, const struct hail_message_view *message,
+                   const char *text)
+{
+    const struct hail_config *config = &shard->context->config;
+
+    if (config->profile == HAIL_PROFILE_HAIL && config->native.floor_closes && message->flags != 0)
+        hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false, text);
+}
+
 // Whether the application takes the message; if not, it has been counted.
 static bool admit(struct hail_shard *shard, uint32_t slot, const struct hail_message_view *message,
                   const struct hail_handler **handler)
@@ -65,12 +76,16 @@ static bool admit(struct hail_shard *shard, uint32_t slot, const struct hail_mes
     count_drop(shard, verdict);
     if (verdict == HAIL_DROP_FLOOR && index != HAIL_POLICY_NO_HANDLER)
         atomic_fetch_add_explicit(&shard->handler_drops[index], 1, memory_order_relaxed);
-    bool closes =
-        context->config.profile == HAIL_PROFILE_HAIL && context->config.native.floor_closes;
-    if (verdict == HAIL_DROP_FLOOR && closes && message->flags != 0)
-        hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false,
-                      "a message came with less protection than its name demands");
+    if (verdict == HAIL_DROP_FLOOR)
+        punish(shard, slot, message, "a message came with less protection than its name demands");
     return false;
+}
+
+void hail_inbound_below_channel(struct hail_shard *shard, uint32_t slot,
+                                const struct hail_message_view *message)
+{
+    atomic_fetch_add_explicit(&shard->channel_drops[message->channel], 1, memory_order_relaxed);
+    punish(shard, slot, message, "a message came with less protection than its channel demands");
 }
 
 void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
@@ -101,6 +116,7 @@ void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
     event.name_hash = message->name_hash;
     event.network_id = message->network_id;
     event.call_id = message->call_id;
+    event.channel = message->channel;
     hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_IN_PLAIN + message->flags, 1);
     hail_table_count(&shard->table, slot, HAIL_TRAFFIC_MESSAGES_IN, 1);
     hail_deliver_commit(shard, delivery, &event);

@@ -16,6 +16,11 @@ void hail_inbound_request(struct hail_shard *shard, uint32_t slot, struct hail_d
 void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
                           const struct hail_message_view *message, struct hail_delivery *delivery);
 
+// hail_inbound_below_channel takes note of a message that came with less protection than its
+// channel takes, as hail_inbound_message does of one below its name's floor.
+void hail_inbound_below_channel(struct hail_shard *shard, uint32_t slot,
+                                const struct hail_message_view *message);
+
 // hail_inbound_connected tells the application that a connection has joined. False: there is no
 // room for the event now.
 HAIL_MUST_USE bool hail_inbound_connected(struct hail_shard *shard, uint32_t slot);

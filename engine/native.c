@@ -41,6 +41,9 @@ void hail_native_reserve(struct hail_shard *shard, const struct hail_context *co
     native->greeted_count = buckets;
     native->greeted = hail_arena_take(&shard->arena, buckets, sizeof(uint32_t));
     native->conns = hail_arena_take(&shard->arena, slots, sizeof(struct hail_native));
+    native->newest =
+        hail_arena_take(&shard->arena, (size_t)slots * hail_policy_channel_count(&context->policy),
+                        sizeof(uint64_t));
     hail_lobby_init(&native->lobby, &shard->arena, context->is_server);
     native->clients = hail_arena_take(&shard->arena, context->is_server ? 0 : slots,
                                       sizeof(struct hail_native_client));
@@ -81,11 +84,19 @@ uint32_t hail_native_find(const struct hail_shard *shard, uint32_t conn_id)
     return slot;
 }
 
+// The numbers of the packets that brought the newest message of each sequenced channel.
+static uint64_t *newest_of(struct hail_shard *shard, uint32_t slot)
+{
+    return shard->native.newest + (size_t)slot * hail_policy_channel_count(&shard->context->policy);
+}
+
 void hail_native_begin(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *native = &shard->native.conns[slot];
 
     memset(native, 0, sizeof *native);
+    memset(newest_of(shard, slot), 0,
+           hail_policy_channel_count(&shard->context->policy) * sizeof(uint64_t));
     native->out_first = HAIL_OUTGOING_NONE;
     native->out_last = HAIL_OUTGOING_NONE;
     native->idle_timeout_ms = shard->context->config.idle_timeout_ms;
@@ -256,20 +267,20 @@ void hail_native_flush(struct hail_shard *shard, uint32_t slot)
     hail_conn_arm(shard, slot);
 }
 
+static enum hail_protection protection_of(uint32_t flags)
+{
+    if (flags & HAIL_FLAG_ENCRYPTED)
+        return HAIL_PROTECTION_ENCRYPTED;
+    return flags & HAIL_FLAG_AUTHENTICATED ? HAIL_PROTECTION_AUTHENTICATED : HAIL_PROTECTION_PLAIN;
+}
+
 enum hail_status hail_native_send(struct hail_shard *shard, uint32_t slot,
                                   const struct hail_message_view *view)
 {
-    static const enum hail_frame_type types[] = {
-        [HAIL_MESSAGE_UNNAMED] = HAIL_FRAME_MESSAGE,   [HAIL_MESSAGE_NAMED] = HAIL_FRAME_NAMED,
-        [HAIL_MESSAGE_CALL] = HAIL_FRAME_CALL,         [HAIL_MESSAGE_REQUEST] = HAIL_FRAME_REQUEST,
-        [HAIL_MESSAGE_RESPONSE] = HAIL_FRAME_RESPONSE,
-    };
-    const struct hail_native_frame frame = {.type = types[view->kind], .message = *view};
+    const struct hail_native_frame frame = {
+        .type = hail_frames_type_of(view, &shard->context->policy), .message = *view};
     struct hail_native *native = &shard->native.conns[slot];
-    enum hail_protection protection = view->flags & HAIL_FLAG_ENCRYPTED ? HAIL_PROTECTION_ENCRYPTED
-                                      : view->flags & HAIL_FLAG_AUTHENTICATED
-                                          ? HAIL_PROTECTION_AUTHENTICATED
-                                          : HAIL_PROTECTION_PLAIN;
+    enum hail_protection protection = protection_of(view->flags);
     size_t len = hail_frames_len(&frame, &shard->context->policy);
 
     if (len == 0 || len + hail_peer_overhead(&native->peer, protection) > HAIL_DATAGRAM_MAX)
@@ -375,14 +386,36 @@ static enum hail_verdict on_approved(struct hail_shard *shard, uint32_t slot,
     return HAIL_ACCEPT;
 }
 
+// Whether a channel's guarantee lets a message through that came in this packet: the newest wins.
+static bool is_newest(struct hail_shard *shard, uint32_t slot, uint8_t channel, uint64_t number)
+{
+    const struct hail_policy *policy = &shard->context->policy;
+    uint64_t *newest = newest_of(shard, slot) + channel;
+
+    if (hail_policy_channel_at(policy, channel)->guarantee != HAIL_GUARANTEE_SEQUENCED)
+        return true;
+    if (number < *newest)
+        return false;
+    *newest = number;
+    return true;
+}
+
 static enum hail_verdict on_message(struct hail_shard *shard, uint32_t slot,
-                                    struct hail_message_view *message, uint32_t flags)
+                                    struct hail_message_view *message,
+                                    const struct hail_opened *packet)
 {
     struct hail_delivery delivery;
 
     if (shard->native.conns[slot].state != HAIL_NATIVE_CONNECTED)
         return HAIL_DROP_UNEXPECTED;
-    message->flags = flags;
+    message->flags = packet->flags;
+    enum hail_verdict verdict = hail_policy_check_channel(&shard->context->policy, message);
+    if (verdict == HAIL_DROP_FLOOR)
+        hail_inbound_below_channel(shard, slot, message);
+    if (verdict != HAIL_ACCEPT)
+        return verdict;
+    if (!is_newest(shard, slot, message->channel, packet->number))
+        return HAIL_DROP_OLD;
     if ((shard->conns[slot].connected_pending && !hail_inbound_connected(shard, slot)) ||
         !hail_deliver_reserve(shard, &delivery, message->body_len)) {
         hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1); // lost, as a datagram may be
@@ -417,6 +450,7 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
     case HAIL_FRAME_CALL:
     case HAIL_FRAME_REQUEST:
     case HAIL_FRAME_RESPONSE:
+    case HAIL_FRAME_CHANNEL:
     case HAIL_FRAME_PING:
     case HAIL_FRAME_PONG:
     case HAIL_FRAME_PATH_CHALLENGE:
@@ -447,7 +481,7 @@ static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail
         if (readable)
             verdict = hail_frames_is_control(frame.type)
                           ? on_control(shard, slot, &frame, opened->flags, from)
-                          : on_message(shard, slot, &frame.message, opened->flags);
+                          : on_message(shard, slot, &frame.message, opened);
         if (verdict != HAIL_ACCEPT)
             count_drop(shard, verdict);
         if (!readable && verdict != HAIL_DROP_NAME)

@@ -58,6 +58,7 @@ struct hail_native_client {
 // What a shard has on this profile.
 struct hail_native_shard {
     struct hail_native *conns;          // one for each slot
+    uint64_t *newest;                   // by channel for each slot: see newest_of in native.c
     struct hail_native_client *clients; // client: one for each slot
     uint32_t *greeted;                  // server: handshakes by token and address, heads of lists
     uint32_t greeted_count;             // a power of two

@@ -7,6 +7,10 @@
 
 #include "engine/endpoint.h"
 
+_Static_assert(HAIL_UNRELIABLE == (unsigned)HAIL_GUARANTEE_NONE &&
+                   HAIL_UNRELIABLE_SEQUENCED == (unsigned)HAIL_GUARANTEE_SEQUENCED &&
+                   HAIL_CHANNELS_MAX == (unsigned)HAIL_POLICY_CHANNELS_MAX,
+               "the public channels are the policy's");
 _Static_assert(HAIL_ENCRYPTED == (unsigned)HAIL_FLAG_ENCRYPTED, "the public flags are the wire's");
 _Static_assert(HAIL_AUTHENTICATED == (unsigned)HAIL_FLAG_AUTHENTICATED,
                "the public flags are the wire's");
@@ -34,15 +38,19 @@ static enum hail_status dispatch(struct hail_endpoint *endpoint, const struct ha
 }
 
 static enum hail_status check_view(const struct hail_endpoint *endpoint,
-                                   const struct hail_message_view *view, enum hail_channel channel)
+                                   const struct hail_message_view *view)
 {
-    if (view->flags > HAIL_FLAGS_BOTH || (unsigned)channel > HAIL_UNRELIABLE)
+    const struct hail_policy_channel *channel =
+        hail_policy_channel_at(&endpoint->context.policy, view->channel);
+
+    if (view->flags > HAIL_FLAGS_BOTH || !channel)
         return HAIL_EINVAL;
     if (view->body_len > endpoint->context.config.message_max ||
         (view->body_len > 0 && !view->body))
         return HAIL_EINVAL;
     bool native = endpoint->context.config.profile == HAIL_PROFILE_HAIL;
-    if (native && (channel != HAIL_UNRELIABLE || view->body_len > HAIL_DATAGRAM_MAX))
+    if (native &&
+        (channel->guarantee < HAIL_GUARANTEE_SEQUENCED || view->body_len > HAIL_DATAGRAM_MAX))
         return HAIL_EINVAL;
     if (!native && view->flags != 0 && !endpoint->context.setup.encryption)
         return HAIL_ENOKEY;
@@ -55,6 +63,7 @@ static struct hail_message_view view_of(const struct hail_message *message)
         .kind = message->named ? HAIL_MESSAGE_NAMED : HAIL_MESSAGE_UNNAMED,
         .flags = message->flags,
         .name_hash = message->name_hash,
+        .channel = message->channel,
         .body = message->data,
         .body_len = message->len,
     };
@@ -114,7 +123,7 @@ enum hail_status hail_send(struct hail_endpoint *endpoint, struct hail_conn conn
 {
     const struct hail_command command = {
         .op = HAIL_COMMAND_SEND, .conn = conn, .view = view_of(message)};
-    enum hail_status status = check_view(endpoint, &command.view, message->channel);
+    enum hail_status status = check_view(endpoint, &command.view);
 
     return status == HAIL_OK ? dispatch(endpoint, &command) : status;
 }
@@ -136,7 +145,7 @@ enum hail_status hail_send_many(struct hail_endpoint *endpoint, const struct hai
                                          .conns = conns,
                                          .conn_count = conn_count,
                                          .view = view_of(message)};
-    enum hail_status first_failure = check_view(endpoint, &command.view, message->channel);
+    enum hail_status first_failure = check_view(endpoint, &command.view);
     size_t total = 0;
     size_t known = 0;
 
@@ -171,7 +180,7 @@ enum hail_status hail_send_all_but(struct hail_endpoint *endpoint, struct hail_c
 {
     const struct hail_command command = {
         .op = HAIL_COMMAND_SEND_ALL_BUT, .conn = but, .view = view_of(message)};
-    enum hail_status first_failure = check_view(endpoint, &command.view, message->channel);
+    enum hail_status first_failure = check_view(endpoint, &command.view);
 
     if (first_failure != HAIL_OK)
         return first_failure;
@@ -204,10 +213,11 @@ enum hail_status hail_call(struct hail_endpoint *endpoint, struct hail_conn conn
                  .network_id = call->network_id,
                  .behaviour = call->behaviour,
                  .call_id = call->wants_response ? call->call_id : 0,
+                 .channel = call->channel,
                  .body = call->args,
                  .body_len = call->len},
     };
-    enum hail_status status = check_view(endpoint, &command.view, call->channel);
+    enum hail_status status = check_view(endpoint, &command.view);
 
     return status == HAIL_OK ? dispatch(endpoint, &command) : status;
 }
@@ -215,16 +225,18 @@ enum hail_status hail_call(struct hail_endpoint *endpoint, struct hail_conn conn
 enum hail_status hail_respond(struct hail_endpoint *endpoint, struct hail_conn conn,
                               uint64_t call_id, uint32_t flags, const void *result, size_t len)
 {
+    bool native = endpoint->context.config.profile == HAIL_PROFILE_HAIL;
     const struct hail_command command = {
         .op = HAIL_COMMAND_SEND,
         .conn = conn,
         .view = {.kind = HAIL_MESSAGE_RESPONSE,
                  .flags = flags,
                  .call_id = call_id,
+                 .channel = native ? hail_policy_bare(&endpoint->context.policy) : 0,
                  .body = result,
                  .body_len = len},
     };
-    enum hail_status status = check_view(endpoint, &command.view, HAIL_UNRELIABLE);
+    enum hail_status status = check_view(endpoint, &command.view);
 
     return status == HAIL_OK ? dispatch(endpoint, &command) : status;
 }

@@ -62,6 +62,8 @@ void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *con
     hail_pool_init(&shard->pool, arena, (uint32_t)(config->buffers_max / HAIL_BLOCK_SIZE));
     hail_mailbox_init(&shard->commands, arena, power_of_two_at_least(config->command_queue_bytes));
     shard->handler_drops = hail_arena_take(arena, config->handler_count, sizeof(uint64_t));
+    shard->channel_drops =
+        hail_arena_take(arena, hail_policy_channel_count(&context->policy), sizeof(uint64_t));
     shard->scratch_in = hail_arena_take(arena, scratch, 1);
     shard->scratch_out = hail_arena_take(arena, scratch, 1);
 }

@@ -63,13 +63,17 @@ static enum hail_verdict take_name(struct hail_bytes *content, uint64_t *hash, b
 }
 
 static enum hail_verdict read_message(struct hail_message_view *message, enum hail_frame_type type,
-                                      const struct hail_policy *policy, struct hail_bytes content)
+                                      uint8_t channel, const struct hail_policy *policy,
+                                      struct hail_bytes content)
 {
     enum hail_verdict verdict = HAIL_ACCEPT;
     bool is_rpc = type == HAIL_FRAME_CALL || type == HAIL_FRAME_REQUEST;
     uint64_t behaviour = 0;
 
+    if (channel == HAIL_POLICY_CHANNELS_MAX)
+        return HAIL_DROP_NAME;
     message->kind = (enum hail_message_kind)(type - HAIL_FRAME_MESSAGE);
+    message->channel = channel;
     if (type == HAIL_FRAME_REQUEST || type == HAIL_FRAME_RESPONSE) {
         if (!take_varint(&content, &message->call_id))
             return HAIL_DROP_MALFORMED;
@@ -89,6 +93,26 @@ static enum hail_verdict read_message(struct hail_message_view *message, enum ha
     return HAIL_ACCEPT;
 }
 
+// A message that names its channel. It has one form: the first channel without a guarantee is meant
+// where none is named, and only there.
+static enum hail_verdict read_on_channel(struct hail_message_view *message,
+                                         const struct hail_policy *policy,
+                                         struct hail_bytes content)
+{
+    if (content.len < 2 || content.data[1] < HAIL_FRAME_MESSAGE ||
+        content.data[1] > HAIL_FRAME_RESPONSE)
+        return HAIL_DROP_MALFORMED;
+    uint8_t number = content.data[0];
+    enum hail_frame_type type = (enum hail_frame_type)content.data[1];
+    const struct hail_policy_channel *channel = hail_policy_channel_at(policy, number);
+    if (!channel || channel->guarantee < HAIL_GUARANTEE_SEQUENCED)
+        return HAIL_DROP_NAME;
+    if (number == hail_policy_bare(policy))
+        return HAIL_DROP_MALFORMED;
+    skip(&content, 2);
+    return read_message(message, type, number, policy, content);
+}
+
 static enum hail_verdict read_content(struct hail_native_frame *frame,
                                       const struct hail_policy *policy, struct hail_bytes content)
 {
@@ -100,7 +124,10 @@ static enum hail_verdict read_content(struct hail_native_frame *frame,
     case HAIL_FRAME_CALL:
     case HAIL_FRAME_REQUEST:
     case HAIL_FRAME_RESPONSE:
-        return read_message(&frame->message, frame->type, policy, content);
+        return read_message(&frame->message, frame->type, hail_policy_bare(policy), policy,
+                            content);
+    case HAIL_FRAME_CHANNEL:
+        return read_on_channel(&frame->message, policy, content);
     case HAIL_FRAME_PING:
     case HAIL_FRAME_PONG:
     case HAIL_FRAME_PATH_CHALLENGE:
@@ -184,6 +211,11 @@ static void put_name(struct content *content, bool is_rpc, uint64_t hash,
         put_u64(content, hash);
 }
 
+static enum hail_frame_type bare_type(enum hail_message_kind kind)
+{
+    return (enum hail_frame_type)(HAIL_FRAME_MESSAGE + (kind - HAIL_MESSAGE_UNNAMED));
+}
+
 static bool compose_message(struct content *content, enum hail_frame_type type,
                             const struct hail_message_view *message,
                             const struct hail_policy *policy)
@@ -220,6 +252,10 @@ static bool compose(struct content *content, const struct hail_native_frame *fra
     case HAIL_FRAME_REQUEST:
     case HAIL_FRAME_RESPONSE:
         return compose_message(content, frame->type, &frame->message, policy);
+    case HAIL_FRAME_CHANNEL:
+        content->fields[content->fields_len++] = frame->message.channel;
+        content->fields[content->fields_len++] = (uint8_t)bare_type(frame->message.kind);
+        return compose_message(content, bare_type(frame->message.kind), &frame->message, policy);
     case HAIL_FRAME_PING:
     case HAIL_FRAME_PONG:
     case HAIL_FRAME_PATH_CHALLENGE:
@@ -289,7 +325,14 @@ size_t hail_frames_shorten(uint8_t *frames, size_t frames_len, size_t last)
     return last + 1 + content.len;
 }
 
+enum hail_frame_type hail_frames_type_of(const struct hail_message_view *message,
+                                         const struct hail_policy *policy)
+{
+    return message->channel == hail_policy_bare(policy) ? bare_type(message->kind)
+                                                        : HAIL_FRAME_CHANNEL;
+}
+
 bool hail_frames_is_control(enum hail_frame_type type)
 {
-    return type < HAIL_FRAME_MESSAGE || type > HAIL_FRAME_RESPONSE;
+    return type < HAIL_FRAME_MESSAGE || (type > HAIL_FRAME_RESPONSE && type != HAIL_FRAME_CHANNEL);
 }

@@ -17,6 +17,7 @@ enum hail_frame_type {
     HAIL_FRAME_CALL = 0x03,
     HAIL_FRAME_REQUEST = 0x04,
     HAIL_FRAME_RESPONSE = 0x05,
+    HAIL_FRAME_CHANNEL = 0x08,
     HAIL_FRAME_PING = 0x10,
     HAIL_FRAME_PONG = 0x11,
     HAIL_FRAME_PATH_CHALLENGE = 0x12,
@@ -28,8 +29,9 @@ enum hail_frame_type {
 };
 
 enum {
-    // Before a message's body: type, length, call id, name with its hash, object, behaviour.
-    HAIL_FRAME_HEADER_MAX = 1 + 8 + 8 + (1 + 8) + 8 + 4,
+    // Before a message's body: type, length, channel and kind, call id, name with its hash, object,
+    // behaviour.
+    HAIL_FRAME_HEADER_MAX = 1 + 8 + 2 + 8 + (1 + 8) + 8 + 4,
     HAIL_FRAME_ECHO_LEN = 8, // ping, pong, path challenge and response
     HAIL_FRAME_TEXT_MAX = 255
 };
@@ -37,7 +39,7 @@ enum {
 // One frame, read or to be written. Which fields count depends on the type.
 struct hail_native_frame {
     enum hail_frame_type type;
-    struct hail_message_view message;  // MESSAGE to RESPONSE: kind, names, body; flags are not set
+    struct hail_message_view message;  // MESSAGE to CHANNEL: all but the flags
     uint64_t client_id;                // APPROVED
     uint8_t echo[HAIL_FRAME_ECHO_LEN]; // PING, PONG, PATH_*
     uint8_t reason;                    // CLOSE
@@ -51,7 +53,8 @@ struct hail_native_frame {
 // policy   What names' numbers mean.
 //
 // Returns  HAIL_ACCEPT;
-//          HAIL_DROP_NAME (a number that is no rule of its kind), stepped over as well;
+//          HAIL_DROP_NAME (a number that is no rule of its kind, or no channel that this form is
+//          for), stepped over as well;
 //          HAIL_DROP_MALFORMED (lengths, a varint longer than need be, trailing bytes, a hash where
 //          a number would do) or HAIL_DROP_TYPE (no such type): what follows cannot be read.
 enum hail_verdict hail_frames_next(struct hail_native_frame *frame,
@@ -72,6 +75,11 @@ size_t hail_frames_write(uint8_t *out, const struct hail_native_frame *frame,
 // was written by hail_frames_write, and returns the new length of the frames. Padding has none and
 // stays.
 size_t hail_frames_shorten(uint8_t *frames, size_t frames_len, size_t last);
+
+// hail_frames_type_of returns the type of the frame that a message of this kind, on this channel,
+// travels in.
+enum hail_frame_type hail_frames_type_of(const struct hail_message_view *message,
+                                         const struct hail_policy *policy);
 
 // hail_frames_is_control says whether a type may travel in protected packets only.
 bool hail_frames_is_control(enum hail_frame_type type);

@@ -28,6 +28,7 @@ struct hail_message_view {
     uint64_t network_id; // CALL, REQUEST: the networked object
     uint16_t behaviour;  // CALL, REQUEST: the behaviour's order on it
     uint64_t call_id;    // REQUEST, RESPONSE: names the call, chosen by its caller
+    uint8_t channel;     // the number of the channel it travels by; the mlapi wire has none: 0
     const uint8_t *body; // payload, arguments or result; borrowed
     size_t body_len;
 };

@@ -158,6 +158,7 @@ enum hail_verdict hail_peer_open(struct hail_peer *peer, struct hail_opened *ope
     opened->flags = is_plain                                             ? 0
                     : header.protection == HAIL_PROTECTION_AUTHENTICATED ? HAIL_FLAG_AUTHENTICATED
                                                                          : HAIL_FLAGS_BOTH;
+    opened->number = number;
     opened->frames = datagram + hail_packet_frames_at(direction, header.protection);
     opened->frames_len = frames_len;
     return HAIL_ACCEPT;
@@ -203,6 +204,7 @@ void hail_peer_control(struct hail_peer *peer, const struct hail_native_frame *f
     case HAIL_FRAME_CALL:
     case HAIL_FRAME_REQUEST:
     case HAIL_FRAME_RESPONSE:
+    case HAIL_FRAME_CHANNEL:
         return;
     }
 }

@@ -77,6 +77,7 @@ void hail_peer_cleanup(struct hail_peer *peer);
 // A packet that has been opened.
 struct hail_opened {
     uint32_t flags; // HAIL_FLAG_*: how it came; encrypted is authenticated as well
+    uint64_t number;
     const uint8_t *frames;
     size_t frames_len;
 };

@@ -7,7 +7,16 @@
 #include "crypto/hash.h"
 
 enum {
-    RULE_LEN = 1 + 8 + 1 // of a rule in what is hashed
+    RULE_LEN = 1 + 8 + 1, // of a rule in what is hashed
+    CHANNEL_LEN_MAX = 1 + 1 + 1 + HAIL_POLICY_CHANNEL_NAME_MAX
+};
+
+// Of an endpoint that declares none. They have no names, and are not hashed.
+static const struct hail_policy_channel undeclared[] = {
+    {.guarantee = HAIL_GUARANTEE_RELIABLE_ORDERED},
+    {.guarantee = HAIL_GUARANTEE_RELIABLE_UNORDERED},
+    {.guarantee = HAIL_GUARANTEE_SEQUENCED},
+    {.guarantee = HAIL_GUARANTEE_NONE},
 };
 
 // Orders rules by kind, then hash.
@@ -84,6 +93,41 @@ enum hail_verdict hail_policy_check(const struct hail_policy *policy, uint16_t *
     return check_floor(message->flags, rule->floor);
 }
 
+size_t hail_policy_channel_count(const struct hail_policy *policy)
+{
+    return policy->channel_count == 0 ? HAIL_COUNTOF(undeclared) : policy->channel_count;
+}
+
+const struct hail_policy_channel *hail_policy_channel_at(const struct hail_policy *policy,
+                                                         uint64_t number)
+{
+    if (policy->channel_count == 0)
+        return number < HAIL_COUNTOF(undeclared) ? &undeclared[number] : NULL;
+    return number < policy->channel_count ? &policy->channels[number] : NULL;
+}
+
+uint8_t hail_policy_bare(const struct hail_policy *policy)
+{
+    const struct hail_policy_channel *channel;
+
+    for (uint8_t number = 0; (channel = hail_policy_channel_at(policy, number)); number++) {
+        if (channel->guarantee == HAIL_GUARANTEE_NONE)
+            return number;
+    }
+    return HAIL_POLICY_CHANNELS_MAX;
+}
+
+enum hail_verdict hail_policy_check_channel(const struct hail_policy *policy,
+                                            const struct hail_message_view *message)
+{
+    const struct hail_policy_channel *channel = hail_policy_channel_at(policy, message->channel);
+
+    HAIL_ASSERT(channel);
+    if (channel->guarantee != HAIL_GUARANTEE_NONE && message->flags == 0)
+        return HAIL_DROP_UNPROTECTED;
+    return check_floor(message->flags, channel->floor);
+}
+
 size_t hail_policy_number(const struct hail_policy *policy, bool is_rpc, uint64_t hash)
 {
     const struct hail_policy_rule *rule = find(policy, is_rpc, hash);
@@ -100,7 +144,8 @@ const struct hail_policy_rule *hail_policy_rule_at(const struct hail_policy *pol
 void hail_policy_hash(const struct hail_policy *policy, uint8_t out[32])
 {
     static const char context[] = "hail policy 1";
-    uint8_t table[sizeof context - 1 + 4 + HAIL_POLICY_NAMES_MAX * RULE_LEN];
+    uint8_t table[sizeof context - 1 + 4 + HAIL_POLICY_NAMES_MAX * RULE_LEN + 1 +
+                  HAIL_POLICY_CHANNELS_MAX * CHANNEL_LEN_MAX];
     uint8_t *at = table;
 
     memcpy(at, context, sizeof context - 1);
@@ -115,6 +160,16 @@ void hail_policy_hash(const struct hail_policy *policy, uint8_t out[32])
         for (unsigned shift = 64; shift > 0; shift -= 8)
             *at++ = (uint8_t)(rule->hash >> (shift - 8));
         *at++ = rule->floor;
+    }
+    if (policy->channel_count > 0)
+        *at++ = (uint8_t)policy->channel_count;
+    for (size_t i = 0; i < policy->channel_count; i++) {
+        const struct hail_policy_channel *channel = &policy->channels[i];
+        *at++ = (uint8_t)channel->guarantee;
+        *at++ = channel->floor;
+        *at++ = channel->name_len;
+        memcpy(at, channel->name, channel->name_len);
+        at += channel->name_len;
     }
     hail_sha256(out, table, (size_t)(at - table));
 }

@@ -1,5 +1,5 @@
-// policy.h: which names an endpoint knows, and the least protection each of them takes.
-// SPDX-License-Identifier: MIT
+// policy.h: which names and channels an endpoint knows, and the least protection each of them
+// takes. SPDX-License-Identifier: MIT
 #ifndef HAIL_PROTO_POLICY_H
 #define HAIL_PROTO_POLICY_H
 
@@ -7,7 +7,25 @@
 #include "proto/verdict.h"
 
 enum {
-    HAIL_POLICY_NAMES_MAX = 1024
+    HAIL_POLICY_NAMES_MAX = 1024,
+    HAIL_POLICY_CHANNELS_MAX = 64,
+    HAIL_POLICY_CHANNEL_NAME_MAX = 31
+};
+
+// What a channel promises; values as in the policy hash.
+enum hail_guarantee {
+    HAIL_GUARANTEE_RELIABLE_ORDERED = 0,
+    HAIL_GUARANTEE_RELIABLE_UNORDERED = 1,
+    HAIL_GUARANTEE_SEQUENCED = 2, // unreliable; what is older than what has come is dropped
+    HAIL_GUARANTEE_NONE = 3
+};
+
+// A channel; its number is its place in the table.
+struct hail_policy_channel {
+    enum hail_guarantee guarantee;
+    uint8_t floor; // HAIL_FLAG_*: the least that any message on it takes
+    uint8_t name_len;
+    char name[HAIL_POLICY_CHANNEL_NAME_MAX];
 };
 
 // One name's rule. A named message and an RPC of the same name are two names.
@@ -24,6 +42,8 @@ struct hail_policy {
     size_t rule_count;
     uint8_t default_floor; // for unnamed messages and, if they are taken, unknown names
     bool takes_unknown;    // deliver names without a rule; false: HAIL_DROP_NAME
+    size_t channel_count;  // declared; none: four, one for each guarantee, with no floor
+    struct hail_policy_channel channels[HAIL_POLICY_CHANNELS_MAX];
 };
 
 enum {
@@ -46,6 +66,24 @@ HAIL_MUST_USE bool hail_policy_add(struct hail_policy *policy, const struct hail
 enum hail_verdict hail_policy_check(const struct hail_policy *policy, uint16_t *handler,
                                     const struct hail_message_view *message);
 
+// hail_policy_channel_count returns how many channels there are, declared or not.
+size_t hail_policy_channel_count(const struct hail_policy *policy);
+
+// hail_policy_channel_at returns the channel with this number, or NULL: there is none.
+const struct hail_policy_channel *hail_policy_channel_at(const struct hail_policy *policy,
+                                                         uint64_t number);
+
+// hail_policy_bare returns the number of the first channel without a guarantee, whose messages need
+// not name it (WIRE.md, section 5.1); HAIL_POLICY_CHANNELS_MAX: there is none.
+uint8_t hail_policy_bare(const struct hail_policy *policy);
+
+// hail_policy_check_channel decides on a message of any kind by its channel alone, which there is.
+//
+// Returns  HAIL_ACCEPT; HAIL_DROP_FLOOR; or HAIL_DROP_UNPROTECTED: on a channel with a guarantee,
+//          which a forged message could break for the genuine ones.
+enum hail_verdict hail_policy_check_channel(const struct hail_policy *policy,
+                                            const struct hail_message_view *message);
+
 // hail_policy_number returns the number by which the native wire names a rule, from 1, or 0: there
 // is none for this name. hail_policy_rule_at returns the rule of a number, or NULL. Cost     A
 // binary search; an array index.
@@ -54,7 +92,8 @@ const struct hail_policy_rule *hail_policy_rule_at(const struct hail_policy *pol
                                                    uint64_t number);
 
 // hail_policy_hash writes what both ends compare (WIRE.md, section 6): equal for equal names,
-// floors and settings, whatever the order in which they were added, and whatever handles them.
+// floors and settings, whatever the order in which they were added, and whatever handles them, and
+// for equal channels in the same order.
 void hail_policy_hash(const struct hail_policy *policy, uint8_t out[32]);
 
 #endif

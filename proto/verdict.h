@@ -23,6 +23,7 @@
     X(DROP_NAME, "name")               /* a message or RPC name nobody registered */               \
     X(DROP_CALL, "call")               /* a response to no call of ours, or weaker than it */      \
     X(DROP_TOO_LARGE, "too_large")     /* data, a payload or iterations above their maximum */     \
+    X(DROP_OLD, "old")                 /* newer ones have come on its sequenced channel */         \
     X(DROP_REPLAY, "replay")           /* a packet number taken already, or too old */             \
     X(DROP_EPOCH, "epoch")             /* of an epoch whose keys are gone */                       \
     X(DROP_CONNECTION, "connection")   /* for a connection that is not there */                    \

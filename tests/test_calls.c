@@ -188,7 +188,7 @@ START_TEST(test_channels)
         for (uint32_t flags = 0; flags <= 3; flags++) {
             for (size_t i = 0; i < PARTY_COUNTOF(lens); i++) {
                 struct hail_message message = {
-                    .data = body, .len = lens[i], .flags = flags, .channel = (unsigned)channel};
+                    .data = body, .len = lens[i], .flags = flags, .channel = (uint8_t)channel};
                 memset(body, (int)index++, lens[i]);
                 ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
             }
@@ -209,7 +209,7 @@ START_TEST(test_channels)
         {"too long", {.data = body, .len = 60001}},
         {"no data", {.data = NULL, .len = 1}},
         {"no such flag", {.data = body, .len = 1, .flags = 4}},
-        {"no such channel", {.data = body, .len = 1, .channel = (enum hail_channel)4}},
+        {"no such channel", {.data = body, .len = 1, .channel = 4}},
     };
     for (size_t i = 0; i < PARTY_COUNTOF(wrong); i++) {
         size_t sent = 9;

@@ -88,7 +88,21 @@ static const struct {
     {"a call id longer than need be", "054009", HAIL_DROP_MALFORMED, 0},
 
     {"no such message", "06", HAIL_DROP_TYPE, 0},
-    {"the first kept for channels", "0800", HAIL_DROP_TYPE, 0},
+    {"on the sequenced channel", "080201aa", HAIL_ACCEPT, 4},
+    {"the same, and another frame", "8803020aa0", HAIL_DROP_MALFORMED, 0},
+    {"a call on it", "080203030507aa", HAIL_ACCEPT, 7},
+    {"a response on it", "08020509aa", HAIL_ACCEPT, 5},
+    {"an RPC's number on it", "08020203aa", HAIL_DROP_NAME, 5},
+    {"on no channel", "08", HAIL_DROP_MALFORMED, 0},
+    {"of no kind", "0802", HAIL_DROP_MALFORMED, 0},
+    {"padding on a channel", "080200", HAIL_DROP_MALFORMED, 0},
+    {"control on a channel", "0802100102030405060708", HAIL_DROP_MALFORMED, 0},
+    {"a channel on a channel", "08020802", HAIL_DROP_MALFORMED, 0},
+    {"on a channel that need not be named", "080301aa", HAIL_DROP_MALFORMED, 0},
+    {"on a channel that has another form", "080001aa", HAIL_DROP_NAME, 4},
+    {"on a channel beyond the table", "080401aa", HAIL_DROP_NAME, 4},
+    {"on the largest channel", "08ff01aa", HAIL_DROP_NAME, 4},
+    {"the first kept for channels", "0900", HAIL_DROP_TYPE, 0},
     {"the last before control", "8f00", HAIL_DROP_TYPE, 0},
     {"the first after control", "1800", HAIL_DROP_TYPE, 0},
     {"the last there can be", "ff00", HAIL_DROP_TYPE, 0},
@@ -187,20 +201,20 @@ START_TEST(test_longest)
     make_policy();
     size_t len = hail_frames_write(out, &frame, &policy);
     ck_assert_uint_eq(len, hail_frames_len(&frame, &policy));
-    ck_assert_uint_eq(len, HAIL_FRAME_HEADER_MAX - 8 + 4 + sizeof body); // its length takes 4
+    ck_assert_uint_eq(len, HAIL_FRAME_HEADER_MAX - 2 - 8 + 4 + sizeof body); // its length takes 4
 }
 END_TEST
 
 static const enum hail_frame_type types[] = {
-    HAIL_FRAME_PADDING,        HAIL_FRAME_MESSAGE,       HAIL_FRAME_NAMED, HAIL_FRAME_CALL,
-    HAIL_FRAME_REQUEST,        HAIL_FRAME_RESPONSE,      HAIL_FRAME_PING,  HAIL_FRAME_PONG,
-    HAIL_FRAME_PATH_CHALLENGE, HAIL_FRAME_PATH_RESPONSE, HAIL_FRAME_CLOSE, HAIL_FRAME_APPROVED,
-    HAIL_FRAME_WAIT,           HAIL_FRAME_UPDATE};
+    HAIL_FRAME_PADDING,  HAIL_FRAME_MESSAGE,        HAIL_FRAME_NAMED,         HAIL_FRAME_CALL,
+    HAIL_FRAME_REQUEST,  HAIL_FRAME_RESPONSE,       HAIL_FRAME_CHANNEL,       HAIL_FRAME_PING,
+    HAIL_FRAME_PONG,     HAIL_FRAME_PATH_CHALLENGE, HAIL_FRAME_PATH_RESPONSE, HAIL_FRAME_CLOSE,
+    HAIL_FRAME_APPROVED, HAIL_FRAME_WAIT,           HAIL_FRAME_UPDATE};
 
 START_TEST(test_control)
 {
     for (size_t i = 0; i < HAIL_COUNTOF(types); i++)
-        ck_assert_int_eq(hail_frames_is_control(types[i]), i == 0 || i > 5);
+        ck_assert_int_eq(hail_frames_is_control(types[i]), i == 0 || i > 6);
 }
 END_TEST
 
@@ -214,20 +228,24 @@ static struct hail_native_frame some_frame(uint64_t *dice, const uint8_t *bytes)
 {
     static const uint64_t hashes[] = {0x11, 0x22, 0x33, UINT64_MAX, 0};
     struct hail_native_frame frame = {.type = types[test_next(dice) % HAIL_COUNTOF(types)]};
-    bool is_rpc = frame.type == HAIL_FRAME_CALL || frame.type == HAIL_FRAME_REQUEST;
+    enum hail_frame_type kind = frame.type;
 
+    if (frame.type == HAIL_FRAME_CHANNEL)
+        kind = (enum hail_frame_type)(HAIL_FRAME_MESSAGE + test_next(dice) % 5);
+    bool is_rpc = kind == HAIL_FRAME_CALL || kind == HAIL_FRAME_REQUEST;
     if (!hail_frames_is_control(frame.type)) {
-        frame.message.kind = (enum hail_message_kind)(frame.type - HAIL_FRAME_MESSAGE);
+        frame.message.kind = (enum hail_message_kind)(kind - HAIL_FRAME_MESSAGE);
+        frame.message.channel = frame.type == HAIL_FRAME_CHANNEL ? 2 : 3;
         frame.message.body = bytes;
         frame.message.body_len = some_number(dice, 127) % BODY_MAX;
     }
-    if (is_rpc || frame.type == HAIL_FRAME_NAMED)
+    if (is_rpc || kind == HAIL_FRAME_NAMED)
         frame.message.name_hash = hashes[test_next(dice) % HAIL_COUNTOF(hashes)];
     if (is_rpc) {
         frame.message.network_id = some_number(dice, HAIL_VARINT_MAX);
         frame.message.behaviour = (uint16_t)some_number(dice, UINT16_MAX);
     }
-    if (frame.type == HAIL_FRAME_REQUEST || frame.type == HAIL_FRAME_RESPONSE)
+    if (kind == HAIL_FRAME_REQUEST || kind == HAIL_FRAME_RESPONSE)
         frame.message.call_id = some_number(dice, HAIL_VARINT_MAX);
     if (frame.type >= HAIL_FRAME_PING && frame.type <= HAIL_FRAME_PATH_RESPONSE)
         memcpy(frame.echo, bytes, sizeof frame.echo);

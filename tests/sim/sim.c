@@ -17,6 +17,19 @@ enum {
     SECRET_FLOOR = HAIL_ENCRYPTED
 };
 
+// The channels, by their numbers.
+enum {
+    CHANNEL_CHAT,
+    CHANNEL_NEWS, // sequenced
+    CHANNEL_VAULT,
+    CHANNEL_COUNT
+};
+static const struct hail_channel channels[CHANNEL_COUNT] = {
+    {.name = "chat", .kind = HAIL_UNRELIABLE},
+    {.name = "news", .kind = HAIL_UNRELIABLE_SEQUENCED},
+    {.name = "vault", .kind = HAIL_UNRELIABLE, .floor = HAIL_ENCRYPTED},
+};
+
 static uint64_t roll(struct sim *sim)
 {
     uint64_t z = (sim->dice += 0x9e3779b97f4a7c15u); // splitmix64
@@ -254,14 +267,31 @@ static void check_alive(struct sim *sim, struct sim_closed *closed, const struct
 static void check_flags(struct sim *sim, const struct sim_message *message,
                         const struct hail_event *event)
 {
-    uint32_t least =
-        message->flags & HAIL_ENCRYPTED ? HAIL_ENCRYPTED | HAIL_AUTHENTICATED : message->flags;
+    uint32_t sent = message->flags | (message->channel == CHANNEL_NEWS ? HAIL_AUTHENTICATED : 0);
+    uint32_t least = sent & HAIL_ENCRYPTED ? HAIL_ENCRYPTED | HAIL_AUTHENTICATED : sent;
 
+    if (event->channel == CHANNEL_NEWS && event->flags == 0)
+        fail(sim, "a plain message came on a channel with a guarantee");
+    if (event->flags != 0 && event->channel != message->channel)
+        fail(sim, "a message came on another channel than it was sent on");
     if (event->flags != 0 && event->flags != least)
         fail(sim, "a message came with other flags than it was sent with");
     // A plain one's name may have been changed under way into another.
     if (message->below_floor && (event->flags != 0 || event->handler))
         fail(sim, "a message below its floor was delivered");
+}
+
+// On a sequenced channel nothing comes after what was sent later.
+static void check_sequence(struct sim *sim, const struct sim_client *client,
+                           const struct sim_message *message, uint32_t *newest)
+{
+    uint32_t number = (uint32_t)(message - client->messages) + 1;
+
+    if (message->channel != CHANNEL_NEWS)
+        return;
+    if (number < *newest)
+        fail(sim, "an old message came after a newer one on a sequenced channel");
+    *newest = number;
 }
 
 static void on_server_event(struct hail_endpoint *endpoint, const struct hail_event *event,
@@ -284,6 +314,7 @@ static void on_server_event(struct hail_endpoint *endpoint, const struct hail_ev
     check_flags(sim, message, event);
     if (message->flags != 0 && message->arrived > 0)
         fail(sim, "a protected message arrived twice");
+    check_sequence(sim, &sim->clients[client], message, &sim->clients[client].newest_arrived);
     message->arrived++;
     sim->arrived++;
     const struct hail_command echo = {
@@ -291,6 +322,7 @@ static void on_server_event(struct hail_endpoint *endpoint, const struct hail_ev
         .conn = event->conn,
         .view = {.kind = HAIL_MESSAGE_UNNAMED,
                  .flags = message->flags,
+                 .channel = event->channel,
                  .body = event->data,
                  .body_len = event->len},
     };
@@ -325,6 +357,7 @@ static void on_client_event(struct hail_endpoint *endpoint, const struct hail_ev
         check_flags(sim, message, event);
         if (message->flags != 0 && message->returned > 0)
             fail(sim, "a protected message came back twice");
+        check_sequence(sim, client, message, &client->newest_returned);
         message->returned++;
         client->returned_after_heal += healed(sim);
     }
@@ -370,9 +403,13 @@ static void talk(struct sim *sim, uint32_t index)
     uint32_t number = client->sent++;
     bool named = chance(sim, 300);
     uint32_t flags = (uint32_t)(roll(sim) % 4);
+    uint8_t channel = (uint8_t)(roll(sim) % CHANNEL_COUNT);
+    uint32_t raised = channel == CHANNEL_NEWS ? HAIL_AUTHENTICATED : 0;
     client->messages[number] = (struct sim_message){
         .flags = flags,
-        .below_floor = named && !(flags & SECRET_FLOOR),
+        .channel = channel,
+        .below_floor = (named && !((flags | raised) & SECRET_FLOOR)) ||
+                       (channel == CHANNEL_VAULT && !(flags & HAIL_ENCRYPTED)),
     };
     const struct hail_command command = {
         .op = HAIL_COMMAND_SEND,
@@ -380,12 +417,23 @@ static void talk(struct sim *sim, uint32_t index)
         .view = {.kind = named ? HAIL_MESSAGE_NAMED : HAIL_MESSAGE_UNNAMED,
                  .flags = flags,
                  .name_hash = sim->client.policy.rules[0].hash,
+                 .channel = channel,
                  .body = body,
                  .body_len = write_message(body, index, number)},
     };
     enum hail_status status = hail_command_run(&sim->client_shard, &command, &done);
     if (status != HAIL_OK && status != HAIL_EGONE) // it may have ended, and be told of it yet
         fail(sim, "a connected client cannot send");
+}
+
+// Fresh keys, as an application asks for them.
+static void update(struct sim *sim, const struct sim_client *client)
+{
+    const struct hail_command command = {.op = HAIL_COMMAND_UPDATE_KEYS, .conn = client->conn};
+    size_t done;
+
+    if (hail_command_run(&sim->client_shard, &command, &done) != HAIL_OK)
+        fail(sim, "a connected client cannot ask for fresh keys");
 }
 
 static void act(struct sim *sim, uint32_t index)
@@ -402,7 +450,7 @@ static void act(struct sim *sim, uint32_t index)
         for (int i = 0; i < count; i++)
             talk(sim, index);
         if (!healed(sim) && chance(sim, 20))
-            hail_peer_update(&sim->client_shard.native.conns[client->slot].peer);
+            update(sim, client);
     }
 }
 
@@ -526,6 +574,8 @@ static bool init(struct sim *sim)
     config.handler_count = 1;
     config.conns_max = SIM_SLOTS / 2;
     config.handshakes_max = SIM_SLOTS / 2;
+    config.channels = channels;
+    config.channel_count = CHANNEL_COUNT;
     config.message_max = 4096;
     config.buffers_max = 1 << 20;
     config.command_queue_bytes = 1 << 18;
@@ -587,6 +637,49 @@ static uint64_t next_ns(const struct sim *sim)
     return next > sim->now_ns ? next : sim->now_ns + ns_per_ms;
 }
 
+static uint32_t blocks_of(const struct hail_chain *chain, const struct hail_pool *pool)
+{
+    uint32_t count = 0;
+
+    for (uint32_t block = chain->first; block != HAIL_BLOCK_NONE && count <= pool->used_count;
+         block = pool->blocks[block].next)
+        count++;
+    return count;
+}
+
+// What a shard keeps in more than one place agrees: slots and their names, blocks and who has them,
+// handshakes and their lists.
+static void check_whole(struct sim *sim, const struct hail_shard *shard)
+{
+    uint32_t used = 0;
+    uint32_t blocks = 0;
+    uint32_t handshakes = 0;
+    uint32_t listed = 0;
+
+    for (uint32_t slot = 0; slot < shard->table.fresh; slot++) {
+        const struct hail_connection *conn = &shard->conns[slot];
+        bool is_used = conn->state != HAIL_CONN_FREE;
+        if (is_used != (atomic_load(&shard->table.slots[slot].generation) % 2 == 1))
+            fail(sim, "a slot and its name disagree on whether it is in use");
+        if (!is_used)
+            continue;
+        used++;
+        handshakes += conn->in_handshakes;
+        blocks += blocks_of(&conn->in, &shard->pool) + blocks_of(&conn->out, &shard->pool);
+    }
+    for (uint32_t slot = shard->handshake_first; slot != HAIL_SLOT_NONE && listed <= handshakes;
+         slot = shard->conns[slot].handshake_next)
+        listed++;
+    if (used != shard->table.used_count)
+        fail(sim, "the table has lost count of its slots");
+    if (blocks != shard->pool.used_count)
+        fail(sim, "blocks have leaked, or have two owners");
+    if (handshakes != shard->handshake_count || listed != handshakes)
+        fail(sim, "the list of handshakes is not whole");
+    if (shard->outbox.count != 0)
+        fail(sim, "a datagram was left behind");
+}
+
 static void step(struct sim *sim)
 {
     struct sim_datagram datagram;
@@ -603,6 +696,9 @@ static void step(struct sim *sim)
         act(sim, i);
     }
     turn_all(sim);
+    for (int i = 0; i < SIM_SHARDS; i++)
+        check_whole(sim, &sim->shards[i]);
+    check_whole(sim, &sim->client_shard);
 }
 
 // The network has been well for a while: everybody is in, and is heard.

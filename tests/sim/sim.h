@@ -42,6 +42,7 @@ struct sim_datagram {
 // A message that a client sent, or that its server sent back.
 struct sim_message {
     uint32_t flags;
+    uint8_t channel;
     bool below_floor; // it must never arrive
     uint8_t arrived;  // at the server
     uint8_t returned; // to the client
@@ -57,7 +58,9 @@ struct sim_client {
     uint32_t joins;
     uint32_t sent;
     uint32_t returned_after_heal;
-    uint64_t next_ns; // when it says something again
+    uint32_t newest_arrived;  // of its messages on the sequenced channel, their numbers plus 1
+    uint32_t newest_returned; // to it
+    uint64_t next_ns;         // when it says something again
     struct sim_message messages[SIM_MESSAGES_MAX];
 };
 

@@ -1,0 +1,242 @@
+// test_channels.c: channels declared by name: what a config may say, what both ends must agree on,
+// and the floors that a receiver keeps. SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/party.h"
+
+enum {
+    CHAT,
+    NEWS,
+    TRADE
+};
+
+static const struct hail_channel channels[] = {
+    [CHAT] = {.name = "chat", .kind = HAIL_UNRELIABLE},
+    [NEWS] = {.name = "news", .kind = HAIL_UNRELIABLE_SEQUENCED},
+    [TRADE] = {.name = "trade", .kind = HAIL_UNRELIABLE, .floor = HAIL_ENCRYPTED},
+};
+
+static struct hail_config config_of(const struct hail_channel *list, size_t count)
+{
+    struct hail_config config = party_config();
+
+    config.profile = HAIL_PROFILE_HAIL;
+    config.native.exchange = HAIL_UNSIGNED;
+    config.channels = list;
+    config.channel_count = count;
+    return config;
+}
+
+// ---- What a config may say
+
+#define LONG_NAME "a name of thirty-two bytes, 1 more"
+
+static const struct {
+    const char *why;
+    bool mlapi;
+    struct hail_channel list[2];
+    const char *want; // in the log; NULL: it starts
+} configs[] = {
+    {"no name", false, {{NULL, HAIL_UNRELIABLE, 0}, {"b", HAIL_UNRELIABLE, 0}}, "needs a name"},
+    {"an empty name", false, {{"", HAIL_UNRELIABLE, 0}, {"b", HAIL_UNRELIABLE, 0}}, "needs a name"},
+    {"too long", false, {{LONG_NAME, HAIL_UNRELIABLE, 0}, {"b", 3, 0}}, "needs a name"},
+    {"not UTF-8", false, {{"\xff", HAIL_UNRELIABLE, 0}, {"b", 3, 0}}, "needs a name"},
+    {"the same name twice", false, {{"a", 3, 0}, {"a", 2, 0}}, "channel=1: another channel"},
+    {"no such kind", false, {{"a", 3, 0}, {"b", (enum hail_channel_kind)4, 0}}, "its kind"},
+    {"no such floor", false, {{"a", 3, 4}, {"b", 3, 0}}, "its floor"},
+    {"none for responses", false, {{"a", 2, 0}, {"b", 0, 0}}, "HAIL_UNRELIABLE one"},
+    {"a floor on mlapi", true, {{"a", 3, 2}, {"b", 3, 0}}, "give it to the names"},
+    {"as it should be", false, {{"a", 3, 3}, {"b", 0, 0}}, NULL},
+    {"a name that begins like the other", false, {{"ab", 3, 0}, {"a", 3, 0}}, NULL},
+    {"any kinds on mlapi", true, {{"a", 2, 0}, {"b", 0, 0}}, NULL},
+};
+
+START_TEST(test_config)
+{
+    struct hail_config config = config_of(configs[_i].list, 2);
+    struct party party = {0};
+
+    if (configs[_i].mlapi)
+        config.profile = HAIL_PROFILE_MLAPI;
+    enum hail_status status = party_try_start(&party, &config, true);
+    ck_assert_msg(status == (configs[_i].want ? HAIL_EINVAL : HAIL_OK), "%s: %s", configs[_i].why,
+                  party.log);
+    if (configs[_i].want)
+        ck_assert_msg(party_logged(&party, HAIL_LOG_ERROR, configs[_i].want), "%s: %s",
+                      configs[_i].why, party.log);
+    party_stop(&party, 0);
+}
+END_TEST
+
+START_TEST(test_count)
+{
+    static struct hail_channel list[HAIL_CHANNELS_MAX + 1];
+    static char names[HAIL_CHANNELS_MAX + 1][8];
+    struct hail_config config = config_of(list, HAIL_CHANNELS_MAX + 1);
+    struct party party = {0};
+
+    for (size_t i = 0; i < PARTY_COUNTOF(list); i++) {
+        snprintf(names[i], sizeof names[i], "%zu", i);
+        list[i] = (struct hail_channel){.name = names[i], .kind = HAIL_UNRELIABLE};
+    }
+    ck_assert_int_eq(party_try_start(&party, &config, true), HAIL_EINVAL);
+    ck_assert(party_logged(&party, HAIL_LOG_ERROR, "channel_count"));
+    party_stop(&party, 0);
+
+    // As many as there may be, the last of them as good as the first.
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pair;
+    config.channel_count = HAIL_CHANNELS_MAX;
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    const struct hail_message message = {
+        .data = "hi", .len = 2, .flags = 3, .channel = HAIL_CHANNELS_MAX - 1};
+    ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
+    ck_assert_uint_eq(party_wait(&server, HAIL_EVENT_MESSAGE, 0)->event.channel,
+                      HAIL_CHANNELS_MAX - 1);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+// ---- What both ends must agree on
+
+static const struct {
+    const char *why;
+    struct hail_channel list[3];
+    size_t count;
+    bool same;
+} others[] = {
+    {"none declared", {{0}}, 0, false},
+    {"one less", {{"chat", 3, 0}, {"news", 2, 0}}, 2, false},
+    {"another order", {{"news", 2, 0}, {"chat", 3, 0}, {"trade", 3, 1}}, 3, false},
+    {"another name", {{"chat", 3, 0}, {"news", 2, 0}, {"deals", 3, 1}}, 3, false},
+    {"another kind", {{"chat", 3, 0}, {"news", 3, 0}, {"trade", 3, 1}}, 3, false},
+    {"a lower floor", {{"chat", 3, 0}, {"news", 2, 0}, {"trade", 3, 0}}, 3, false},
+    {"the same", {{"chat", 3, 0}, {"news", 2, 0}, {"trade", 3, 1}}, 3, true},
+};
+
+START_TEST(test_agreement)
+{
+    struct hail_config config = config_of(channels, PARTY_COUNTOF(channels));
+    struct hail_config other = config_of(others[_i].list, others[_i].count);
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pair;
+
+    party_start(&server, &config, true);
+    party_start(&client, &other, false);
+    if (others[_i].same) {
+        party_join(&pair, 1, &server, &client, 0);
+    } else {
+        party_connect(&client, &server, 0);
+        const struct party_event *closed = party_wait(&client, HAIL_EVENT_CLOSED, 0);
+        ck_assert_msg(closed->event.reason == HAIL_CLOSED_CONFIG, "%s", others[_i].why);
+        ck_assert_uint_eq(party_stat(&server, "dropped_policy"), 1);
+    }
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+// ---- What travels
+
+static const struct {
+    const char *why;
+    uint8_t channel;
+    uint32_t flags;
+    bool arrives;
+    uint32_t arrives_as;
+} sends[] = {
+    {"below its channel's floor", TRADE, HAIL_PLAIN, false, 0},
+    {"still below", TRADE, HAIL_AUTHENTICATED, false, 0},
+    {"at the floor", TRADE, HAIL_ENCRYPTED, true, 3},
+    {"above it", TRADE, 3, true, 3},
+    {"no floor", CHAT, HAIL_PLAIN, true, 0},
+    {"no floor, and protected", CHAT, HAIL_AUTHENTICATED, true, 2},
+    {"plain is too little for a guarantee", NEWS, HAIL_PLAIN, true, HAIL_AUTHENTICATED},
+    {"enough for a guarantee", NEWS, HAIL_AUTHENTICATED, true, HAIL_AUTHENTICATED},
+    {"more than enough", NEWS, HAIL_ENCRYPTED, true, 3},
+};
+
+START_TEST(test_floors)
+{
+    struct hail_config config = config_of(channels, PARTY_COUNTOF(channels));
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pair;
+    uint64_t dropped = 0;
+    size_t arrived = 0;
+
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    for (size_t i = 0; i < PARTY_COUNTOF(sends); i++) {
+        const struct hail_message message = {
+            .data = "hi", .len = 2, .flags = sends[i].flags, .channel = sends[i].channel};
+        const struct hail_message mark = {.data = "mark", .len = 4, .flags = 3};
+        ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
+        if (sends[i].arrives) {
+            const struct party_event *one = party_wait(&server, HAIL_EVENT_MESSAGE, arrived++);
+            ck_assert_msg(party_says(one, "hi"), "%s", sends[i].why);
+            ck_assert_msg(one->event.flags == sends[i].arrives_as, "%s", sends[i].why);
+            ck_assert_msg(one->event.channel == sends[i].channel, "%s", sends[i].why);
+        } else {
+            dropped++;
+        }
+        ck_assert_int_eq(hail_send(client.endpoint, pair.client, &mark), HAIL_OK);
+        ck_assert(party_says(party_wait(&server, HAIL_EVENT_MESSAGE, arrived++), "mark"));
+        ck_assert_uint_eq(hail_channel_drops(server.endpoint, TRADE), dropped);
+    }
+    ck_assert_uint_eq(party_stat(&server, "dropped_floor"), dropped);
+    ck_assert_uint_eq(hail_channel_drops(server.endpoint, CHAT), 0);
+    ck_assert_uint_eq(hail_channel_drops(server.endpoint, PARTY_COUNTOF(channels)), 0);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+START_TEST(test_floor_closes)
+{
+    struct hail_config config = config_of(channels, PARTY_COUNTOF(channels));
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pair;
+    struct hail_message message = {.data = "hi", .len = 2, .channel = TRADE};
+
+    config.native.floor_closes = true;
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    // A plain one could be anybody's.
+    ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
+    message.flags = 3;
+    ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
+    party_wait(&server, HAIL_EVENT_MESSAGE, 0);
+    message.flags = HAIL_AUTHENTICATED;
+    ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
+    const struct party_event *closed = party_wait(&client, HAIL_EVENT_CLOSED, 0);
+    ck_assert_int_eq(closed->event.reason, HAIL_CLOSED_PROTOCOL);
+    ck_assert_ptr_nonnull(strstr(closed->text, "its channel"));
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("channels");
+    TCase *tests = tcase_create("channels");
+
+    tcase_set_timeout(tests, 120);
+    tcase_add_loop_test(tests, test_config, 0, PARTY_COUNTOF(configs));
+    tcase_add_test(tests, test_count);
+    tcase_add_loop_test(tests, test_agreement, 0, PARTY_COUNTOF(others));
+    tcase_add_test(tests, test_floors);
+    tcase_add_test(tests, test_floor_closes);
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}
