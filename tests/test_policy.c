@@ -216,6 +216,53 @@ START_TEST(test_hash)
 }
 END_TEST
 
+// What a channel lets through, whatever the name.
+static const struct {
+    const char *why;
+    enum hail_guarantee guarantee;
+    uint8_t floor;
+    uint32_t flags;
+    enum hail_verdict want;
+} on_channels[] = {
+    {"forged for a sequenced one", HAIL_GUARANTEE_SEQUENCED, 0, 0, HAIL_DROP_UNPROTECTED},
+    {"forged for an ordered one", HAIL_GUARANTEE_RELIABLE_ORDERED, 0, 0, HAIL_DROP_UNPROTECTED},
+    {"forged for a reliable one", HAIL_GUARANTEE_RELIABLE_UNORDERED, 0, 0, HAIL_DROP_UNPROTECTED},
+    {"below the floor", HAIL_GUARANTEE_NONE, 1, 2, HAIL_DROP_FLOOR},
+    {"half of the floor", HAIL_GUARANTEE_SEQUENCED, 3, 2, HAIL_DROP_FLOOR},
+    {"at the floor", HAIL_GUARANTEE_SEQUENCED, 2, 2, HAIL_ACCEPT},
+    {"above the floor", HAIL_GUARANTEE_NONE, 1, 3, HAIL_ACCEPT},
+    {"no floor", HAIL_GUARANTEE_NONE, 0, 0, HAIL_ACCEPT},
+};
+
+START_TEST(test_channel)
+{
+    const struct hail_message_view message = {.flags = on_channels[_i].flags, .channel = 1};
+
+    policy = (struct hail_policy){.channel_count = 2};
+    policy.channels[1].guarantee = on_channels[_i].guarantee;
+    policy.channels[1].floor = on_channels[_i].floor;
+    ck_assert_msg(hail_policy_check_channel(&policy, &message) == on_channels[_i].want, "%s",
+                  on_channels[_i].why);
+}
+END_TEST
+
+// Where a message need not name its channel, and which numbers there are.
+START_TEST(test_channel_numbers)
+{
+    policy = (struct hail_policy){0};
+    ck_assert_uint_eq(hail_policy_channel_count(&policy), 4);
+    ck_assert_uint_eq(hail_policy_bare(&policy), HAIL_GUARANTEE_NONE);
+    ck_assert_ptr_null(hail_policy_channel_at(&policy, 4));
+    policy.channel_count = HAIL_POLICY_CHANNELS_MAX;
+    ck_assert_uint_eq(hail_policy_bare(&policy), HAIL_POLICY_CHANNELS_MAX);
+    policy.channels[HAIL_POLICY_CHANNELS_MAX - 1].guarantee = HAIL_GUARANTEE_NONE;
+    ck_assert_uint_eq(hail_policy_bare(&policy), HAIL_POLICY_CHANNELS_MAX - 1);
+    ck_assert_ptr_nonnull(hail_policy_channel_at(&policy, HAIL_POLICY_CHANNELS_MAX - 1));
+    ck_assert_ptr_null(hail_policy_channel_at(&policy, HAIL_POLICY_CHANNELS_MAX));
+    ck_assert_ptr_null(hail_policy_channel_at(&policy, UINT64_MAX));
+}
+END_TEST
+
 // The largest table of all, in any order. What it should be was computed by another program.
 START_TEST(test_hash_order)
 {
@@ -258,6 +305,8 @@ int main(void)
     Suite *suite = suite_create("policy");
     TCase *tests = tcase_create("policy");
 
+    tcase_add_loop_test(tests, test_channel, 0, HAIL_COUNTOF(on_channels));
+    tcase_add_test(tests, test_channel_numbers);
     tcase_add_loop_test(tests, test_floor, 0, HAIL_COUNTOF(floors));
     tcase_add_test(tests, test_clash);
     tcase_add_test(tests, test_against_list);

@@ -372,6 +372,12 @@ START_TEST(test_policy)
     make_policy();
     hail_policy_hash(&policy, hash);
     compare("policy-hash", hash, sizeof hash);
+    policy.channel_count = 3;
+    policy.channels[0] = (struct hail_policy_channel){HAIL_GUARANTEE_NONE, 0, 4, "chat"};
+    policy.channels[1] = (struct hail_policy_channel){HAIL_GUARANTEE_SEQUENCED, 0, 4, "news"};
+    policy.channels[2] = (struct hail_policy_channel){HAIL_GUARANTEE_NONE, 1, 5, "trade"};
+    hail_policy_hash(&policy, hash);
+    compare("policy-hash-channels", hash, sizeof hash);
     ck_assert_uint_eq(hail_policy_number(&policy, false, hash_of("Trade")), 1);
     ck_assert_uint_eq(hail_policy_rule_at(&policy, 3)->hash, UINT64_C(0x4dd87dac70969791));
 }
@@ -390,6 +396,7 @@ static const struct {
     {"frame-call", HAIL_FRAME_CALL, "Fire"},
     {"frame-request", HAIL_FRAME_REQUEST, "Fire"},
     {"frame-response", HAIL_FRAME_RESPONSE, NULL},
+    {"frame-channel", HAIL_FRAME_CHANNEL, NULL},
     {"frame-ping", HAIL_FRAME_PING, NULL},
     {"frame-pong", HAIL_FRAME_PONG, NULL},
     {"frame-path-challenge", HAIL_FRAME_PATH_CHALLENGE, NULL},
@@ -410,6 +417,7 @@ START_TEST(test_frame)
                     .network_id = 300,
                     .behaviour = 2,
                     .call_id = 100000,
+                    .channel = 2,
                     .body = (const uint8_t *)body,
                     .body_len = 2},
         .client_id = 0x0102030405060708,
