@@ -153,6 +153,33 @@ bool hail_pbkdf2_sha256(uint8_t *out, size_t out_len, struct hail_bytes password
     return pbkdf2(&sha256, out, out_len, password, salt, iterations);
 }
 
+bool hail_pbkdf2_sha256_batch(struct hail_pbkdf2_job *jobs, size_t count, uint32_t iterations)
+{
+    const struct hash sha256 = {EVP_sha256(), 32, begin_sha256, hail_stretch_sha256};
+    struct hail_stretch chains[HAIL_PBKDF2_BATCH_MAX];
+    bool good = true;
+
+    HAIL_ASSERT(count <= HAIL_PBKDF2_BATCH_MAX);
+    HAIL_ASSERT(iterations > 0);
+    if (!hail_stretch_usable()) {
+        for (size_t i = 0; good && i < count; i++)
+            good = pbkdf2(&sha256, jobs[i].out, sizeof jobs[i].out, jobs[i].password, jobs[i].salt,
+                          iterations);
+        return good;
+    }
+    for (size_t i = 0; good && i < count; i++)
+        good = begin_chain(&chains[i], &sha256, jobs[i].password) &&
+               begin_value(&chains[i], &sha256, jobs[i].password, jobs[i].salt, 1);
+    if (good)
+        sha256.stretch(chains, count, iterations - 1);
+    else
+        ERR_clear_error();
+    for (size_t i = 0; good && i < count; i++)
+        write_sum(jobs[i].out, sizeof jobs[i].out, &chains[i]);
+    hail_wipe(chains, sizeof chains);
+    return good;
+}
+
 bool hail_hkdf_sha256(uint8_t *out, size_t out_len, struct hail_bytes secret,
                       struct hail_bytes salt, struct hail_bytes info)
 {

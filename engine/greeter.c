@@ -14,6 +14,9 @@
 
 static const uint64_t ns_per_s = 1000000000;
 
+_Static_assert((int)HAIL_GUESTS_PER_TURN <= (int)HAIL_PBKDF2_BATCH_MAX, "a turn's are one batch");
+_Static_assert((int)HAIL_STRETCHED_LEN == (int)HAIL_PBKDF2_BLOCK, "and one block each");
+
 static uint32_t *bucket_of(struct hail_native_shard *native, const struct hail_address *from,
                            const uint8_t token[HAIL_CLIENT_TOKEN_LEN])
 {
@@ -290,14 +293,24 @@ void hail_greeter_finish(struct hail_shard *shard, const struct hail_address *fr
         answer_again(shard, slot);
 }
 
-// The client has proven its keys: it asks to join.
+// Clients that have proven their keys in this turn: these are stretched side by side.
+struct finishers {
+    size_t count;
+    struct hail_conn conns[HAIL_GUESTS_PER_TURN]; // whose they are; they may end meanwhile
+    struct hail_guest *guests[HAIL_GUESTS_PER_TURN];
+    struct hail_bytes conn_data[HAIL_GUESTS_PER_TURN]; // in their guests' datagrams
+    struct hail_delivery deliveries[HAIL_GUESTS_PER_TURN];
+};
+
+// The client asks to join.
 static void ask(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
-                struct hail_bytes conn_data, struct hail_delivery *delivery)
+                struct hail_bytes conn_data, const uint8_t stretched[HAIL_STRETCHED_LEN],
+                struct hail_delivery *delivery)
 {
     struct hail_native *native = &shard->native.conns[slot];
 
     hail_chain_consume(&shard->conns[slot].out, &shard->pool, shard->conns[slot].out.len);
-    if (!hail_native_key(shard, slot, shard->context->keys.terms.iterations, from)) {
+    if (!hail_native_key(shard, slot, stretched, from)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
         return;
     }
@@ -311,31 +324,74 @@ static void ask(struct hail_shard *shard, uint32_t slot, const struct hail_addre
     }
 }
 
-static void serve_finish(struct hail_shard *shard, struct hail_guest *guest)
+// Whether the connection still waits for the finish that has come.
+static bool still_asks(const struct hail_shard *shard, struct hail_conn conn, uint32_t *slot)
 {
-    struct hail_bytes conn_data = {NULL, 0};
-    struct hail_delivery delivery = {NULL};
+    *slot = hail_table_find(&shard->table, conn);
+    return *slot != HAIL_SLOT_NONE && shard->conns[*slot].state == HAIL_CONN_OPEN &&
+           shard->native.conns[*slot].state == HAIL_NATIVE_EXPECT_FINISH;
+}
+
+// Opens a finish, and puts whose it is among the finishers if it is genuine.
+static void open_finish(struct hail_shard *shard, struct hail_guest *guest,
+                        struct finishers *finishers)
+{
+    size_t i = finishers->count;
     uint32_t slot = find_finisher(shard, &guest->from, guest->data, guest->len);
 
     if (slot == HAIL_SLOT_NONE || shard->native.conns[slot].state != HAIL_NATIVE_EXPECT_FINISH)
         return; // said twice, and served once
-    if (!hail_deliver_reserve(shard, &delivery, guest->len)) {
+    finishers->conns[i] = hail_table_name(&shard->table, slot);
+    for (size_t j = 0; j < i; j++) {
+        if (finishers->conns[j].id == finishers->conns[i].id)
+            return;
+    }
+    if (!hail_deliver_reserve(shard, &finishers->deliveries[i], guest->len)) {
         hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1); // he will say it again
         return;
     }
     enum hail_verdict verdict =
-        hail_server_finish(&shard->native.conns[slot].agreement, &conn_data, guest->data,
-                           guest->len, shard->context->keys.terms.conn_data_max);
-    if (verdict == HAIL_ACCEPT)
-        ask(shard, slot, &guest->from, conn_data, &delivery);
-    else
+        hail_server_finish(&shard->native.conns[slot].agreement, &finishers->conn_data[i],
+                           guest->data, guest->len, shard->context->keys.terms.conn_data_max);
+    if (verdict != HAIL_ACCEPT) {
         hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
-    hail_deliver_abandon(&delivery);
-    hail_wipe(guest->data, guest->len); // it may have a password in it
+        hail_deliver_abandon(&finishers->deliveries[i]);
+        return;
+    }
+    finishers->guests[i] = guest;
+    finishers->count++;
+}
+
+static void serve_finishers(struct hail_shard *shard, struct finishers *finishers)
+{
+    struct hail_pbkdf2_job jobs[HAIL_GUESTS_PER_TURN];
+    size_t job_of[HAIL_GUESTS_PER_TURN];
+    size_t count = 0;
+    uint32_t slot;
+
+    for (size_t i = 0; i < finishers->count; i++) {
+        job_of[i] = count;
+        if (still_asks(shard, finishers->conns[i], &slot))
+            jobs[count++] = hail_agreement_job(&shard->native.conns[slot].agreement);
+    }
+    bool good = hail_pbkdf2_sha256_batch(jobs, count, shard->context->keys.terms.iterations);
+    for (size_t i = 0; i < finishers->count; i++) {
+        struct hail_guest *guest = finishers->guests[i];
+        // Whoever has ended since then has been asked about before, or was not stretched.
+        if (still_asks(shard, finishers->conns[i], &slot) && good)
+            ask(shard, slot, &guest->from, finishers->conn_data[i], jobs[job_of[i]].out,
+                &finishers->deliveries[i]);
+        else if (!good && slot != HAIL_SLOT_NONE)
+            hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
+        hail_deliver_abandon(&finishers->deliveries[i]);
+        hail_wipe(guest->data, guest->len); // it may have a password in it
+    }
+    hail_wipe(jobs, sizeof jobs);
 }
 
 void hail_greeter_turn(struct hail_shard *shard)
 {
+    struct finishers finishers = {.count = 0};
     struct hail_guest *guest;
 
     hail_shed_turn(&shard->native.hellos, shard->now_ns);
@@ -347,6 +403,8 @@ void hail_greeter_turn(struct hail_shard *shard)
         if (guest->type == HAIL_DATAGRAM_HELLO)
             serve_hello(shard, guest);
         else
-            serve_finish(shard, guest);
+            open_finish(shard, guest, &finishers);
     }
+    if (finishers.count > 0)
+        serve_finishers(shard, &finishers);
 }

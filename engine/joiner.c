@@ -158,6 +158,18 @@ static void end_for(struct hail_shard *shard, uint32_t slot, enum hail_verdict v
         hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false, "the server's welcome is damaged");
 }
 
+static bool make_key(struct hail_shard *shard, uint32_t slot, uint32_t iterations,
+                     const struct hail_address *address)
+{
+    uint8_t stretched[HAIL_STRETCHED_LEN];
+
+    bool good =
+        hail_agreement_stretch(&shard->native.conns[slot].agreement, stretched, iterations) &&
+        hail_native_key(shard, slot, stretched, address);
+    hail_wipe(stretched, sizeof stretched);
+    return good;
+}
+
 // The whole welcome is here: whom do we talk to, and with which key?
 static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
 {
@@ -194,7 +206,7 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
     hail_address_set(&address, (const struct sockaddr *)&target->addresses.list[target->tried]);
     client->finish_len =
         (uint16_t)hail_client_finish(&native->agreement, client->finish, native->conn_id, data);
-    if (client->finish_len == 0 || !hail_native_key(shard, slot, terms.iterations, &address)) {
+    if (client->finish_len == 0 || !make_key(shard, slot, terms.iterations, &address)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
         return HAIL_ACCEPT;
     }

@@ -108,7 +108,8 @@ void hail_native_begin(struct hail_shard *shard, uint32_t slot)
     }
 }
 
-bool hail_native_key(struct hail_shard *shard, uint32_t slot, uint32_t iterations,
+bool hail_native_key(struct hail_shard *shard, uint32_t slot,
+                     const uint8_t stretched[HAIL_STRETCHED_LEN],
                      const struct hail_address *address)
 {
     struct hail_native *native = &shard->native.conns[slot];
@@ -117,21 +118,17 @@ bool hail_native_key(struct hail_shard *shard, uint32_t slot, uint32_t iteration
                        : native->idle_timeout_ms < HAIL_PING_PART
                            ? 1
                            : native->idle_timeout_ms / HAIL_PING_PART;
-    uint8_t stretched[HAIL_STRETCHED_LEN];
 
-    bool good = hail_agreement_stretch(&native->agreement, stretched, iterations) &&
-                hail_peer_init(&native->peer, is_server, native->conn_id, stretched, address,
-                               is_server ? 0 : ping_ms, shard->now_ns);
-    if (good) {
-        native->keyed = true;
-        hail_stat_add(&shard->stats, HAIL_STAT_KEYS_STRETCHED, 1);
-        hail_table_publish_key(&shard->table, slot, stretched);
-        hail_keys_log(&shard->context->keys, native->agreement.token, stretched);
-        hail_wipe(native->agreement.ck, sizeof native->agreement.ck);
-        hail_wipe(native->agreement.finish_key, sizeof native->agreement.finish_key);
-    }
-    hail_wipe(stretched, sizeof stretched);
-    return good;
+    if (!hail_peer_init(&native->peer, is_server, native->conn_id, stretched, address,
+                        is_server ? 0 : ping_ms, shard->now_ns))
+        return false;
+    native->keyed = true;
+    hail_stat_add(&shard->stats, HAIL_STAT_KEYS_STRETCHED, 1);
+    hail_table_publish_key(&shard->table, slot, stretched);
+    hail_keys_log(&shard->context->keys, native->agreement.token, stretched);
+    hail_wipe(native->agreement.ck, sizeof native->agreement.ck);
+    hail_wipe(native->agreement.finish_key, sizeof native->agreement.finish_key);
+    return true;
 }
 
 // ---- Out

@@ -154,8 +154,9 @@ void hail_native_whole(struct hail_shard *shard, uint32_t slot, const struct hai
 // hail_native_flush turns what the peer is owed into packets.
 void hail_native_flush(struct hail_shard *shard, uint32_t slot);
 
-// hail_native_key makes the connection's keys from what was agreed on. False: no memory.
-HAIL_MUST_USE bool hail_native_key(struct hail_shard *shard, uint32_t slot, uint32_t iterations,
+// hail_native_key makes the connection's keys from the stretched key. False: no memory.
+HAIL_MUST_USE bool hail_native_key(struct hail_shard *shard, uint32_t slot,
+                                   const uint8_t stretched[HAIL_STRETCHED_LEN],
                                    const struct hail_address *address);
 
 #endif

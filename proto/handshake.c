@@ -44,6 +44,12 @@ void hail_agreement_cleanup(struct hail_agreement *agreement)
     hail_wipe(agreement, sizeof *agreement);
 }
 
+struct hail_pbkdf2_job hail_agreement_job(const struct hail_agreement *agreement)
+{
+    return (struct hail_pbkdf2_job){.password = {agreement->ck, sizeof agreement->ck},
+                                    .salt = {agreement->h, sizeof agreement->h}};
+}
+
 bool hail_agreement_stretch(const struct hail_agreement *agreement,
                             uint8_t stretched[HAIL_STRETCHED_LEN], uint32_t iterations)
 {

@@ -48,6 +48,10 @@ struct hail_agreement {
 };
 void hail_agreement_cleanup(struct hail_agreement *agreement);
 
+// hail_agreement_job returns what hail_pbkdf2_sha256_batch makes the stretched key from, for
+// several agreements at once; it borrows from `agreement`.
+struct hail_pbkdf2_job hail_agreement_job(const struct hail_agreement *agreement);
+
 // hail_agreement_stretch computes the stretched key (WIRE.md, section 2.6).
 // Cost     The iterations: 0.1 ms for 1000.
 HAIL_MUST_USE bool hail_agreement_stretch(const struct hail_agreement *agreement,

@@ -91,6 +91,39 @@ START_TEST(test_pbkdf2_paths)
 }
 END_TEST
 
+// A batch of any size gives what each of its jobs would by itself, with this CPU's instructions and
+// without them.
+START_TEST(test_pbkdf2_batch)
+{
+    static const uint32_t iterations[] = {1, 2, 3, 10, 1000};
+    uint64_t dice = test_seed();
+    uint8_t bytes[2 * HAIL_PBKDF2_BATCH_MAX][200];
+
+    for (size_t count = 0; count <= HAIL_PBKDF2_BATCH_MAX; count++) {
+        struct hail_pbkdf2_job jobs[HAIL_PBKDF2_BATCH_MAX];
+        uint32_t steps = iterations[test_next(&dice) % HAIL_COUNTOF(iterations)];
+        for (size_t i = 0; i < 2 * count; i++) {
+            for (size_t j = 0; j < sizeof bytes[i]; j++)
+                bytes[i][j] = (uint8_t)test_next(&dice);
+        }
+        for (size_t i = 0; i < count; i++)
+            jobs[i] = (struct hail_pbkdf2_job){
+                .password = {bytes[2 * i], test_next(&dice) % sizeof bytes[0]},
+                .salt = {bytes[2 * i + 1], test_next(&dice) % sizeof bytes[0]},
+            };
+        hail_stretch_allow(count % 3 != 0);
+        ck_assert(hail_pbkdf2_sha256_batch(jobs, count, steps));
+        hail_stretch_allow(false);
+        for (size_t i = 0; i < count; i++) {
+            uint8_t want[HAIL_PBKDF2_BLOCK];
+            ck_assert(hail_pbkdf2_sha256(want, sizeof want, jobs[i].password, jobs[i].salt, steps));
+            ck_assert_mem_eq(jobs[i].out, want, sizeof want);
+        }
+        hail_stretch_allow(true);
+    }
+}
+END_TEST
+
 static const struct {
     const char *why;
     const char *secret;
@@ -223,6 +256,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, test_pbkdf2, 0, HAIL_COUNTOF(pbkdf2s));
     tcase_add_test(tests, test_pbkdf2_paths);
+    tcase_add_test(tests, test_pbkdf2_batch);
     tcase_add_loop_test(tests, test_hkdf, 0, HAIL_COUNTOF(hkdfs));
     tcase_add_test(tests, test_hkdf_too_much);
     tcase_add_loop_test(tests, test_wycheproof, 0, HAIL_COUNTOF(files));
