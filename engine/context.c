@@ -316,7 +316,7 @@ static const char *channel_fault(const struct hail_context *context,
         return "the mlapi wire has no channels, so none can have a floor; give it to the names";
     for (size_t i = 0; i < policy->channel_count; i++) {
         if (policy->channels[i].name_len == len &&
-            memcmp(policy->channels[i].name, channel->name, len) == 0)
+            hail_equal(policy->channels[i].name, channel->name, len))
             return "another channel has its name";
     }
     return NULL;
