@@ -229,7 +229,7 @@ static enum hail_status send_native(struct hail_shard *shard, uint32_t slot,
     if (hail_policy_channel_at(&shard->context->policy, view->channel)->guarantee !=
         HAIL_GUARANTEE_NONE)
         raised.flags |= HAIL_FLAG_AUTHENTICATED;
-    return hail_native_send(shard, slot, &raised);
+    return hail_sender_send(shard, slot, &raised);
 }
 
 enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
@@ -329,12 +329,18 @@ void hail_conn_ring(struct hail_shard *shard, uint32_t slot)
         hail_conn_end(shard, slot, HAIL_CLOSED_IDLE, true, NULL);
 }
 
+// Whether anything has yet to be sent, or to arrive where that can be known.
+static bool has_unsent(const struct hail_shard *shard, uint32_t slot)
+{
+    return is_native(shard) ? hail_sender_busy(&shard->native.conns[slot].sender)
+                            : shard->conns[slot].out.len > 0;
+}
+
 void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
                    bool flush, const char *text)
 {
     struct hail_connection *conn = &shard->conns[slot];
-    bool can_flush =
-        flush && !is_native(shard) && conn->state == HAIL_CONN_OPEN && conn->out.len > 0;
+    bool can_flush = flush && conn->state == HAIL_CONN_OPEN && has_unsent(shard, slot);
 
     if (conn->state == HAIL_CONN_FREE || conn->state >= HAIL_CONN_CLOSING)
         return;
@@ -349,8 +355,8 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
         }
     }
     handshakes_remove(shard, slot);
-    if (is_native(shard))
-        hail_native_end(shard, slot, conn->reason, text);
+    if (is_native(shard) && !can_flush)
+        hail_native_end(shard, slot, conn->reason, conn->has_text ? shard->texts[slot].text : NULL);
     conn->state = can_flush ? HAIL_CONN_FLUSHING : HAIL_CONN_CLOSING;
     if (can_flush)
         hail_conn_arm(shard, slot);
@@ -390,7 +396,7 @@ void hail_conn_release(struct hail_shard *shard, uint32_t slot)
     hail_stat_set(&shard->stats, HAIL_STAT_CONNS_OPEN, shard->table.used_count);
     // Not left to the next turn: the shard may sleep long before that.
     hail_stat_set(&shard->stats, HAIL_STAT_BYTES_WAITING,
-                  (uint64_t)shard->pool.used_count * HAIL_BLOCK_SIZE);
+                  (uint64_t)shard->pool.used_count * shard->pool.block_size);
     if (!shard->context->is_server)
         atomic_fetch_sub_explicit(&shard->conns_promised, 1, memory_order_relaxed);
 

@@ -77,7 +77,8 @@ static bool check_limits(struct hail_context *context)
     const struct limit limits[] = {
         {"conns_max", &config->conns_max, 16384, 1, CONNS_MAX},
         {"handshakes_max", &config->handshakes_max, 4096, 1, CONNS_MAX},
-        {"message_max", &config->message_max, 65536, 16, 16u << 20},
+        {"message_max", &config->message_max, is_native(config) ? 512u << 10 : 64u << 10, 16,
+         16u << 20},
         {"conn_data_max", &config->conn_data_max, 1024, 1, HAIL_MLAPI_CONN_DATA_MAX},
         {"unsent_max", &config->unsent_max, 1u << 20, 4096, 1u << 30},
         {"calls_max", &config->calls_max, 16, 1, 4096},
@@ -124,7 +125,7 @@ static bool check_room(struct hail_context *context)
         uint64_t min;
     } rooms[] = {
         {"unsent_max", config->unsent_max, wire},
-        {"buffers_max", config->buffers_max, 2 * wire_in + 2 * HAIL_BLOCK_SIZE},
+        {"buffers_max", config->buffers_max, 2 * wire_in + 2 * HAIL_BLOCK_STREAM},
         {"command_queue_bytes", config->command_queue_bytes, 4 * wire},
         {"event_queue_bytes", config->on_event ? UINT64_MAX : config->event_queue_bytes,
          4 * wire_in},
@@ -140,8 +141,8 @@ static bool check_room(struct hail_context *context)
             return false;
         }
     }
-    if (config->buffers_max / HAIL_BLOCK_SIZE > UINT32_MAX / 2) {
-        hail_log_line(&context->log, HAIL_LOG_ERROR, "config field=buffers_max: above 8 TiB");
+    if (config->buffers_max / HAIL_BLOCK_MESSAGE > UINT32_MAX / 2) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR, "config field=buffers_max: above 512 GiB");
         return false;
     }
     return true;
@@ -339,6 +340,9 @@ static enum hail_status build_channels(struct hail_context *context,
         own->floor = (uint8_t)channel->floor;
         own->name_len = (uint8_t)strlen(channel->name);
         memcpy(own->name, channel->name, own->name_len);
+        own->priority = channel->priority;
+        own->weight = channel->weight > 0 ? channel->weight : 1;
+        own->age_max_ms = channel->age_max_ms > 0 ? channel->age_max_ms : HAIL_POLICY_AGE_MAX_MS;
     }
     if (is_native(&context->config) && hail_policy_bare(policy) == HAIL_POLICY_CHANNELS_MAX) {
         hail_log_line(&context->log, HAIL_LOG_ERROR,

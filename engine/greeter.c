@@ -10,6 +10,7 @@
 #include "engine/deliver.h"
 #include "engine/inbound.h"
 #include "engine/native.h"
+#include "engine/packets.h"
 #include "engine/shard.h"
 
 static const uint64_t ns_per_s = 1000000000;
@@ -70,8 +71,8 @@ static void refuse(struct hail_shard *shard, const struct hail_address *from,
 
     hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
     memcpy(refusal.token, hello->token, sizeof refusal.token);
-    hail_native_whole(shard, HAIL_SLOT_NONE, from, datagram,
-                      hail_refuse_encode(datagram, &refusal));
+    hail_packets_whole(shard, HAIL_SLOT_NONE, from, datagram,
+                       hail_refuse_encode(datagram, &refusal));
 }
 
 // Sends up to three fragments of a welcome, from the one that is wanted.
@@ -90,8 +91,8 @@ static void send_welcome(struct hail_shard *shard, uint32_t slot, uint8_t wanted
         welcome.index = wanted++;
         welcome.fragment = (struct hail_bytes){shard->scratch_out + at,
                                                left < HAIL_FRAGMENT_LEN ? left : HAIL_FRAGMENT_LEN};
-        hail_native_whole(shard, HAIL_SLOT_NONE, &native->from, datagram,
-                          hail_welcome_encode(datagram, &welcome));
+        hail_packets_whole(shard, HAIL_SLOT_NONE, &native->from, datagram,
+                           hail_welcome_encode(datagram, &welcome));
     }
 }
 
@@ -202,8 +203,8 @@ static void send_retry(struct hail_shard *shard, const struct hail_address *from
 
     hail_cookie_make(cookie, &shard->context->keys.cookies, from, hello->token, shard->now_ns);
     hail_stat_add(&shard->stats, HAIL_STAT_RETRIES, 1);
-    hail_native_whole(shard, HAIL_SLOT_NONE, from, datagram,
-                      hail_retry_encode(datagram, hello->token, cookie));
+    hail_packets_whole(shard, HAIL_SLOT_NONE, from, datagram,
+                       hail_retry_encode(datagram, hello->token, cookie));
 }
 
 void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *from,

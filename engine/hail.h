@@ -87,6 +87,12 @@ struct hail_channel {
     const char *name; // UTF-8, 1 to 31 bytes, no two alike
     enum hail_channel_kind kind;
     uint32_t floor; // the least flags that any message on it takes, whatever its name; 0: no floor
+
+    // Where the path has no room for all there is to send; each end's own affair.
+    uint8_t priority;    // higher goes first
+    uint8_t weight;      // its share among those of its priority; 0: 1
+    uint32_t age_max_ms; // unreliable kinds: what has waited for longer is dropped and counted
+                         // (messages_late), not sent late; 0: 250
 };
 
 // ---- Names

@@ -6,6 +6,7 @@
 #include "crypto/secret.h"
 #include "engine/conn.h"
 #include "engine/native.h"
+#include "engine/packets.h"
 #include "engine/shard.h"
 
 enum {
@@ -25,7 +26,7 @@ static void say_hello(struct hail_shard *shard, uint32_t slot)
     uint8_t datagram[HAIL_HELLO_LEN];
     const struct hail_hello *hello = &shard->native.clients[slot].handshake.hello;
 
-    hail_native_whole(shard, slot, NULL, datagram, hail_hello_encode(datagram, hello));
+    hail_packets_whole(shard, slot, NULL, datagram, hail_hello_encode(datagram, hello));
 }
 
 static void forget_fragments(struct hail_shard *shard, uint32_t slot)
@@ -49,7 +50,7 @@ void hail_joiner_resend(struct hail_shard *shard, uint32_t slot)
         native->fragments_then = native->fragments;
         say_hello(shard, slot);
     } else if (native->state == HAIL_NATIVE_EXPECT_ANSWER) {
-        hail_native_whole(shard, slot, NULL, client->finish, client->finish_len);
+        hail_packets_whole(shard, slot, NULL, client->finish, client->finish_len);
     }
     if (native->resend_ms < HAIL_RESEND_MAX_MS)
         native->resend_ms *= 2;
@@ -212,7 +213,7 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
     }
     hail_client_cleanup(&client->handshake);
     native->state = HAIL_NATIVE_EXPECT_ANSWER;
-    hail_native_whole(shard, slot, NULL, client->finish, client->finish_len);
+    hail_packets_whole(shard, slot, NULL, client->finish, client->finish_len);
     begin_resends(shard, slot);
     return HAIL_ACCEPT;
 }

@@ -8,7 +8,7 @@
 #include "crypto/secret.h"
 #include "engine/conn.h"
 #include "engine/deliver.h"
-#include "engine/inbound.h"
+#include "engine/packets.h"
 #include "engine/shard.h"
 
 // Close reasons on the wire (WIRE.md, section 5.2).
@@ -18,7 +18,8 @@ enum {
     CLOSE_IDLE = 2,
     CLOSE_GOING_DOWN = 3,
     CLOSE_PROTOCOL = 4,
-    CLOSES_SENT = 2 // packets with the close frame: one of them may be lost
+    ACK_AGAIN_MS = 1, // after the outbox was full
+    CLOSES_SENT = 2   // packets with the close frame: one of them may be lost
 };
 
 static const uint64_t ns_per_ms = 1000000;
@@ -26,6 +27,22 @@ static const uint64_t ns_per_ms = 1000000;
 static void count_drop(struct hail_shard *shard, enum hail_verdict verdict)
 {
     hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+}
+
+// What a connection has for each of its channels.
+static void reserve_channels(struct hail_shard *shard, const struct hail_context *context)
+{
+    struct hail_native_shard *native = &shard->native;
+    size_t slots = context->slots;
+    size_t channels = slots * hail_policy_channel_count(&context->policy);
+
+    native->unordered_count = hail_policy_unordered_before(&context->policy, SIZE_MAX);
+    native->newest = hail_arena_take(&shard->arena, channels, sizeof(uint64_t));
+    native->outlets = hail_arena_take(&shard->arena, channels, sizeof(struct hail_outlet));
+    native->inlets = hail_arena_take(&shard->arena, channels, sizeof(struct hail_inlet));
+    native->taken =
+        hail_arena_take(&shard->arena, slots * native->unordered_count, HAIL_AHEAD_MAX / 8);
+    hail_queue_init(&native->ready, &shard->arena, context->slots);
 }
 
 void hail_native_reserve(struct hail_shard *shard, const struct hail_context *context)
@@ -41,9 +58,7 @@ void hail_native_reserve(struct hail_shard *shard, const struct hail_context *co
     native->greeted_count = buckets;
     native->greeted = hail_arena_take(&shard->arena, buckets, sizeof(uint32_t));
     native->conns = hail_arena_take(&shard->arena, slots, sizeof(struct hail_native));
-    native->newest =
-        hail_arena_take(&shard->arena, (size_t)slots * hail_policy_channel_count(&context->policy),
-                        sizeof(uint64_t));
+    reserve_channels(shard, context);
     hail_lobby_init(&native->lobby, &shard->arena, context->is_server);
     native->clients = hail_arena_take(&shard->arena, context->is_server ? 0 : slots,
                                       sizeof(struct hail_native_client));
@@ -74,20 +89,27 @@ static uint32_t conn_id_of(const struct hail_shard *shard, uint32_t slot)
     return (uint32_t)shard->index << 24 | low;
 }
 
+// Whether a connection's datagrams are taken.
+static bool is_open(const struct hail_shard *shard, uint32_t slot)
+{
+    enum hail_conn_state state = shard->conns[slot].state;
+
+    return state == HAIL_CONN_OPEN || state == HAIL_CONN_FLUSHING;
+}
+
+bool hail_native_lives(const struct hail_shard *shard, uint32_t slot)
+{
+    return is_open(shard, slot) && shard->native.conns[slot].keyed;
+}
+
 uint32_t hail_native_find(const struct hail_shard *shard, uint32_t conn_id)
 {
     uint32_t slot = conn_id & ((1u << shard->native.slot_bits) - 1);
 
-    if (slot >= shard->table.fresh || shard->conns[slot].state != HAIL_CONN_OPEN ||
+    if (slot >= shard->table.fresh || !is_open(shard, slot) ||
         shard->native.conns[slot].conn_id != conn_id)
         return HAIL_SLOT_NONE;
     return slot;
-}
-
-// The numbers of the packets that brought the newest message of each sequenced channel.
-static uint64_t *newest_of(struct hail_shard *shard, uint32_t slot)
-{
-    return shard->native.newest + (size_t)slot * hail_policy_channel_count(&shard->context->policy);
 }
 
 void hail_native_begin(struct hail_shard *shard, uint32_t slot)
@@ -95,8 +117,9 @@ void hail_native_begin(struct hail_shard *shard, uint32_t slot)
     struct hail_native *native = &shard->native.conns[slot];
 
     memset(native, 0, sizeof *native);
-    memset(newest_of(shard, slot), 0,
-           hail_policy_channel_count(&shard->context->policy) * sizeof(uint64_t));
+    hail_acks_init(&native->acks);
+    hail_sender_begin(shard, slot);
+    hail_receiver_begin(shard, slot);
     native->out_first = HAIL_OUTGOING_NONE;
     native->out_last = HAIL_OUTGOING_NONE;
     native->idle_timeout_ms = shard->context->config.idle_timeout_ms;
@@ -133,105 +156,20 @@ bool hail_native_key(struct hail_shard *shard, uint32_t slot,
 
 // ---- Out
 
-// Shows a client's datagram to whom it may concern.
-static void show(const struct hail_shard *shard, uint32_t slot, bool sent, const uint8_t *data,
-                 size_t len)
+// Acknowledges what is due, in the packet that is being filled or one of its own.
+static void acknowledge(struct hail_shard *shard, uint32_t slot)
 {
-    const struct hail_config *config = &shard->context->config;
-
-    if (config->native.on_datagram && !shard->context->is_server)
-        config->native.on_datagram(shard->context->endpoint, hail_table_name(&shard->table, slot),
-                                   sent, data, len, config->user);
-}
-
-// Counts a datagram that found no room.
-static uint32_t add_outgoing(struct hail_shard *shard, uint32_t slot, uint8_t protection)
-{
-    uint32_t index = hail_outbox_add(&shard->outbox, slot, protection);
-
-    if (index == HAIL_OUTGOING_NONE) {
-        hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_UNSENT, 1);
-        return index;
-    }
-    if (slot == HAIL_SLOT_NONE)
-        return index;
     struct hail_native *native = &shard->native.conns[slot];
-    if (native->out_last != HAIL_OUTGOING_NONE)
-        shard->outbox.list[native->out_last].next = index;
-    else
-        native->out_first = index;
-    native->out_last = index;
-    return index;
-}
+    uint32_t index = native->out_last;
 
-void hail_native_whole(struct hail_shard *shard, uint32_t slot, const struct hail_address *to,
-                       const uint8_t *data, size_t len)
-{
-    uint32_t index = add_outgoing(shard, slot, 0);
-
-    if (index == HAIL_OUTGOING_NONE)
+    if (native->acks.due_ns > shard->now_ns)
         return;
-    struct hail_outgoing *outgoing = &shard->outbox.list[index];
-    memcpy(hail_outbox_bytes(&shard->outbox, index), data, len);
-    outgoing->len = (uint16_t)len;
-    outgoing->elsewhere = to != NULL;
-    if (to)
-        outgoing->to = *to;
-}
-
-// The connection's packet that takes `len` more bytes of frames under this protection, or a new
-// one.
-static uint32_t packet_for(struct hail_shard *shard, uint32_t slot, enum hail_protection protection,
-                           size_t len)
-{
-    struct hail_native *native = &shard->native.conns[slot];
-    size_t room = HAIL_DATAGRAM_MAX - hail_peer_overhead(&native->peer, protection);
-
-    if (native->out_last != HAIL_OUTGOING_NONE) {
-        const struct hail_outgoing *open = &shard->outbox.list[native->out_last];
-        if (open->protection == protection && !open->elsewhere && open->len + len <= room)
-            return native->out_last;
-    }
-    return add_outgoing(shard, slot, (uint8_t)protection);
-}
-
-static bool add_frame(struct hail_shard *shard, uint32_t index,
-                      const struct hail_native_frame *frame)
-{
-    const struct hail_native *native;
-    struct hail_outgoing *outgoing;
-
+    if (index == HAIL_OUTGOING_NONE || !hail_packets_takes_ack(shard, index))
+        index = hail_packets_begin(shard, slot, HAIL_PROTECTION_ENCRYPTED);
     if (index == HAIL_OUTGOING_NONE)
-        return false;
-    outgoing = &shard->outbox.list[index];
-    native = &shard->native.conns[outgoing->slot];
-    enum hail_direction direction = native->peer.is_server ? HAIL_TO_CLIENT : HAIL_TO_SERVER;
-    uint8_t *frames = hail_outbox_bytes(&shard->outbox, index) +
-                      hail_packet_frames_at(direction, (enum hail_protection)outgoing->protection);
-    outgoing->last = outgoing->len;
-    outgoing->len +=
-        (uint16_t)hail_frames_write(frames + outgoing->len, frame, &shard->context->policy);
-    return true;
-}
-
-// Frames become a datagram.
-static void seal(struct hail_shard *shard, uint32_t index)
-{
-    struct hail_outgoing *outgoing = &shard->outbox.list[index];
-    struct hail_native *native = &shard->native.conns[outgoing->slot];
-    enum hail_direction direction = native->peer.is_server ? HAIL_TO_CLIENT : HAIL_TO_SERVER;
-    enum hail_protection protection = (enum hail_protection)outgoing->protection;
-    uint8_t *datagram = hail_outbox_bytes(&shard->outbox, index);
-
-    if (protection != 0) {
-        size_t len = hail_frames_shorten(datagram + hail_packet_frames_at(direction, protection),
-                                         outgoing->len, outgoing->last);
-        outgoing->len =
-            (uint16_t)hail_peer_seal(&native->peer, datagram, len, protection, shard->now_ns);
-        outgoing->protection = 0;
-    }
-    if (!outgoing->elsewhere)
-        outgoing->to = native->keyed ? native->peer.address : native->from;
+        native->acks.due_ns = shard->now_ns + ACK_AGAIN_MS * ns_per_ms;
+    else
+        hail_packets_acknowledge(shard, slot, index);
 }
 
 void hail_native_flush(struct hail_shard *shard, uint32_t slot)
@@ -245,45 +183,24 @@ void hail_native_flush(struct hail_shard *shard, uint32_t slot)
         return;
     while ((owed = hail_peer_owes(&native->peer, &to)) != 0) {
         bool elsewhere = !hail_address_equal(&to, &native->peer.address);
-        uint32_t index = elsewhere
-                             ? add_outgoing(shard, slot, HAIL_PROTECTION_ENCRYPTED)
-                             : packet_for(shard, slot, HAIL_PROTECTION_ENCRYPTED, HAIL_CONTROL_MAX);
+        uint32_t index =
+            elsewhere ? hail_packets_begin(shard, slot, HAIL_PROTECTION_ENCRYPTED)
+                      : hail_packets_for(shard, slot, HAIL_PROTECTION_ENCRYPTED, HAIL_CONTROL_MAX);
         if (index == HAIL_OUTGOING_NONE)
             return; // what matters is owed again when its time comes
         for (unsigned bit = 1; bit <= owed; bit <<= 1) {
             if (!(owed & bit))
                 continue;
             hail_peer_frame(&native->peer, (enum hail_owed)bit, &frame);
-            (void)add_frame(shard, index, &frame);
+            hail_packets_add(shard, index, &frame);
         }
         if (elsewhere) {
             shard->outbox.list[index].elsewhere = true;
             shard->outbox.list[index].to = to;
         }
     }
+    acknowledge(shard, slot);
     hail_conn_arm(shard, slot);
-}
-
-static enum hail_protection protection_of(uint32_t flags)
-{
-    if (flags & HAIL_FLAG_ENCRYPTED)
-        return HAIL_PROTECTION_ENCRYPTED;
-    return flags & HAIL_FLAG_AUTHENTICATED ? HAIL_PROTECTION_AUTHENTICATED : HAIL_PROTECTION_PLAIN;
-}
-
-enum hail_status hail_native_send(struct hail_shard *shard, uint32_t slot,
-                                  const struct hail_message_view *view)
-{
-    const struct hail_native_frame frame = {
-        .type = hail_frames_type_of(view, &shard->context->policy), .message = *view};
-    struct hail_native *native = &shard->native.conns[slot];
-    enum hail_protection protection = protection_of(view->flags);
-    size_t len = hail_frames_len(&frame, &shard->context->policy);
-
-    if (len == 0 || len + hail_peer_overhead(&native->peer, protection) > HAIL_DATAGRAM_MAX)
-        return HAIL_EINVAL;
-    return add_frame(shard, packet_for(shard, slot, protection, len), &frame) ? HAIL_OK
-                                                                              : HAIL_EFULL;
 }
 
 enum hail_status hail_native_update(struct hail_shard *shard, uint32_t slot)
@@ -295,50 +212,6 @@ enum hail_status hail_native_update(struct hail_shard *shard, uint32_t slot)
     hail_peer_update(&native->peer);
     hail_native_flush(shard, slot);
     return HAIL_OK;
-}
-
-bool hail_native_task(struct hail_shard *shard, struct hail_task *task)
-{
-    uint32_t index = hail_outbox_next(&shard->outbox);
-
-    if (index == HAIL_OUTGOING_NONE)
-        return false;
-    struct hail_outgoing *first = &shard->outbox.list[index];
-    if (first->slot != HAIL_SLOT_NONE)
-        seal(shard, index);
-    task->op = HAIL_TASK_DATAGRAMS;
-    task->slot = first->slot;
-    task->address = shard->context->is_server ? &first->to.any : NULL;
-    task->view_count = 0;
-    size_t bytes = 0;
-    for (;;) {
-        struct hail_outgoing *outgoing = &shard->outbox.list[index];
-        outgoing->given = true;
-        task->views[task->view_count++] =
-            (struct iovec){hail_outbox_bytes(&shard->outbox, index), outgoing->len};
-        bytes += outgoing->len;
-        show(shard, first->slot, true, hail_outbox_bytes(&shard->outbox, index), outgoing->len);
-        uint32_t next = outgoing->next;
-        if (first->slot == HAIL_SLOT_NONE)
-            break;
-        shard->native.conns[first->slot].out_first = next;
-        if (next == HAIL_OUTGOING_NONE)
-            shard->native.conns[first->slot].out_last = next;
-        // A train is of datagrams of one length, of which the last may be shorter.
-        if (next == HAIL_OUTGOING_NONE || outgoing->len < first->len ||
-            task->view_count == HAIL_VIEWS_MAX)
-            break;
-        seal(shard, next);
-        if (shard->outbox.list[next].len > first->len ||
-            !hail_address_equal(&shard->outbox.list[next].to, &first->to))
-            break;
-        index = next;
-    }
-    hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_OUT, task->view_count);
-    hail_stat_add(&shard->stats, HAIL_STAT_BYTES_OUT, bytes);
-    if (first->slot != HAIL_SLOT_NONE)
-        hail_table_count(&shard->table, first->slot, HAIL_TRAFFIC_BYTES_OUT, bytes);
-    return true;
 }
 
 // ---- In
@@ -383,43 +256,31 @@ static enum hail_verdict on_approved(struct hail_shard *shard, uint32_t slot,
     return HAIL_ACCEPT;
 }
 
-// Whether a channel's guarantee lets a message through that came in this packet: the newest wins.
-static bool is_newest(struct hail_shard *shard, uint32_t slot, uint8_t channel, uint64_t number)
-{
-    const struct hail_policy *policy = &shard->context->policy;
-    uint64_t *newest = newest_of(shard, slot) + channel;
-
-    if (hail_policy_channel_at(policy, channel)->guarantee != HAIL_GUARANTEE_SEQUENCED)
-        return true;
-    if (number < *newest)
-        return false;
-    *newest = number;
-    return true;
-}
-
 static enum hail_verdict on_message(struct hail_shard *shard, uint32_t slot,
                                     struct hail_message_view *message,
                                     const struct hail_opened *packet)
 {
-    struct hail_delivery delivery;
-
-    if (shard->native.conns[slot].state != HAIL_NATIVE_CONNECTED)
+    if (shard->native.conns[slot].state != HAIL_NATIVE_CONNECTED ||
+        shard->conns[slot].state != HAIL_CONN_OPEN)
         return HAIL_DROP_UNEXPECTED;
-    message->flags = packet->flags;
-    enum hail_verdict verdict = hail_policy_check_channel(&shard->context->policy, message);
-    if (verdict == HAIL_DROP_FLOOR)
-        hail_inbound_below_channel(shard, slot, message);
-    if (verdict != HAIL_ACCEPT)
-        return verdict;
-    if (!is_newest(shard, slot, message->channel, packet->number))
-        return HAIL_DROP_OLD;
-    if ((shard->conns[slot].connected_pending && !hail_inbound_connected(shard, slot)) ||
-        !hail_deliver_reserve(shard, &delivery, message->body_len)) {
-        hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1); // lost, as a datagram may be
-        return HAIL_ACCEPT;
+    return hail_receiver_message(shard, slot, message, packet);
+}
+
+// A part of a message. `*refused` is set where there is no room: its packet is then not
+// acknowledged, and it comes again.
+static enum hail_verdict on_part(struct hail_shard *shard, uint32_t slot,
+                                 const struct hail_native_frame *frame,
+                                 const struct hail_opened *packet, bool *refused)
+{
+    if (packet->flags == 0)
+        return HAIL_DROP_UNPROTECTED;
+    if (shard->native.conns[slot].state != HAIL_NATIVE_CONNECTED ||
+        shard->conns[slot].state != HAIL_CONN_OPEN) {
+        *refused = true; // perhaps it has overtaken what lets us in
+        return HAIL_DROP_UNEXPECTED;
     }
-    hail_inbound_message(shard, slot, message, &delivery);
-    hail_deliver_abandon(&delivery);
+    if (!hail_receiver_part(shard, slot, frame, packet))
+        *refused = true;
     return HAIL_ACCEPT;
 }
 
@@ -441,6 +302,8 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
         return is_server ? HAIL_DROP_UNEXPECTED : on_approved(shard, slot, frame);
     case HAIL_FRAME_WAIT:
         return is_server ? HAIL_DROP_UNEXPECTED : HAIL_ACCEPT;
+    case HAIL_FRAME_ACK:
+        return hail_sender_acked(shard, slot, frame->bytes) ? HAIL_ACCEPT : HAIL_DROP_MALFORMED;
     case HAIL_FRAME_PADDING:
     case HAIL_FRAME_MESSAGE:
     case HAIL_FRAME_NAMED:
@@ -448,6 +311,9 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
     case HAIL_FRAME_REQUEST:
     case HAIL_FRAME_RESPONSE:
     case HAIL_FRAME_CHANNEL:
+    case HAIL_FRAME_RELIABLE:
+    case HAIL_FRAME_FRAGMENT:
+    case HAIL_FRAME_ASK:
     case HAIL_FRAME_PING:
     case HAIL_FRAME_PONG:
     case HAIL_FRAME_PATH_CHALLENGE:
@@ -464,26 +330,66 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
     return HAIL_ACCEPT;
 }
 
+// What a frame asks for by its type.
+static enum hail_eliciting eliciting(const struct hail_shard *shard,
+                                     const struct hail_native_frame *frame)
+{
+    if (frame->type == HAIL_FRAME_ASK)
+        return HAIL_ELICITS_AT_ONCE;
+    if (hail_frames_is_control(frame->type))
+        return HAIL_ELICITS_NOTHING;
+    bool is_part = frame->type == HAIL_FRAME_RELIABLE || frame->type == HAIL_FRAME_FRAGMENT;
+    uint8_t channel = is_part ? frame->part.channel : frame->message.channel;
+
+    return hail_policy_channel_at(&shard->context->policy, channel)->guarantee <
+                   HAIL_GUARANTEE_SEQUENCED
+               ? HAIL_ELICITS_SOON
+               : HAIL_ELICITS_LAZILY;
+}
+
+static enum hail_verdict on_frame(struct hail_shard *shard, uint32_t slot,
+                                  struct hail_native_frame *frame, const struct hail_opened *opened,
+                                  const struct hail_address *from, bool *refused)
+{
+    if (frame->type == HAIL_FRAME_RELIABLE || frame->type == HAIL_FRAME_FRAGMENT)
+        return on_part(shard, slot, frame, opened, refused);
+    return hail_frames_is_control(frame->type) ? on_control(shard, slot, frame, opened->flags, from)
+                                               : on_message(shard, slot, &frame->message, opened);
+}
+
 static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail_opened *opened,
                       const struct hail_address *from)
 {
-    const struct hail_connection *conn = &shard->conns[slot];
     struct hail_native_frame frame;
+    enum hail_eliciting most = HAIL_ELICITS_NOTHING;
+    bool refused = false;
     size_t at = 0;
 
-    while (at < opened->frames_len && conn->state == HAIL_CONN_OPEN) {
+    while (at < opened->frames_len && hail_native_lives(shard, slot)) {
         enum hail_verdict verdict = hail_frames_next(&frame, &shard->context->policy,
                                                      opened->frames, opened->frames_len, &at);
         bool readable = verdict == HAIL_ACCEPT;
-        if (readable)
-            verdict = hail_frames_is_control(frame.type)
-                          ? on_control(shard, slot, &frame, opened->flags, from)
-                          : on_message(shard, slot, &frame.message, opened);
+        if (readable) {
+            enum hail_eliciting elicits = eliciting(shard, &frame);
+            most = elicits > most ? elicits : most;
+            verdict = on_frame(shard, slot, &frame, opened, from, &refused);
+        }
         if (verdict != HAIL_ACCEPT)
             count_drop(shard, verdict);
         if (!readable && verdict != HAIL_DROP_NAME)
-            return; // where the next frame begins nobody knows
+            break; // where the next frame begins nobody knows
     }
+    if (opened->flags != 0 && !refused && hail_native_lives(shard, slot))
+        hail_acks_note(&shard->native.conns[slot].acks, opened->number, most, shard->now_ns);
+}
+
+// Ends a connection whose last messages have arrived.
+static void finish_flushing(struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_connection *conn = &shard->conns[slot];
+
+    if (conn->state == HAIL_CONN_FLUSHING && !hail_sender_busy(&shard->native.conns[slot].sender))
+        hail_conn_end(shard, slot, conn->reason, false, NULL);
 }
 
 static void on_packet(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
@@ -507,8 +413,14 @@ static void on_packet(struct hail_shard *shard, uint32_t slot, const struct hail
         conn->heard_ns = shard->now_ns; // a plain packet proves nothing
     hail_table_count(&shard->table, slot, HAIL_TRAFFIC_BYTES_IN, len);
     on_frames(shard, slot, &opened, from);
-    if (conn->state == HAIL_CONN_OPEN && native->peer.owed != 0)
+    if (!hail_native_lives(shard, slot))
+        return;
+    finish_flushing(shard, slot);
+    if (hail_native_lives(shard, slot) &&
+        (native->peer.owed != 0 || native->acks.due_ns <= shard->now_ns))
         hail_native_flush(shard, slot);
+    else if (hail_native_lives(shard, slot) && native->acks.due_ns != UINT64_MAX)
+        hail_conn_arm(shard, slot);
 }
 
 // A datagram whose connection lives on another shard: its address had changed, and the kernel does
@@ -573,12 +485,12 @@ void hail_native_datagram(struct hail_shard *shard, uint32_t slot, const struct 
 
     hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_IN, 1);
     hail_stat_add(&shard->stats, HAIL_STAT_BYTES_IN, len);
-    show(shard, slot, false, data, len);
+    hail_packets_show(shard, slot, false, data, len);
     if (verdict != HAIL_ACCEPT)
         count_drop(shard, verdict);
     else if (shard->context->is_server)
         on_server_datagram(shard, type, from, data, len);
-    else if (shard->conns[slot].state != HAIL_CONN_OPEN)
+    else if (!is_open(shard, slot))
         return;
     else if (type == HAIL_DATAGRAM_PACKET)
         on_packet(shard, slot, from, data, len);
@@ -635,24 +547,6 @@ static uint8_t wire_reason(enum hail_close_reason reason)
     return CLOSE_APPLICATION;
 }
 
-// Seals what waits to be sent: the keys are about to go. A server's slot may then have another
-// connection before it is sent, so it is no longer the slot's.
-static void make_whole(struct hail_shard *shard, uint32_t slot)
-{
-    struct hail_native *native = &shard->native.conns[slot];
-    uint32_t index = native->out_first;
-
-    while (index != HAIL_OUTGOING_NONE) {
-        struct hail_outgoing *outgoing = &shard->outbox.list[index];
-        seal(shard, index);
-        index = outgoing->next;
-        if (shard->context->is_server) {
-            outgoing->slot = HAIL_SLOT_NONE;
-            outgoing->next = HAIL_OUTGOING_NONE;
-        }
-    }
-}
-
 void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
                      const char *text)
 {
@@ -665,10 +559,15 @@ void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_re
     };
 
     if (native->keyed) {
-        for (int i = 0; i < CLOSES_SENT; i++)
-            (void)add_frame(shard, add_outgoing(shard, slot, HAIL_PROTECTION_ENCRYPTED), &frame);
+        for (int i = 0; i < CLOSES_SENT; i++) {
+            uint32_t index = hail_packets_begin(shard, slot, HAIL_PROTECTION_ENCRYPTED);
+            if (index != HAIL_OUTGOING_NONE)
+                hail_packets_add(shard, index, &frame);
+        }
     }
-    make_whole(shard, slot);
+    hail_packets_release(shard, slot);
+    hail_sender_clear(shard, slot);
+    hail_receiver_clear(shard, slot);
     if (shard->context->is_server)
         hail_greeter_forget(shard, slot);
     else
@@ -681,9 +580,15 @@ void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_re
 uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
 {
     const struct hail_native *native = &shard->native.conns[slot];
-    uint64_t next = native->keyed ? hail_peer_next_ns(&native->peer) : UINT64_MAX;
+    uint64_t next = UINT64_MAX;
     bool resends = !shard->context->is_server && native->state != HAIL_NATIVE_CONNECTED;
 
+    if (native->keyed) {
+        uint64_t sender = hail_sender_next_ns(shard, slot);
+        next = hail_peer_next_ns(&native->peer);
+        next = sender < next ? sender : next;
+        next = native->acks.due_ns < next ? native->acks.due_ns : next;
+    }
     if (resends && native->resend_ms > 0 && native->resend_ns < next)
         next = native->resend_ns;
     if (native->state == HAIL_NATIVE_CONNECTED && native->idle_timeout_ms > 0) {
@@ -703,9 +608,14 @@ void hail_native_due(struct hail_shard *shard, uint32_t slot)
         hail_conn_end(shard, slot, HAIL_CLOSED_IDLE, false, NULL);
         return;
     }
+    if (native->keyed && !hail_sender_due(shard, slot)) {
+        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
+        return;
+    }
     if (native->keyed) {
         hail_peer_tick(&native->peer, shard->now_ns);
         hail_native_flush(shard, slot);
+        finish_flushing(shard, slot);
     }
     if (!shard->context->is_server && !connected && native->resend_ms > 0 &&
         shard->now_ns >= native->resend_ns)

@@ -7,7 +7,11 @@
 #include "engine/hail.h"
 #include "engine/lobby.h"
 #include "engine/outbox.h"
+#include "engine/queue.h"
+#include "engine/receiver.h"
+#include "engine/sender.h"
 #include "engine/shed.h"
+#include "proto/acks.h"
 #include "proto/handshake.h"
 #include "proto/limit.h"
 #include "proto/peer.h"
@@ -46,6 +50,9 @@ struct hail_native {
     struct hail_address from; // server: where the hello came from
     struct hail_agreement agreement;
     struct hail_peer peer;
+    struct hail_acks acks;
+    struct hail_sender sender;
+    uint64_t stored; // bytes of messages that have not all come, or whose turn it is not
 };
 
 // A client's handshake and what it asks with.
@@ -57,8 +64,18 @@ struct hail_native_client {
 
 // What a shard has on this profile.
 struct hail_native_shard {
-    struct hail_native *conns;          // one for each slot
-    uint64_t *newest;                   // by channel for each slot: see newest_of in native.c
+    struct hail_native *conns;   // one for each slot
+    uint64_t *newest;            // by channel for each slot: see newest_of in receiver.c
+    struct hail_outlet *outlets; // by channel for each slot
+    struct hail_inlet *inlets;   // likewise
+    uint64_t *taken;             // for each slot and unordered channel
+    uint32_t unordered_count;    // channels
+    struct hail_slab parcels;    // of all connections, as the next four
+    struct hail_slab ranges;
+    struct hail_slab flights;
+    struct hail_slab arrivals;
+    struct hail_slab pieces;
+    struct hail_queue ready; // connections that could send more when the outbox has room again
     struct hail_native_client *clients; // client: one for each slot
     uint32_t *greeted;                  // server: handshakes by token and address, heads of lists
     uint32_t greeted_count;             // a power of two
@@ -98,12 +115,8 @@ void hail_native_datagram(struct hail_shard *shard, uint32_t slot, const struct 
 // hail_native_approve tells a client that it is in.
 void hail_native_approve(struct hail_shard *shard, uint32_t slot);
 
-// hail_native_send puts an application message into the connection's packet.
-//
-// Returns  HAIL_OK; HAIL_EINVAL: longer than a packet, or a number in it that
-//          the wire has no form for; HAIL_EFULL: no room in this turn's outbox.
-HAIL_MUST_USE enum hail_status hail_native_send(struct hail_shard *shard, uint32_t slot,
-                                                const struct hail_message_view *view);
+// hail_native_lives says whether packets come and go: the connection has a key, and has not ended.
+HAIL_MUST_USE bool hail_native_lives(const struct hail_shard *shard, uint32_t slot);
 
 // hail_native_update asks for fresh traffic keys in both directions. HAIL_OK or HAIL_ENOKEY.
 HAIL_MUST_USE enum hail_status hail_native_update(struct hail_shard *shard, uint32_t slot);
@@ -115,9 +128,6 @@ void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_re
 // hail_native_due does what the connection's timer is for; hail_native_next_ns says when that is.
 void hail_native_due(struct hail_shard *shard, uint32_t slot);
 uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot);
-
-// hail_native_task gives the next datagrams to send; false: there are none.
-HAIL_MUST_USE bool hail_native_task(struct hail_shard *shard, struct hail_task *task);
 
 // hail_native_refusal returns a sentence for the reason of a server's refusal.
 const char *hail_native_refusal(uint8_t reason);
@@ -145,11 +155,6 @@ void hail_joiner_resend(struct hail_shard *shard, uint32_t slot);
 
 // hail_native_find returns the slot that a connection id names; HAIL_SLOT_NONE: none of ours.
 uint32_t hail_native_find(const struct hail_shard *shard, uint32_t conn_id);
-
-// hail_native_whole adds a datagram that is whole to the outbox; dropped and counted when it is
-// full. slot HAIL_SLOT_NONE: to `to`.
-void hail_native_whole(struct hail_shard *shard, uint32_t slot, const struct hail_address *to,
-                       const uint8_t *data, size_t len);
 
 // hail_native_flush turns what the peer is owed into packets.
 void hail_native_flush(struct hail_shard *shard, uint32_t slot);

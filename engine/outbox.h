@@ -5,14 +5,15 @@
 #ifndef HAIL_ENGINE_OUTBOX_H
 #define HAIL_ENGINE_OUTBOX_H
 
-#include "engine/arena.h"
+#include "engine/slab.h"
 #include "proto/address.h"
 #include "proto/packet.h"
 
 enum {
     HAIL_OUTBOX_CROWDED = 2048, // datagrams; before more comes in, these go out
     HAIL_OUTBOX_EXTRA = 4096,   // beside one for each slot, so that a message to all finds room
-    HAIL_OUTBOX_ROOM = 1280     // bytes for each: whole cache lines
+    HAIL_OUTBOX_ROOM = 1280,    // bytes for each: whole cache lines
+    HAIL_OUTGOING_WHOLE = 0     // beside the values of enum hail_protection: nothing is to be done
 };
 
 #define HAIL_OUTGOING_NONE UINT32_MAX
@@ -23,9 +24,10 @@ struct hail_outgoing {
     uint32_t next;      // of the same connection; HAIL_OUTGOING_NONE: the last
     uint16_t len;       // of its frames so far; once it is whole, of the datagram
     uint16_t last;      // where its last frame begins
-    uint8_t protection; // enum hail_protection; 0: whole as it is
+    uint8_t protection; // enum hail_protection, or HAIL_OUTGOING_WHOLE
     bool elsewhere;     // to `to`, and not to the connection's address
     bool given;         // to the backend
+    uint32_t flight;    // the sender's record of it; HAIL_SLAB_NONE: it has none
     struct hail_address to;
 };
 

@@ -4,13 +4,37 @@
 
 #include <string.h>
 
-void hail_pool_init(struct hail_pool *pool, struct hail_arena *arena, uint32_t block_count)
+// A block begins with the number of the next one, in a chain or the free list.
+static uint32_t *next_of(const struct hail_pool *pool, uint32_t block)
 {
+    return (uint32_t *)(void *)(pool->memory + (size_t)block * pool->block_size);
+}
+
+static uint8_t *bytes_of(const struct hail_pool *pool, uint32_t block)
+{
+    return pool->memory + (size_t)block * pool->block_size + HAIL_BLOCK_LINK;
+}
+
+static uint32_t bytes_per_block(const struct hail_pool *pool)
+{
+    return pool->block_size - HAIL_BLOCK_LINK;
+}
+
+void hail_pool_init(struct hail_pool *pool, struct hail_arena *arena, uint32_t block_size,
+                    uint32_t block_count)
+{
+    HAIL_ASSERT(block_size % HAIL_BLOCK_LINK == 0);
     *pool = (struct hail_pool){
-        .blocks = hail_arena_take(arena, block_count, sizeof(struct hail_block)),
+        .memory = hail_arena_take(arena, block_count, block_size),
+        .block_size = block_size,
         .block_count = block_count,
         .free_first = HAIL_BLOCK_NONE,
     };
+}
+
+size_t hail_pool_room(const struct hail_pool *pool)
+{
+    return (size_t)(pool->block_count - pool->used_count) * bytes_per_block(pool);
 }
 
 static uint32_t take_block(struct hail_pool *pool)
@@ -19,11 +43,11 @@ static uint32_t take_block(struct hail_pool *pool)
 
     HAIL_ASSERT(pool->used_count < pool->block_count);
     if (block != HAIL_BLOCK_NONE)
-        pool->free_first = pool->blocks[block].next;
+        pool->free_first = *next_of(pool, block);
     else
         block = pool->fresh++;
     pool->used_count++;
-    pool->blocks[block].next = HAIL_BLOCK_NONE;
+    *next_of(pool, block) = HAIL_BLOCK_NONE;
     return block;
 }
 
@@ -31,7 +55,7 @@ static void free_block(struct hail_pool *pool, uint32_t block)
 {
     HAIL_ASSERT(pool->used_count > 0);
     pool->used_count--;
-    pool->blocks[block].next = pool->free_first;
+    *next_of(pool, block) = pool->free_first;
     pool->free_first = block;
 }
 
@@ -44,8 +68,9 @@ bool hail_chain_append(struct hail_chain *chain, struct hail_pool *pool, const v
                        size_t len)
 {
     const uint8_t *bytes = data;
-    size_t room = chain->last == HAIL_BLOCK_NONE ? 0 : HAIL_BLOCK_BYTES - chain->end;
-    size_t blocks = len <= room ? 0 : (len - room + HAIL_BLOCK_BYTES - 1) / HAIL_BLOCK_BYTES;
+    size_t whole = bytes_per_block(pool);
+    size_t room = chain->last == HAIL_BLOCK_NONE ? 0 : whole - chain->end;
+    size_t blocks = len <= room ? 0 : (len - room + whole - 1) / whole;
 
     if (blocks > pool->block_count - pool->used_count)
         return false;
@@ -58,14 +83,14 @@ bool hail_chain_append(struct hail_chain *chain, struct hail_pool *pool, const v
                 chain->first = block;
                 chain->start = 0;
             } else {
-                pool->blocks[chain->last].next = block;
+                *next_of(pool, chain->last) = block;
             }
             chain->last = block;
             chain->end = 0;
-            room = HAIL_BLOCK_BYTES;
+            room = whole;
         }
         size_t part = len < room ? len : room;
-        memcpy(pool->blocks[chain->last].bytes + chain->end, bytes, part);
+        memcpy(bytes_of(pool, chain->last) + chain->end, bytes, part);
         chain->end += (uint32_t)part;
         bytes += part;
         len -= part;
@@ -79,9 +104,9 @@ static struct iovec view(const struct hail_chain *chain, const struct hail_pool 
                          uint32_t block)
 {
     size_t start = block == chain->first ? chain->start : 0;
-    size_t end = block == chain->last ? chain->end : HAIL_BLOCK_BYTES;
+    size_t end = block == chain->last ? chain->end : bytes_per_block(pool);
 
-    return (struct iovec){pool->blocks[block].bytes + start, end - start};
+    return (struct iovec){bytes_of(pool, block) + start, end - start};
 }
 
 void hail_chain_copy(const struct hail_chain *chain, const struct hail_pool *pool, void *out,
@@ -97,7 +122,36 @@ void hail_chain_copy(const struct hail_chain *chain, const struct hail_pool *poo
         memcpy(bytes, piece.iov_base, part);
         bytes += part;
         len -= part;
-        block = pool->blocks[block].next;
+        block = *next_of(pool, block);
+    }
+}
+
+void hail_chain_mark_init(struct hail_chain_mark *mark)
+{
+    *mark = (struct hail_chain_mark){HAIL_BLOCK_NONE, 0};
+}
+
+void hail_chain_read(const struct hail_chain *chain, const struct hail_pool *pool,
+                     struct hail_chain_mark *mark, size_t offset, void *out, size_t len)
+{
+    uint8_t *bytes = out;
+
+    HAIL_ASSERT(offset + len <= chain->len);
+    if (mark->block == HAIL_BLOCK_NONE || offset < mark->at)
+        *mark = (struct hail_chain_mark){chain->first, 0};
+    while (len > 0) {
+        struct iovec piece = view(chain, pool, mark->block);
+        size_t skip = offset - mark->at;
+        if (skip >= piece.iov_len) {
+            mark->at += (uint32_t)piece.iov_len;
+            mark->block = *next_of(pool, mark->block);
+            continue;
+        }
+        size_t part = piece.iov_len - skip < len ? piece.iov_len - skip : len;
+        memcpy(bytes, (uint8_t *)piece.iov_base + skip, part);
+        bytes += part;
+        offset += part;
+        len -= part;
     }
 }
 
@@ -114,7 +168,7 @@ void hail_chain_consume(struct hail_chain *chain, struct hail_pool *pool, size_t
             return;
         }
         len -= here;
-        chain->first = pool->blocks[block].next;
+        chain->first = *next_of(pool, block);
         chain->start = 0;
         free_block(pool, block);
     }
@@ -132,7 +186,7 @@ size_t hail_chain_views(const struct hail_chain *chain, const struct hail_pool *
         views[count] = view(chain, pool, block);
         *len += views[count].iov_len;
         count++;
-        block = pool->blocks[block].next;
+        block = *next_of(pool, block);
     }
     return count;
 }

@@ -10,27 +10,28 @@
 #include "engine/arena.h"
 
 enum {
-    HAIL_BLOCK_SIZE = 4096,
-    HAIL_BLOCK_BYTES = HAIL_BLOCK_SIZE - 4
+    HAIL_BLOCK_STREAM = 4096, // for streams: a page
+    HAIL_BLOCK_MESSAGE = 256, // for messages, which are small: whole cache lines
+    HAIL_BLOCK_LINK = 4       // of a block, for the pool's own use
 };
-
-struct hail_block {
-    uint32_t next; // in a chain or the free list; HAIL_BLOCK_NONE: last
-    uint8_t bytes[HAIL_BLOCK_BYTES];
-};
-_Static_assert(sizeof(struct hail_block) == HAIL_BLOCK_SIZE, "a block is a page");
 
 #define HAIL_BLOCK_NONE UINT32_MAX
 
 struct hail_pool {
-    struct hail_block *blocks;
+    uint8_t *memory;
+    uint32_t block_size;
     uint32_t block_count;
     uint32_t fresh; // blocks from here on were never used, and their pages never touched
     uint32_t free_first;
     uint32_t used_count;
 };
 
-void hail_pool_init(struct hail_pool *pool, struct hail_arena *arena, uint32_t block_count);
+// hail_pool_init takes the memory for blocks of `block_size` bytes, a multiple of 4.
+void hail_pool_init(struct hail_pool *pool, struct hail_arena *arena, uint32_t block_size,
+                    uint32_t block_count);
+
+// hail_pool_room returns how many bytes fit into the blocks that are left, for one more chain.
+size_t hail_pool_room(const struct hail_pool *pool);
 
 // A queue of bytes. The zero state is no queue: hail_chain_init.
 struct hail_chain {
@@ -51,6 +52,19 @@ HAIL_MUST_USE bool hail_chain_append(struct hail_chain *chain, struct hail_pool 
 // hail_chain_copy copies the first `len` bytes, which are there.
 void hail_chain_copy(const struct hail_chain *chain, const struct hail_pool *pool, void *out,
                      size_t len);
+
+// A place in a chain, for reading on from there.
+struct hail_chain_mark {
+    uint32_t block; // HAIL_BLOCK_NONE: nothing has been read yet
+    uint32_t at;    // in the chain, where the block's bytes begin
+};
+
+// hail_chain_read copies `len` bytes from `offset` on, which are there. `mark` is where the last
+// reading ended, or the zero mark's hail_chain_mark_init: reading on from there looks for nothing.
+// Holds while nothing is consumed.
+void hail_chain_read(const struct hail_chain *chain, const struct hail_pool *pool,
+                     struct hail_chain_mark *mark, size_t offset, void *out, size_t len);
+void hail_chain_mark_init(struct hail_chain_mark *mark);
 
 // hail_chain_consume drops the first `len` bytes, which are there, and frees emptied blocks.
 void hail_chain_consume(struct hail_chain *chain, struct hail_pool *pool, size_t len);

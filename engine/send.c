@@ -49,9 +49,6 @@ static enum hail_status check_view(const struct hail_endpoint *endpoint,
         (view->body_len > 0 && !view->body))
         return HAIL_EINVAL;
     bool native = endpoint->context.config.profile == HAIL_PROFILE_HAIL;
-    if (native &&
-        (channel->guarantee < HAIL_GUARANTEE_SEQUENCED || view->body_len > HAIL_DATAGRAM_MAX))
-        return HAIL_EINVAL;
     if (!native && view->flags != 0 && !endpoint->context.setup.encryption)
         return HAIL_ENOKEY;
     return HAIL_OK;

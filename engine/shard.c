@@ -9,6 +9,7 @@
 
 #include "crypto/secret.h"
 #include "engine/conn.h"
+#include "engine/packets.h"
 #include "proto/mlapi/frame.h"
 
 static _Thread_local struct hail_shard *current;
@@ -59,7 +60,13 @@ void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *con
 
     if (config->profile == HAIL_PROFILE_HAIL)
         hail_outbox_init(&shard->outbox, arena, slots);
-    hail_pool_init(&shard->pool, arena, (uint32_t)(config->buffers_max / HAIL_BLOCK_SIZE));
+    uint32_t block_size =
+        config->profile == HAIL_PROFILE_HAIL ? HAIL_BLOCK_MESSAGE : HAIL_BLOCK_STREAM;
+    hail_pool_init(&shard->pool, arena, block_size, (uint32_t)(config->buffers_max / block_size));
+    if (config->profile == HAIL_PROFILE_HAIL) {
+        hail_sender_reserve(shard, context);
+        hail_receiver_reserve(shard, context);
+    }
     hail_mailbox_init(&shard->commands, arena, power_of_two_at_least(config->command_queue_bytes));
     shard->handler_drops = hail_arena_take(arena, config->handler_count, sizeof(uint64_t));
     shard->channel_drops =
@@ -264,6 +271,18 @@ static void retry_held(struct hail_shard *shard)
         hail_conn_retry(shard, slot);
 }
 
+// Those who had more to send than the outbox had room for.
+static void send_ready(struct hail_shard *shard)
+{
+    uint32_t slot;
+
+    for (uint32_t left = shard->native.ready.count;
+         left > 0 && hail_queue_pop(&shard->native.ready, &slot); left--) {
+        if (hail_native_lives(shard, slot))
+            hail_sender_pump(shard, slot);
+    }
+}
+
 void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
 {
     uint32_t slot;
@@ -276,6 +295,7 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
     if (shard->context->is_server && shard->context->config.profile == HAIL_PROFILE_HAIL)
         hail_greeter_turn(shard);
     retry_held(shard);
+    send_ready(shard);
     if (shard->index == 0 && shard->context->keys.rotate_ns != 0)
         hail_keys_rotate(shard->shared, &shard->random, now_ns);
     while (hail_timers_due(&shard->timers, now_ns, &slot))
@@ -283,7 +303,7 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
     if (shard->stopping && now_ns >= shard->stop_at_ns)
         hail_shard_stop(shard, now_ns);
     hail_stat_set(&shard->stats, HAIL_STAT_BYTES_WAITING,
-                  (uint64_t)shard->pool.used_count * HAIL_BLOCK_SIZE);
+                  (uint64_t)shard->pool.used_count * shard->pool.block_size);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -297,7 +317,7 @@ uint64_t hail_shard_next_ns(const struct hail_shard *shard)
 
     next = earlier(next, hail_shed_next_ns(&shard->native.hellos));
     next = earlier(next, hail_shed_next_ns(&shard->native.cookies));
-    if (shard->unhailed.count > 0 || shard->native.lobby.count > 0)
+    if (shard->unhailed.count > 0 || shard->native.lobby.count > 0 || shard->native.ready.count > 0)
         return 0;
     if (shard->stopping)
         next = earlier(next, shard->stop_at_ns);
@@ -349,7 +369,7 @@ bool hail_shard_output(struct hail_shard *shard, struct hail_task *task)
     uint32_t slot;
 
     // Datagrams first: a socket that is to be closed may have some of them to send.
-    if (hail_native_task(shard, task))
+    if (hail_packets_task(shard, task))
         return true;
     while (hail_queue_pop(&shard->output, &slot)) {
         if (task_of(shard, slot, task))

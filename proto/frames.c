@@ -93,6 +93,44 @@ static enum hail_verdict read_message(struct hail_message_view *message, enum ha
     return HAIL_ACCEPT;
 }
 
+enum hail_verdict hail_frames_inner(struct hail_message_view *message, uint8_t channel,
+                                    const struct hail_policy *policy, struct hail_bytes inner)
+{
+    if (inner.len < 1 || inner.data[0] < HAIL_FRAME_MESSAGE || inner.data[0] > HAIL_FRAME_RESPONSE)
+        return HAIL_DROP_MALFORMED;
+    enum hail_frame_type type = (enum hail_frame_type)inner.data[0];
+    *message = (struct hail_message_view){.channel = channel};
+    skip(&inner, 1);
+    return read_message(message, type, channel, policy, inner);
+}
+
+static enum hail_verdict read_part(struct hail_native_frame *frame,
+                                   const struct hail_policy *policy, struct hail_bytes content)
+{
+    bool is_fragment = frame->type == HAIL_FRAME_FRAGMENT;
+    uint64_t total = 0;
+    uint64_t offset = 0;
+
+    if (content.len < 3)
+        return HAIL_DROP_MALFORMED;
+    frame->part.channel = content.data[0];
+    frame->part.id = (uint16_t)(content.data[1] << 8 | content.data[2]);
+    skip(&content, 3);
+    if (is_fragment && (!take_varint(&content, &total) || !take_varint(&content, &offset)))
+        return HAIL_DROP_MALFORMED;
+    if (!is_fragment)
+        total = content.len;
+    if (content.len == 0 || total > UINT32_MAX || offset > total || content.len > total - offset)
+        return HAIL_DROP_MALFORMED;
+    frame->part.total = (uint32_t)total;
+    frame->part.offset = (uint32_t)offset;
+    frame->bytes = content;
+    const struct hail_policy_channel *channel = hail_policy_channel_at(policy, frame->part.channel);
+    return channel && (is_fragment || channel->guarantee < HAIL_GUARANTEE_SEQUENCED)
+               ? HAIL_ACCEPT
+               : HAIL_DROP_NAME;
+}
+
 // A message that names its channel. It has one form: the first channel without a guarantee is meant
 // where none is named, and only there.
 static enum hail_verdict read_on_channel(struct hail_message_view *message,
@@ -128,6 +166,12 @@ static enum hail_verdict read_content(struct hail_native_frame *frame,
                             content);
     case HAIL_FRAME_CHANNEL:
         return read_on_channel(&frame->message, policy, content);
+    case HAIL_FRAME_RELIABLE:
+    case HAIL_FRAME_FRAGMENT:
+        return read_part(frame, policy, content);
+    case HAIL_FRAME_ACK:
+        frame->bytes = content;
+        return HAIL_ACCEPT;
     case HAIL_FRAME_PING:
     case HAIL_FRAME_PONG:
     case HAIL_FRAME_PATH_CHALLENGE:
@@ -149,6 +193,7 @@ static enum hail_verdict read_content(struct hail_native_frame *frame,
         return HAIL_ACCEPT;
     case HAIL_FRAME_WAIT:
     case HAIL_FRAME_UPDATE:
+    case HAIL_FRAME_ASK:
         return content.len == 0 ? HAIL_ACCEPT : HAIL_DROP_MALFORMED;
     }
     return HAIL_DROP_TYPE;
@@ -239,6 +284,18 @@ static bool compose_message(struct content *content, enum hail_frame_type type,
     return true;
 }
 
+static void compose_part(struct content *content, const struct hail_native_frame *frame)
+{
+    content->fields[content->fields_len++] = frame->part.channel;
+    content->fields[content->fields_len++] = (uint8_t)(frame->part.id >> 8);
+    content->fields[content->fields_len++] = (uint8_t)frame->part.id;
+    if (frame->type == HAIL_FRAME_FRAGMENT) {
+        put_varint(content, frame->part.total);
+        put_varint(content, frame->part.offset);
+    }
+    content->rest = frame->bytes;
+}
+
 // Returns false for what the wire has no form for.
 static bool compose(struct content *content, const struct hail_native_frame *frame,
                     const struct hail_policy *policy)
@@ -256,6 +313,13 @@ static bool compose(struct content *content, const struct hail_native_frame *fra
         content->fields[content->fields_len++] = frame->message.channel;
         content->fields[content->fields_len++] = (uint8_t)bare_type(frame->message.kind);
         return compose_message(content, bare_type(frame->message.kind), &frame->message, policy);
+    case HAIL_FRAME_RELIABLE:
+    case HAIL_FRAME_FRAGMENT:
+        compose_part(content, frame);
+        return true;
+    case HAIL_FRAME_ACK:
+        content->rest = frame->bytes;
+        return true;
     case HAIL_FRAME_PING:
     case HAIL_FRAME_PONG:
     case HAIL_FRAME_PATH_CHALLENGE:
@@ -272,6 +336,7 @@ static bool compose(struct content *content, const struct hail_native_frame *fra
     case HAIL_FRAME_PADDING:
     case HAIL_FRAME_WAIT:
     case HAIL_FRAME_UPDATE:
+    case HAIL_FRAME_ASK:
         return true;
     }
     HAIL_UNREACHABLE("whoever writes a frame takes its type from the enumeration");
@@ -289,24 +354,53 @@ size_t hail_frames_len(const struct hail_native_frame *frame, const struct hail_
     return 1 + hail_varint_len(len) + len;
 }
 
+// All of a frame but the bytes that are there already.
+static size_t write_head(uint8_t *out, enum hail_frame_type type, const struct content *content)
+{
+    uint8_t *at = out;
+
+    *at++ = (uint8_t)(type | HAS_LENGTH);
+    at += hail_varint_write(at, content->fields_len + content->rest.len);
+    memcpy(at, content->fields, content->fields_len);
+    return (size_t)(at - out) + content->fields_len;
+}
+
 size_t hail_frames_write(uint8_t *out, const struct hail_native_frame *frame,
                          const struct hail_policy *policy)
 {
     struct content content;
-    uint8_t *at = out;
 
-    *at++ = (uint8_t)frame->type;
-    if (frame->type == HAIL_FRAME_PADDING)
+    if (frame->type == HAIL_FRAME_PADDING) {
+        *out = HAIL_FRAME_PADDING;
         return 1;
+    }
     bool writable = compose(&content, frame, policy);
     HAIL_ASSERT(writable);
-    *out |= HAS_LENGTH;
-    at += hail_varint_write(at, content.fields_len + content.rest.len);
-    memcpy(at, content.fields, content.fields_len);
-    at += content.fields_len;
+    size_t head = write_head(out, frame->type, &content);
     if (content.rest.len > 0)
-        memcpy(at, content.rest.data, content.rest.len);
-    return (size_t)(at - out) + content.rest.len;
+        memcpy(out + head, content.rest.data, content.rest.len);
+    return head + content.rest.len;
+}
+
+size_t hail_frames_write_head(uint8_t *out, const struct hail_native_frame *frame)
+{
+    struct content content = {.fields_len = 0};
+
+    compose_part(&content, frame);
+    return write_head(out, frame->type, &content);
+}
+
+size_t hail_frames_inner_head(uint8_t *out, const struct hail_message_view *message,
+                              const struct hail_policy *policy)
+{
+    struct content content = {.fields_len = 0};
+    enum hail_frame_type type = bare_type(message->kind);
+
+    if (!compose_message(&content, type, message, policy))
+        return 0;
+    out[0] = (uint8_t)type;
+    memcpy(out + 1, content.fields, content.fields_len);
+    return 1 + content.fields_len;
 }
 
 size_t hail_frames_shorten(uint8_t *frames, size_t frames_len, size_t last)
@@ -334,5 +428,6 @@ enum hail_frame_type hail_frames_type_of(const struct hail_message_view *message
 
 bool hail_frames_is_control(enum hail_frame_type type)
 {
-    return type < HAIL_FRAME_MESSAGE || (type > HAIL_FRAME_RESPONSE && type != HAIL_FRAME_CHANNEL);
+    return type < HAIL_FRAME_MESSAGE || type > HAIL_FRAME_FRAGMENT ||
+           (type > HAIL_FRAME_RESPONSE && type < HAIL_FRAME_CHANNEL);
 }

@@ -18,6 +18,8 @@ enum hail_frame_type {
     HAIL_FRAME_REQUEST = 0x04,
     HAIL_FRAME_RESPONSE = 0x05,
     HAIL_FRAME_CHANNEL = 0x08,
+    HAIL_FRAME_RELIABLE = 0x09,
+    HAIL_FRAME_FRAGMENT = 0x0a,
     HAIL_FRAME_PING = 0x10,
     HAIL_FRAME_PONG = 0x11,
     HAIL_FRAME_PATH_CHALLENGE = 0x12,
@@ -25,7 +27,9 @@ enum hail_frame_type {
     HAIL_FRAME_CLOSE = 0x14,
     HAIL_FRAME_APPROVED = 0x15,
     HAIL_FRAME_WAIT = 0x16,
-    HAIL_FRAME_UPDATE = 0x17
+    HAIL_FRAME_UPDATE = 0x17,
+    HAIL_FRAME_ACK = 0x18,
+    HAIL_FRAME_ASK = 0x19
 };
 
 enum {
@@ -36,6 +40,23 @@ enum {
     HAIL_FRAME_TEXT_MAX = 255
 };
 
+enum {
+    // Before the bytes of a part: type, length, channel, id, total and offset.
+    HAIL_FRAME_PART_MAX = 1 + 4 + 1 + 2 + 4 + 4,
+    // Before a message's body in its inner form: type, call id, name with its hash, object,
+    // behaviour.
+    HAIL_FRAME_INNER_MAX = 1 + 8 + (1 + 8) + 8 + 4
+};
+
+// A message that is whole in its frame (RELIABLE), or a part of one (FRAGMENT). The bytes are those
+// of its inner form.
+struct hail_part {
+    uint8_t channel;
+    uint16_t id;     // the low bits of the message's number on its channel
+    uint32_t total;  // bytes of the message
+    uint32_t offset; // of these in it
+};
+
 // One frame, read or to be written. Which fields count depends on the type.
 struct hail_native_frame {
     enum hail_frame_type type;
@@ -44,6 +65,8 @@ struct hail_native_frame {
     uint8_t echo[HAIL_FRAME_ECHO_LEN]; // PING, PONG, PATH_*
     uint8_t reason;                    // CLOSE
     struct hail_bytes text;            // CLOSE: at most HAIL_FRAME_TEXT_MAX bytes, UTF-8 unchecked
+    struct hail_part part;             // RELIABLE, FRAGMENT
+    struct hail_bytes bytes;           // RELIABLE, FRAGMENT: the part; ACK: its content (acks.h)
 };
 
 // hail_frames_next reads the frame at `*at`, before the end of a packet's frames, and steps over
@@ -70,6 +93,20 @@ size_t hail_frames_len(const struct hail_native_frame *frame, const struct hail_
 // one that can be written.
 size_t hail_frames_write(uint8_t *out, const struct hail_native_frame *frame,
                          const struct hail_policy *policy);
+
+// hail_frames_write_head writes a frame of a part but for its last `bytes.len` bytes, whose place
+// comes behind it, and returns the length of what it wrote: HAIL_FRAME_PART_MAX at most.
+size_t hail_frames_write_head(uint8_t *out, const struct hail_native_frame *frame);
+
+// hail_frames_inner_head writes a message's inner form (WIRE.md, section 5.3) but for its body, and
+// returns the length: HAIL_FRAME_INNER_MAX at most. 0: it cannot be written, as hail_frames_len.
+size_t hail_frames_inner_head(uint8_t *out, const struct hail_message_view *message,
+                              const struct hail_policy *policy);
+
+// hail_frames_inner reads a message's inner form that came on this channel. HAIL_ACCEPT,
+// HAIL_DROP_NAME or HAIL_DROP_MALFORMED.
+enum hail_verdict hail_frames_inner(struct hail_message_view *message, uint8_t channel,
+                                    const struct hail_policy *policy, struct hail_bytes inner);
 
 // hail_frames_shorten takes the length out of the packet's last frame, which begins at `last` and
 // was written by hail_frames_write, and returns the new length of the frames. Padding has none and

@@ -205,6 +205,10 @@ void hail_peer_control(struct hail_peer *peer, const struct hail_native_frame *f
     case HAIL_FRAME_REQUEST:
     case HAIL_FRAME_RESPONSE:
     case HAIL_FRAME_CHANNEL:
+    case HAIL_FRAME_RELIABLE:
+    case HAIL_FRAME_FRAGMENT:
+    case HAIL_FRAME_ACK:
+    case HAIL_FRAME_ASK:
         return;
     }
 }

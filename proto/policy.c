@@ -13,10 +13,10 @@ enum {
 
 // Of an endpoint that declares none. They have no names, and are not hashed.
 static const struct hail_policy_channel undeclared[] = {
-    {.guarantee = HAIL_GUARANTEE_RELIABLE_ORDERED},
-    {.guarantee = HAIL_GUARANTEE_RELIABLE_UNORDERED},
-    {.guarantee = HAIL_GUARANTEE_SEQUENCED},
-    {.guarantee = HAIL_GUARANTEE_NONE},
+    {.guarantee = HAIL_GUARANTEE_RELIABLE_ORDERED, .weight = 1},
+    {.guarantee = HAIL_GUARANTEE_RELIABLE_UNORDERED, .weight = 1},
+    {.guarantee = HAIL_GUARANTEE_SEQUENCED, .weight = 1, .age_max_ms = HAIL_POLICY_AGE_MAX_MS},
+    {.guarantee = HAIL_GUARANTEE_NONE, .weight = 1, .age_max_ms = HAIL_POLICY_AGE_MAX_MS},
 };
 
 // Orders rules by kind, then hash.
@@ -104,6 +104,17 @@ const struct hail_policy_channel *hail_policy_channel_at(const struct hail_polic
     if (policy->channel_count == 0)
         return number < HAIL_COUNTOF(undeclared) ? &undeclared[number] : NULL;
     return number < policy->channel_count ? &policy->channels[number] : NULL;
+}
+
+uint32_t hail_policy_unordered_before(const struct hail_policy *policy, size_t number)
+{
+    size_t count = hail_policy_channel_count(policy);
+    uint32_t unordered = 0;
+
+    for (size_t i = 0; i < number && i < count; i++)
+        unordered +=
+            hail_policy_channel_at(policy, i)->guarantee == HAIL_GUARANTEE_RELIABLE_UNORDERED;
+    return unordered;
 }
 
 uint8_t hail_policy_bare(const struct hail_policy *policy)

@@ -9,7 +9,8 @@
 enum {
     HAIL_POLICY_NAMES_MAX = 1024,
     HAIL_POLICY_CHANNELS_MAX = 64,
-    HAIL_POLICY_CHANNEL_NAME_MAX = 31
+    HAIL_POLICY_CHANNEL_NAME_MAX = 31,
+    HAIL_POLICY_AGE_MAX_MS = 250 // where a channel does not say
 };
 
 // What a channel promises; values as in the policy hash.
@@ -26,6 +27,9 @@ struct hail_policy_channel {
     uint8_t floor; // HAIL_FLAG_*: the least that any message on it takes
     uint8_t name_len;
     char name[HAIL_POLICY_CHANNEL_NAME_MAX];
+    uint8_t priority;    // the rest is its sender's affair, and not hashed: higher goes first
+    uint8_t weight;      // 1 at least: its share among those of its priority
+    uint32_t age_max_ms; // unreliable: what has waited for longer is dropped
 };
 
 // One name's rule. A named message and an RPC of the same name are two names.
@@ -72,6 +76,10 @@ size_t hail_policy_channel_count(const struct hail_policy *policy);
 // hail_policy_channel_at returns the channel with this number, or NULL: there is none.
 const struct hail_policy_channel *hail_policy_channel_at(const struct hail_policy *policy,
                                                          uint64_t number);
+
+// hail_policy_unordered_before returns how many channels with smaller numbers are reliable and
+// unordered.
+uint32_t hail_policy_unordered_before(const struct hail_policy *policy, size_t number);
 
 // hail_policy_bare returns the number of the first channel without a guarantee, whose messages need
 // not name it (WIRE.md, section 5.1); HAIL_POLICY_CHANNELS_MAX: there is none.

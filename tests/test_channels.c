@@ -30,6 +30,12 @@ static struct hail_config config_of(const struct hail_channel *list, size_t coun
 
 // ---- What a config may say
 
+// What a channel is to both ends; the rest is their own.
+#define CHANNEL(n, k, f)                                                                           \
+    {                                                                                              \
+        .name = (n), .kind = (k), .floor = (f)                                                     \
+    }
+
 #define LONG_NAME "a name of thirty-two bytes, 1 more"
 
 static const struct {
@@ -38,18 +44,33 @@ static const struct {
     struct hail_channel list[2];
     const char *want; // in the log; NULL: it starts
 } configs[] = {
-    {"no name", false, {{NULL, HAIL_UNRELIABLE, 0}, {"b", HAIL_UNRELIABLE, 0}}, "needs a name"},
-    {"an empty name", false, {{"", HAIL_UNRELIABLE, 0}, {"b", HAIL_UNRELIABLE, 0}}, "needs a name"},
-    {"too long", false, {{LONG_NAME, HAIL_UNRELIABLE, 0}, {"b", 3, 0}}, "needs a name"},
-    {"not UTF-8", false, {{"\xff", HAIL_UNRELIABLE, 0}, {"b", 3, 0}}, "needs a name"},
-    {"the same name twice", false, {{"a", 3, 0}, {"a", 2, 0}}, "channel=1: another channel"},
-    {"no such kind", false, {{"a", 3, 0}, {"b", (enum hail_channel_kind)4, 0}}, "its kind"},
-    {"no such floor", false, {{"a", 3, 4}, {"b", 3, 0}}, "its floor"},
-    {"none for responses", false, {{"a", 2, 0}, {"b", 0, 0}}, "HAIL_UNRELIABLE one"},
-    {"a floor on mlapi", true, {{"a", 3, 2}, {"b", 3, 0}}, "give it to the names"},
-    {"as it should be", false, {{"a", 3, 3}, {"b", 0, 0}}, NULL},
-    {"a name that begins like the other", false, {{"ab", 3, 0}, {"a", 3, 0}}, NULL},
-    {"any kinds on mlapi", true, {{"a", 2, 0}, {"b", 0, 0}}, NULL},
+    {"no name",
+     false,
+     {CHANNEL(NULL, HAIL_UNRELIABLE, 0), CHANNEL("b", HAIL_UNRELIABLE, 0)},
+     "needs a name"},
+    {"an empty name",
+     false,
+     {CHANNEL("", HAIL_UNRELIABLE, 0), CHANNEL("b", HAIL_UNRELIABLE, 0)},
+     "needs a name"},
+    {"too long",
+     false,
+     {CHANNEL(LONG_NAME, HAIL_UNRELIABLE, 0), CHANNEL("b", 3, 0)},
+     "needs a name"},
+    {"not UTF-8", false, {CHANNEL("\xff", HAIL_UNRELIABLE, 0), CHANNEL("b", 3, 0)}, "needs a name"},
+    {"the same name twice",
+     false,
+     {CHANNEL("a", 3, 0), CHANNEL("a", 2, 0)},
+     "channel=1: another channel"},
+    {"no such kind",
+     false,
+     {CHANNEL("a", 3, 0), CHANNEL("b", (enum hail_channel_kind)4, 0)},
+     "its kind"},
+    {"no such floor", false, {CHANNEL("a", 3, 4), CHANNEL("b", 3, 0)}, "its floor"},
+    {"none for responses", false, {CHANNEL("a", 2, 0), CHANNEL("b", 0, 0)}, "HAIL_UNRELIABLE one"},
+    {"a floor on mlapi", true, {CHANNEL("a", 3, 2), CHANNEL("b", 3, 0)}, "give it to the names"},
+    {"as it should be", false, {CHANNEL("a", 3, 3), CHANNEL("b", 0, 0)}, NULL},
+    {"a name that begins like the other", false, {CHANNEL("ab", 3, 0), CHANNEL("a", 3, 0)}, NULL},
+    {"any kinds on mlapi", true, {CHANNEL("a", 2, 0), CHANNEL("b", 0, 0)}, NULL},
 };
 
 START_TEST(test_config)
@@ -111,12 +132,24 @@ static const struct {
     bool same;
 } others[] = {
     {"none declared", {{0}}, 0, false},
-    {"one less", {{"chat", 3, 0}, {"news", 2, 0}}, 2, false},
-    {"another order", {{"news", 2, 0}, {"chat", 3, 0}, {"trade", 3, 1}}, 3, false},
-    {"another name", {{"chat", 3, 0}, {"news", 2, 0}, {"deals", 3, 1}}, 3, false},
-    {"another kind", {{"chat", 3, 0}, {"news", 3, 0}, {"trade", 3, 1}}, 3, false},
-    {"a lower floor", {{"chat", 3, 0}, {"news", 2, 0}, {"trade", 3, 0}}, 3, false},
-    {"the same", {{"chat", 3, 0}, {"news", 2, 0}, {"trade", 3, 1}}, 3, true},
+    {"one less", {CHANNEL("chat", 3, 0), CHANNEL("news", 2, 0)}, 2, false},
+    {"another order",
+     {CHANNEL("news", 2, 0), CHANNEL("chat", 3, 0), CHANNEL("trade", 3, 1)},
+     3,
+     false},
+    {"another name",
+     {CHANNEL("chat", 3, 0), CHANNEL("news", 2, 0), CHANNEL("deals", 3, 1)},
+     3,
+     false},
+    {"another kind",
+     {CHANNEL("chat", 3, 0), CHANNEL("news", 3, 0), CHANNEL("trade", 3, 1)},
+     3,
+     false},
+    {"a lower floor",
+     {CHANNEL("chat", 3, 0), CHANNEL("news", 2, 0), CHANNEL("trade", 3, 0)},
+     3,
+     false},
+    {"the same", {CHANNEL("chat", 3, 0), CHANNEL("news", 2, 0), CHANNEL("trade", 3, 1)}, 3, true},
 };
 
 START_TEST(test_agreement)

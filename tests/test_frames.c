@@ -102,9 +102,27 @@ static const struct {
     {"on a channel that has another form", "080001aa", HAIL_DROP_NAME, 4},
     {"on a channel beyond the table", "080401aa", HAIL_DROP_NAME, 4},
     {"on the largest channel", "08ff01aa", HAIL_DROP_NAME, 4},
-    {"the first kept for channels", "0900", HAIL_DROP_TYPE, 0},
     {"the last before control", "8f00", HAIL_DROP_TYPE, 0},
-    {"the first after control", "1800", HAIL_DROP_TYPE, 0},
+    {"the first after control", "1a00", HAIL_DROP_TYPE, 0},
+
+    {"a reliable message", "0900123401aa", HAIL_ACCEPT, 6},
+    {"a reliable message without an id", "090012", HAIL_DROP_MALFORMED, 0},
+    {"a reliable message of nothing", "09001234", HAIL_DROP_MALFORMED, 0},
+    {"a reliable message on a channel that is not", "0902123401aa", HAIL_DROP_NAME, 6},
+    {"a reliable message on no channel", "8905041234016500", HAIL_DROP_NAME, 7},
+    {"a fragment", "0a0012340a0401aabb", HAIL_ACCEPT, 9},
+    {"a fragment of an unreliable message", "0a0312340a0401aabb", HAIL_ACCEPT, 9},
+    {"a fragment that is all", "0a0312340300aabbcc", HAIL_ACCEPT, 9},
+    {"a fragment of nothing", "0a0012340a04", HAIL_DROP_MALFORMED, 0},
+    {"a fragment to the very end", "0a0012340704aabbcc", HAIL_ACCEPT, 9},
+    {"a fragment beyond the end", "0a0012340704aabbccdd", HAIL_DROP_MALFORMED, 0},
+    {"a fragment that begins beyond the end", "0a0012340305aabbcc", HAIL_DROP_MALFORMED, 0},
+    {"a fragment of too much", "0a001234c0000001000000000000aa", HAIL_DROP_MALFORMED, 0},
+    {"a fragment at far too much", "0a00123404ffffffffffffffffaa", HAIL_DROP_MALFORMED, 0},
+    {"a fragment on no channel", "0a0412340a0401aabb", HAIL_DROP_NAME, 9},
+    {"an ack, whose content is another's affair", "1800000700", HAIL_ACCEPT, 5},
+    {"an ask", "19", HAIL_ACCEPT, 1},
+    {"an ask of something", "1901", HAIL_DROP_MALFORMED, 0},
     {"the last there can be", "ff00", HAIL_DROP_TYPE, 0},
     {"no such type, and a bad length", "ff05", HAIL_DROP_MALFORMED, 0},
 
@@ -205,22 +223,43 @@ START_TEST(test_longest)
 }
 END_TEST
 
-static const enum hail_frame_type types[] = {
-    HAIL_FRAME_PADDING,  HAIL_FRAME_MESSAGE,        HAIL_FRAME_NAMED,         HAIL_FRAME_CALL,
-    HAIL_FRAME_REQUEST,  HAIL_FRAME_RESPONSE,       HAIL_FRAME_CHANNEL,       HAIL_FRAME_PING,
-    HAIL_FRAME_PONG,     HAIL_FRAME_PATH_CHALLENGE, HAIL_FRAME_PATH_RESPONSE, HAIL_FRAME_CLOSE,
-    HAIL_FRAME_APPROVED, HAIL_FRAME_WAIT,           HAIL_FRAME_UPDATE};
+static const enum hail_frame_type types[] = {HAIL_FRAME_PADDING,
+                                             HAIL_FRAME_MESSAGE,
+                                             HAIL_FRAME_NAMED,
+                                             HAIL_FRAME_CALL,
+                                             HAIL_FRAME_REQUEST,
+                                             HAIL_FRAME_RESPONSE,
+                                             HAIL_FRAME_CHANNEL,
+                                             HAIL_FRAME_PING,
+                                             HAIL_FRAME_PONG,
+                                             HAIL_FRAME_PATH_CHALLENGE,
+                                             HAIL_FRAME_PATH_RESPONSE,
+                                             HAIL_FRAME_CLOSE,
+                                             HAIL_FRAME_APPROVED,
+                                             HAIL_FRAME_WAIT,
+                                             HAIL_FRAME_UPDATE,
+                                             HAIL_FRAME_RELIABLE,
+                                             HAIL_FRAME_FRAGMENT,
+                                             HAIL_FRAME_ACK,
+                                             HAIL_FRAME_ASK};
 
 START_TEST(test_control)
 {
     for (size_t i = 0; i < HAIL_COUNTOF(types); i++)
-        ck_assert_int_eq(hail_frames_is_control(types[i]), i == 0 || i > 6);
+        ck_assert_int_eq(hail_frames_is_control(types[i]),
+                         i == 0 || (i > 6 && types[i] != HAIL_FRAME_RELIABLE &&
+                                    types[i] != HAIL_FRAME_FRAGMENT));
 }
 END_TEST
 
 static uint64_t some_number(uint64_t *dice, uint64_t max)
 {
     return (test_next(dice) >> test_next(dice) % 64) & max;
+}
+
+static bool is_part(enum hail_frame_type type)
+{
+    return type == HAIL_FRAME_RELIABLE || type == HAIL_FRAME_FRAGMENT;
 }
 
 // A frame as the reader gives it: fields that its type does not have are 0.
@@ -233,6 +272,21 @@ static struct hail_native_frame some_frame(uint64_t *dice, const uint8_t *bytes)
     if (frame.type == HAIL_FRAME_CHANNEL)
         kind = (enum hail_frame_type)(HAIL_FRAME_MESSAGE + test_next(dice) % 5);
     bool is_rpc = kind == HAIL_FRAME_CALL || kind == HAIL_FRAME_REQUEST;
+    if (is_part(frame.type)) {
+        frame.bytes = (struct hail_bytes){bytes, 1 + some_number(dice, 127) % BODY_MAX};
+        frame.part.channel = (uint8_t)(test_next(dice) % 2);
+        frame.part.id = (uint16_t)test_next(dice);
+        frame.part.total = (uint32_t)frame.bytes.len;
+        if (frame.type == HAIL_FRAME_FRAGMENT) {
+            frame.part.offset = (uint32_t)some_number(dice, UINT32_MAX / 2);
+            frame.part.total += frame.part.offset + (uint32_t)some_number(dice, UINT32_MAX / 4);
+        }
+        return frame;
+    }
+    if (frame.type == HAIL_FRAME_ACK) {
+        frame.bytes = (struct hail_bytes){bytes, some_number(dice, 127) % BODY_MAX};
+        return frame;
+    }
     if (!hail_frames_is_control(frame.type)) {
         frame.message.kind = (enum hail_message_kind)(kind - HAIL_FRAME_MESSAGE);
         frame.message.channel = frame.type == HAIL_FRAME_CHANNEL ? 2 : 3;
@@ -273,6 +327,13 @@ static void compare(const struct hail_native_frame *a, const struct hail_native_
     ck_assert_uint_eq(a->client_id, b->client_id);
     ck_assert_mem_eq(a->echo, b->echo, sizeof a->echo);
     ck_assert_uint_eq(a->reason, b->reason);
+    ck_assert_uint_eq(a->part.channel, b->part.channel);
+    ck_assert_uint_eq(a->part.id, b->part.id);
+    ck_assert_uint_eq(a->part.total, b->part.total);
+    ck_assert_uint_eq(a->part.offset, b->part.offset);
+    ck_assert_uint_eq(a->bytes.len, b->bytes.len);
+    if (a->bytes.len > 0)
+        ck_assert_mem_eq(a->bytes.data, b->bytes.data, a->bytes.len);
     ck_assert_uint_eq(a->text.len, b->text.len);
     if (a->text.len > 0)
         ck_assert_mem_eq(a->text.data, b->text.data, a->text.len);

@@ -8,6 +8,7 @@
 
 enum {
     BLOCKS = 24,
+    BLOCK_BYTES = HAIL_BLOCK_STREAM - HAIL_BLOCK_LINK,
     CHAINS = 3,
     STEPS = 20000
 };
@@ -18,9 +19,9 @@ static struct hail_arena arena;
 static void setup(void)
 {
     arena = (struct hail_arena){0};
-    hail_pool_init(&pool, &arena, BLOCKS);
+    hail_pool_init(&pool, &arena, HAIL_BLOCK_STREAM, BLOCKS);
     ck_assert(hail_arena_reserve(&arena));
-    hail_pool_init(&pool, &arena, BLOCKS);
+    hail_pool_init(&pool, &arena, HAIL_BLOCK_STREAM, BLOCKS);
 }
 
 static void teardown(void)
@@ -35,10 +36,10 @@ static const struct {
 } sizes[] = {
     {"nothing needs no block", 0, true},
     {"one byte", 1, true},
-    {"one block to its last byte", HAIL_BLOCK_BYTES, true},
-    {"one byte more: two blocks", HAIL_BLOCK_BYTES + 1, true},
-    {"every block there is", (size_t)BLOCKS *HAIL_BLOCK_BYTES, true},
-    {"one byte more than there is", (size_t)BLOCKS *HAIL_BLOCK_BYTES + 1, false},
+    {"one block to its last byte", BLOCK_BYTES, true},
+    {"one byte more: two blocks", BLOCK_BYTES + 1, true},
+    {"every block there is", (size_t)BLOCKS *BLOCK_BYTES, true},
+    {"one byte more than there is", (size_t)BLOCKS *BLOCK_BYTES + 1, false},
 };
 
 START_TEST(test_size)
@@ -58,7 +59,7 @@ END_TEST
 
 // The slow, obvious model of a chain.
 struct model {
-    uint8_t bytes[BLOCKS * HAIL_BLOCK_BYTES];
+    uint8_t bytes[BLOCKS * BLOCK_BYTES];
     size_t len;
 };
 
@@ -83,7 +84,7 @@ static void check(const struct hail_chain *chain, const struct model *model)
 START_TEST(test_chains_against_arrays)
 {
     static struct model models[CHAINS];
-    static uint8_t data[3 * HAIL_BLOCK_BYTES];
+    static uint8_t data[3 * BLOCK_BYTES];
     struct hail_chain chains[CHAINS];
     uint64_t seed = test_seed();
 

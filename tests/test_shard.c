@@ -625,7 +625,7 @@ START_TEST(test_bytes_waiting)
     struct hail_task task;
 
     world_feed(world, slot, (const uint8_t *)"\0\0\0\x45half", 8);
-    ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_BYTES_WAITING), HAIL_BLOCK_SIZE);
+    ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_BYTES_WAITING), HAIL_BLOCK_STREAM);
     hail_shard_ended(shard, slot, 0);
     ck_assert(hail_shard_output(shard, &task));
     ck_assert_int_eq(task.op, HAIL_TASK_CLOSE);

@@ -373,9 +373,12 @@ START_TEST(test_policy)
     hail_policy_hash(&policy, hash);
     compare("policy-hash", hash, sizeof hash);
     policy.channel_count = 3;
-    policy.channels[0] = (struct hail_policy_channel){HAIL_GUARANTEE_NONE, 0, 4, "chat"};
-    policy.channels[1] = (struct hail_policy_channel){HAIL_GUARANTEE_SEQUENCED, 0, 4, "news"};
-    policy.channels[2] = (struct hail_policy_channel){HAIL_GUARANTEE_NONE, 1, 5, "trade"};
+    policy.channels[0] = (struct hail_policy_channel){
+        .guarantee = HAIL_GUARANTEE_NONE, .floor = 0, .name_len = 4, .name = "chat"};
+    policy.channels[1] = (struct hail_policy_channel){
+        .guarantee = HAIL_GUARANTEE_SEQUENCED, .floor = 0, .name_len = 4, .name = "news"};
+    policy.channels[2] = (struct hail_policy_channel){
+        .guarantee = HAIL_GUARANTEE_NONE, .floor = 1, .name_len = 5, .name = "trade"};
     hail_policy_hash(&policy, hash);
     compare("policy-hash-channels", hash, sizeof hash);
     ck_assert_uint_eq(hail_policy_number(&policy, false, hash_of("Trade")), 1);

@@ -114,6 +114,10 @@ static const char *frame_name(enum hail_frame_type type)
         return "response";
     case HAIL_FRAME_CHANNEL:
         return "message on a channel";
+    case HAIL_FRAME_RELIABLE:
+        return "reliable message";
+    case HAIL_FRAME_FRAGMENT:
+        return "fragment";
     case HAIL_FRAME_PING:
         return "ping";
     case HAIL_FRAME_PONG:
@@ -130,6 +134,10 @@ static const char *frame_name(enum hail_frame_type type)
         return "wait";
     case HAIL_FRAME_UPDATE:
         return "update";
+    case HAIL_FRAME_ACK:
+        return "acknowledgement";
+    case HAIL_FRAME_ASK:
+        return "ask";
     }
     return "unknown frame";
 }
@@ -153,7 +161,10 @@ static void show_frames(FILE *out, const uint8_t *frames, size_t len)
             return;
         }
         fputs(frame_name(frame.type), out);
-        if (!hail_frames_is_control(frame.type))
+        if (frame.type == HAIL_FRAME_RELIABLE || frame.type == HAIL_FRAME_FRAGMENT)
+            fprintf(out, " (%zu bytes at %u of %u, number %u)", frame.bytes.len, frame.part.offset,
+                    frame.part.total, frame.part.id);
+        else if (!hail_frames_is_control(frame.type))
             fprintf(out, " (%zu bytes)", frame.message.body_len);
         else if (frame.type == HAIL_FRAME_CLOSE)
             fprintf(out, " (reason %u: %.*s)", frame.reason, (int)frame.text.len,

@@ -639,12 +639,32 @@ static uint64_t next_ns(const struct sim *sim)
 
 static uint32_t blocks_of(const struct hail_chain *chain, const struct hail_pool *pool)
 {
-    uint32_t count = 0;
+    size_t block_len = pool->block_size - HAIL_BLOCK_LINK;
 
-    for (uint32_t block = chain->first; block != HAIL_BLOCK_NONE && count <= pool->used_count;
-         block = pool->blocks[block].next)
-        count++;
-    return count;
+    return (uint32_t)((chain->start + chain->len + block_len - 1) / block_len);
+}
+
+// What one channel of a connection has waiting.
+static uint32_t blocks_waiting(const struct hail_shard *shard, size_t channel)
+{
+    const struct hail_native_shard *native = &shard->native;
+    uint32_t blocks = 0;
+
+    for (uint32_t parcel = native->outlets[channel].first; parcel != HAIL_SLAB_NONE;) {
+        const struct hail_parcel *one = hail_slab_at(&native->parcels, parcel);
+        blocks += blocks_of(&one->content, &shard->pool);
+        parcel = one->after;
+    }
+    for (uint32_t arrival = native->inlets[channel].first; arrival != HAIL_SLAB_NONE;) {
+        const struct hail_arrival *one = hail_slab_at(&native->arrivals, arrival);
+        for (uint32_t piece = one->piece_first; piece != HAIL_SLAB_NONE;) {
+            const struct hail_piece *bytes = hail_slab_at(&native->pieces, piece);
+            blocks += blocks_of(&bytes->bytes, &shard->pool);
+            piece = bytes->after;
+        }
+        arrival = one->after;
+    }
+    return blocks;
 }
 
 // What a shard keeps in more than one place agrees: slots and their names, blocks and who has them,
@@ -666,6 +686,8 @@ static void check_whole(struct sim *sim, const struct hail_shard *shard)
         used++;
         handshakes += conn->in_handshakes;
         blocks += blocks_of(&conn->in, &shard->pool) + blocks_of(&conn->out, &shard->pool);
+        for (size_t i = 0; i < CHANNEL_COUNT; i++)
+            blocks += blocks_waiting(shard, slot * CHANNEL_COUNT + i);
     }
     for (uint32_t slot = shard->handshake_first; slot != HAIL_SLOT_NONE && listed <= handshakes;
          slot = shard->conns[slot].handshake_next)

@@ -1,0 +1,753 @@
+// sender.c: see sender.h.
+// SPDX-License-Identifier: MIT
+#include "engine/sender.h"
+
+#include <string.h>
+
+#include "engine/conn.h"
+#include "engine/packets.h"
+
+enum {
+    PACKET_THRESHOLD = 3,  // RFC 9002, section 6.1.1
+    PERSISTENT_PROBES = 3, // probe times without an acknowledgement: section 7.6
+    PROBE_MAX_MS = 1000,   // between probes
+    PROBE_DOUBLINGS = 8,   // after which they come no rarer
+    AGAIN_MS = 10,         // after the records for packets were used up
+    ASK_PACKETS = 32,      // under way without an acknowledgement asked for
+    ASK_PART = 4,          // of the window likewise
+    PIECE_MIN = 512,       // bytes of a message, unless they are its last, worth a frame
+    PASS_UNIT = 256,       // of stride scheduling
+    FLIGHTS_EXTRA = 65536, // records of packets beside those below
+    FLIGHTS_PER_SLOT = 4
+};
+
+static const uint64_t ns_per_ms = 1000000;
+
+static struct hail_sender *sender_of(const struct hail_shard *shard, uint32_t slot)
+{
+    return &shard->native.conns[slot].sender;
+}
+
+static struct hail_outlet *outlets_of(const struct hail_shard *shard, uint32_t slot)
+{
+    return shard->native.outlets +
+           (size_t)slot * hail_policy_channel_count(&shard->context->policy);
+}
+
+static struct hail_parcel *parcel_at(const struct hail_shard *shard, uint32_t index)
+{
+    return hail_slab_at(&shard->native.parcels, index);
+}
+
+static struct hail_range *range_at(const struct hail_shard *shard, uint32_t index)
+{
+    return hail_slab_at(&shard->native.ranges, index);
+}
+
+static struct hail_flight *flight_at(const struct hail_shard *shard, uint32_t index)
+{
+    return hail_slab_at(&shard->native.flights, index);
+}
+
+static bool is_reliable(const struct hail_shard *shard, uint8_t channel)
+{
+    return hail_policy_channel_at(&shard->context->policy, channel)->guarantee <
+           HAIL_GUARANTEE_SEQUENCED;
+}
+
+void hail_sender_reserve(struct hail_shard *shard, const struct hail_context *context)
+{
+    struct hail_native_shard *native = &shard->native;
+    uint32_t blocks = (uint32_t)(context->config.buffers_max / HAIL_BLOCK_MESSAGE);
+
+    // Blocks are what is short first, but where messages are tiny.
+    hail_slab_init(&native->parcels, &shard->arena, blocks / 2, sizeof(struct hail_parcel));
+    hail_slab_init(&native->ranges, &shard->arena, blocks, sizeof(struct hail_range));
+    hail_slab_init(&native->flights, &shard->arena,
+                   context->slots * FLIGHTS_PER_SLOT + FLIGHTS_EXTRA, sizeof(struct hail_flight));
+}
+
+void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_sender *sender = sender_of(shard, slot);
+    struct hail_outlet *outlets = outlets_of(shard, slot);
+
+    *sender = (struct hail_sender){
+        .loss_ns = UINT64_MAX,
+        .again_ns = UINT64_MAX,
+        .flight_first = HAIL_SLAB_NONE,
+        .flight_last = HAIL_SLAB_NONE,
+        .lost_first = HAIL_SLAB_NONE,
+        .lost_last = HAIL_SLAB_NONE,
+    };
+    hail_rtt_init(&sender->rtt);
+    hail_congestion_init(&sender->congestion, shard->now_ns);
+    for (size_t i = 0; i < hail_policy_channel_count(&shard->context->policy); i++)
+        outlets[i] = (struct hail_outlet){
+            .first = HAIL_SLAB_NONE, .last = HAIL_SLAB_NONE, .unsent = HAIL_SLAB_NONE};
+}
+
+// ---- Parcels
+
+static void set_bytes(struct hail_shard *shard, uint32_t slot, uint64_t bytes)
+{
+    sender_of(shard, slot)->bytes = bytes;
+    hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_UNSENT, bytes);
+}
+
+// Done with: it has arrived, or is not to arrive any more.
+static void let_go(struct hail_shard *shard, uint32_t slot, uint32_t index)
+{
+    struct hail_parcel *parcel = parcel_at(shard, index);
+    struct hail_outlet *outlet = outlets_of(shard, slot) + parcel->channel;
+
+    if (parcel->before != HAIL_SLAB_NONE)
+        parcel_at(shard, parcel->before)->after = parcel->after;
+    else
+        outlet->first = parcel->after;
+    if (parcel->after != HAIL_SLAB_NONE)
+        parcel_at(shard, parcel->after)->before = parcel->before;
+    else
+        outlet->last = parcel->before;
+    if (outlet->unsent == index)
+        outlet->unsent = parcel->after;
+    set_bytes(shard, slot, sender_of(shard, slot)->bytes - parcel->content.len);
+    hail_chain_consume(&parcel->content, &shard->pool, parcel->content.len);
+    hail_slab_free(&shard->native.parcels, index);
+}
+
+// Puts a message at its channel's end.
+static enum hail_status keep(struct hail_shard *shard, uint32_t slot,
+                             const struct hail_message_view *view)
+{
+    struct hail_sender *sender = sender_of(shard, slot);
+    struct hail_outlet *outlet = outlets_of(shard, slot) + view->channel;
+    uint8_t head[HAIL_FRAME_INNER_MAX];
+    size_t head_len = hail_frames_inner_head(head, view, &shard->context->policy);
+    size_t len = head_len + view->body_len;
+
+    if (head_len == 0)
+        return HAIL_EINVAL;
+    if (sender->bytes + len > shard->context->config.unsent_max)
+        return HAIL_EFULL;
+    uint32_t index = len > hail_pool_room(&shard->pool) ? HAIL_SLAB_NONE
+                                                        : hail_slab_take(&shard->native.parcels);
+    if (index == HAIL_SLAB_NONE) {
+        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+        return HAIL_EFULL;
+    }
+    struct hail_parcel *parcel = parcel_at(shard, index);
+    *parcel = (struct hail_parcel){
+        .before = outlet->last,
+        .after = HAIL_SLAB_NONE,
+        .id = outlet->next_id++,
+        .channel = view->channel,
+        .flags = (uint8_t)(view->flags | HAIL_FLAG_AUTHENTICATED),
+        .since_ns = shard->now_ns,
+    };
+    hail_chain_init(&parcel->content);
+    hail_chain_mark_init(&parcel->mark);
+    bool fits = hail_chain_append(&parcel->content, &shard->pool, head, head_len) &&
+                (view->body_len == 0 ||
+                 hail_chain_append(&parcel->content, &shard->pool, view->body, view->body_len));
+    HAIL_ASSERT(fits); // there was room for all of it
+    if (outlet->last != HAIL_SLAB_NONE)
+        parcel_at(shard, outlet->last)->after = index;
+    else
+        outlet->first = index;
+    outlet->last = index;
+    if (outlet->unsent == HAIL_SLAB_NONE) {
+        outlet->unsent = index;
+        outlet->pass = sender->pass; // who was silent has saved nothing up
+    }
+    if (sender->bytes == 0)
+        sender->progress_ns = shard->now_ns;
+    set_bytes(shard, slot, sender->bytes + len);
+    return HAIL_OK;
+}
+
+// ---- Ranges and flights
+
+static void add_lost(struct hail_shard *shard, struct hail_sender *sender, uint32_t range)
+{
+    range_at(shard, range)->next = HAIL_SLAB_NONE;
+    if (sender->lost_last != HAIL_SLAB_NONE)
+        range_at(shard, sender->lost_last)->next = range;
+    else
+        sender->lost_first = range;
+    sender->lost_last = range;
+}
+
+// What a flight carried is to be sent again.
+static void lose_ranges(struct hail_shard *shard, struct hail_sender *sender,
+                        struct hail_flight *flight)
+{
+    while (flight->range_first != HAIL_SLAB_NONE) {
+        uint32_t range = flight->range_first;
+        flight->range_first = range_at(shard, range)->next;
+        add_lost(shard, sender, range);
+    }
+}
+
+static void free_ranges(struct hail_shard *shard, uint32_t first)
+{
+    while (first != HAIL_SLAB_NONE) {
+        uint32_t next = range_at(shard, first)->next;
+        hail_slab_free(&shard->native.ranges, first);
+        first = next;
+    }
+}
+
+void hail_sender_clear(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_sender *sender = sender_of(shard, slot);
+    struct hail_outlet *outlets = outlets_of(shard, slot);
+
+    while (sender->flight_first != HAIL_SLAB_NONE) {
+        uint32_t index = sender->flight_first;
+        sender->flight_first = flight_at(shard, index)->next;
+        free_ranges(shard, flight_at(shard, index)->range_first);
+        hail_slab_free(&shard->native.flights, index);
+    }
+    free_ranges(shard, sender->lost_first);
+    for (size_t i = 0; i < hail_policy_channel_count(&shard->context->policy); i++) {
+        while (outlets[i].first != HAIL_SLAB_NONE)
+            let_go(shard, slot, outlets[i].first);
+    }
+    hail_sender_begin(shard, slot);
+}
+
+// The record of a packet that is being filled; HAIL_SLAB_NONE: there are no more.
+static uint32_t flight_of(struct hail_shard *shard, uint32_t slot, uint32_t outgoing_index)
+{
+    struct hail_outgoing *outgoing = &shard->outbox.list[outgoing_index];
+
+    if (outgoing->flight != HAIL_SLAB_NONE)
+        return outgoing->flight;
+    uint32_t index = hail_slab_take(&shard->native.flights);
+    if (index == HAIL_SLAB_NONE)
+        return index;
+    size_t overhead = hail_peer_overhead(&shard->native.conns[slot].peer,
+                                         (enum hail_protection)outgoing->protection);
+    *flight_at(shard, index) = (struct hail_flight){
+        .next = HAIL_SLAB_NONE,
+        .range_first = HAIL_SLAB_NONE,
+        .bytes = (uint32_t)overhead,
+    };
+    hail_congestion_sent(&sender_of(shard, slot)->congestion, overhead);
+    outgoing->flight = index;
+    return index;
+}
+
+static void account(struct hail_shard *shard, uint32_t slot, uint32_t flight, size_t len)
+{
+    flight_at(shard, flight)->bytes += (uint32_t)len;
+    hail_congestion_sent(&sender_of(shard, slot)->congestion, len);
+}
+
+void hail_sender_left(struct hail_shard *shard, uint32_t slot, uint32_t index, uint64_t number)
+{
+    struct hail_sender *sender = sender_of(shard, slot);
+    struct hail_flight *flight = flight_at(shard, index);
+
+    flight->number = number;
+    flight->sent_ns = shard->now_ns;
+    if (sender->flight_last != HAIL_SLAB_NONE)
+        flight_at(shard, sender->flight_last)->next = index;
+    else
+        sender->flight_first = index;
+    sender->flight_last = index;
+    sender->left_ns = shard->now_ns;
+    sender->unasked += flight->bytes;
+    sender->unasked_packets++;
+    hail_conn_arm(shard, slot);
+}
+
+bool hail_sender_asks(const struct hail_sender *sender)
+{
+    return sender->unasked_packets >= ASK_PACKETS ||
+           sender->unasked >= sender->congestion.window / ASK_PART;
+}
+
+void hail_sender_asked(struct hail_sender *sender)
+{
+    sender->unasked = 0;
+    sender->unasked_packets = 0;
+}
+
+// ---- Sending
+
+static enum hail_protection protection_of(uint32_t flags)
+{
+    if (flags & HAIL_FLAG_ENCRYPTED)
+        return HAIL_PROTECTION_ENCRYPTED;
+    return flags & HAIL_FLAG_AUTHENTICATED ? HAIL_PROTECTION_AUTHENTICATED : HAIL_PROTECTION_PLAIN;
+}
+
+// Some of a parcel's bytes, on their way into a packet.
+struct load {
+    uint32_t parcel;
+    uint32_t offset;
+    uint32_t len;
+};
+
+// The frame for a load: the whole of a reliable message that fits, or a fragment.
+static struct hail_native_frame frame_for(const struct hail_shard *shard, const struct load *load,
+                                          size_t room)
+{
+    const struct hail_parcel *parcel = parcel_at(shard, load->parcel);
+    struct hail_native_frame frame = {
+        .type = HAIL_FRAME_RELIABLE,
+        .part = {.channel = parcel->channel,
+                 .id = (uint16_t)parcel->id,
+                 .total = (uint32_t)parcel->content.len,
+                 .offset = load->offset},
+        .bytes = {NULL, load->len},
+    };
+
+    if (load->len != parcel->content.len || !is_reliable(shard, parcel->channel) ||
+        hail_frames_len(&frame, &shard->context->policy) > room)
+        frame.type = HAIL_FRAME_FRAGMENT;
+    return frame;
+}
+
+// Notes in a packet's record which bytes it carries. There is a record left.
+static void note_range(struct hail_shard *shard, uint32_t flight, const struct load *load,
+                       size_t len)
+{
+    uint32_t index = hail_slab_take(&shard->native.ranges);
+
+    HAIL_ASSERT(index != HAIL_SLAB_NONE);
+    *range_at(shard, index) = (struct hail_range){
+        .next = flight_at(shard, flight)->range_first,
+        .parcel = load->parcel,
+        .offset = load->offset,
+        .len = (uint32_t)len,
+    };
+    flight_at(shard, flight)->range_first = index;
+}
+
+// Puts as much of a load as fits into a packet. Returns the bytes it took; 0: not now, and it has
+// been seen to that it is tried again.
+static uint32_t put(struct hail_shard *shard, uint32_t slot, const struct load *load)
+{
+    struct hail_sender *sender = sender_of(shard, slot);
+    struct hail_parcel *parcel = parcel_at(shard, load->parcel);
+    enum hail_protection protection = protection_of(parcel->flags);
+    size_t most = hail_packets_room(shard, slot, protection, HAIL_OUTGOING_NONE);
+    struct hail_native_frame frame = frame_for(shard, load, most);
+    size_t want = hail_frames_len(&frame, &shard->context->policy);
+
+    if (frame.type == HAIL_FRAME_FRAGMENT && want > HAIL_FRAME_PART_MAX + PIECE_MIN)
+        want = HAIL_FRAME_PART_MAX + PIECE_MIN;
+    if (hail_slab_left(&shard->native.flights) == 0 || hail_slab_left(&shard->native.ranges) == 0) {
+        sender->again_ns = shard->now_ns + AGAIN_MS * ns_per_ms;
+        return 0;
+    }
+    uint32_t packet = hail_packets_for(shard, slot, protection, want);
+    if (packet == HAIL_OUTGOING_NONE) {
+        hail_queue_push(&shard->native.ready, slot);
+        return 0;
+    }
+    uint32_t flight = flight_of(shard, slot, packet);
+    size_t room = hail_packets_room(shard, slot, protection, packet);
+    size_t len = hail_frames_len(&frame, &shard->context->policy);
+    if (len > room) {
+        frame.bytes.len = room - HAIL_FRAME_PART_MAX;
+        len = hail_frames_len(&frame, &shard->context->policy);
+    }
+    if (is_reliable(shard, parcel->channel))
+        note_range(shard, flight, load, frame.bytes.len);
+    uint8_t *at = hail_packets_extend(shard, packet, len);
+    at += hail_frames_write_head(at, &frame);
+    hail_chain_read(&parcel->content, &shard->pool, &parcel->mark, load->offset, at,
+                    frame.bytes.len);
+    account(shard, slot, flight, len);
+    sender->probe_room -= len < sender->probe_room ? (uint32_t)len : sender->probe_room;
+    return (uint32_t)frame.bytes.len;
+}
+
+static void pop_lost(struct hail_shard *shard, struct hail_sender *sender)
+{
+    uint32_t index = sender->lost_first;
+
+    sender->lost_first = range_at(shard, index)->next;
+    if (sender->lost_first == HAIL_SLAB_NONE)
+        sender->lost_last = HAIL_SLAB_NONE;
+    hail_slab_free(&shard->native.ranges, index);
+}
+
+// Sends some of what was lost. False: not now.
+static bool send_lost(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_sender *sender = sender_of(shard, slot);
+    struct hail_range *range = range_at(shard, sender->lost_first);
+    const struct load load = {range->parcel, range->offset, range->len};
+    uint32_t put_len = put(shard, slot, &load);
+
+    if (put_len == 0)
+        return false;
+    hail_stat_add(&shard->stats, HAIL_STAT_BYTES_RESENT, put_len);
+    range->offset += put_len;
+    range->len -= put_len;
+    if (range->len == 0)
+        pop_lost(shard, sender);
+    return true;
+}
+
+// Unreliable messages that have waited for too long are not sent any more.
+static void drop_late(struct hail_shard *shard, uint32_t slot, uint8_t channel)
+{
+    uint64_t age_ns =
+        hail_policy_channel_at(&shard->context->policy, channel)->age_max_ms * ns_per_ms;
+    struct hail_outlet *outlet = outlets_of(shard, slot) + channel;
+
+    while (outlet->unsent != HAIL_SLAB_NONE &&
+           shard->now_ns - parcel_at(shard, outlet->unsent)->since_ns > age_ns) {
+        hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_LATE, 1);
+        let_go(shard, slot, outlet->unsent);
+    }
+}
+
+// The channel whose turn it is: of those with the highest priority that may send, the one that has
+// sent least for its weight. NULL: there is nothing to send.
+static struct hail_outlet *next_outlet(struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_policy *policy = &shard->context->policy;
+    struct hail_outlet *outlets = outlets_of(shard, slot);
+    struct hail_outlet *best = NULL;
+    uint8_t best_priority = 0;
+
+    for (size_t i = 0; i < hail_policy_channel_count(policy); i++) {
+        struct hail_outlet *outlet = &outlets[i];
+        if (outlet->unsent == HAIL_SLAB_NONE)
+            continue;
+        const struct hail_policy_channel *channel = hail_policy_channel_at(policy, i);
+        if (channel->guarantee >= HAIL_GUARANTEE_SEQUENCED)
+            drop_late(shard, slot, (uint8_t)i);
+        if (outlet->unsent == HAIL_SLAB_NONE ||
+            parcel_at(shard, outlet->unsent)->id - parcel_at(shard, outlet->first)->id >=
+                HAIL_AHEAD_MAX)
+            continue;
+        if (!best || channel->priority > best_priority ||
+            (channel->priority == best_priority && (int32_t)(outlet->pass - best->pass) < 0)) {
+            best = outlet;
+            best_priority = channel->priority;
+        }
+    }
+    return best;
+}
+
+// Sends some of what was never sent. False: not now.
+static bool send_new(struct hail_shard *shard, uint32_t slot, struct hail_outlet *outlet)
+{
+    uint32_t index = outlet->unsent;
+    struct hail_parcel *parcel = parcel_at(shard, index);
+    const struct load load = {index, parcel->sent, (uint32_t)parcel->content.len - parcel->sent};
+    const struct hail_policy_channel *channel =
+        hail_policy_channel_at(&shard->context->policy, parcel->channel);
+    uint32_t put_len = put(shard, slot, &load);
+
+    if (put_len == 0)
+        return false;
+    outlet->pass += put_len * PASS_UNIT / channel->weight;
+    sender_of(shard, slot)->pass = outlet->pass;
+    parcel->sent += put_len;
+    if (parcel->sent < parcel->content.len)
+        return true;
+    outlet->unsent = parcel->after;
+    if (!is_reliable(shard, parcel->channel))
+        let_go(shard, slot, index);
+    return true;
+}
+
+// Whether a datagram may leave now.
+static bool may_leave(struct hail_shard *shard, struct hail_sender *sender)
+{
+    uint64_t at_ns;
+
+    if (sender->probe_room > 0 ||
+        hail_congestion_open(&sender->congestion, &sender->rtt, shard->now_ns, &at_ns))
+        return true;
+    if (at_ns == UINT64_MAX)
+        sender->limited = true;
+    sender->again_ns = at_ns;
+    return false;
+}
+
+void hail_sender_pump(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_sender *sender = sender_of(shard, slot);
+    bool goes_on = true;
+
+    sender->again_ns = UINT64_MAX;
+    while (goes_on && sender->bytes > 0) {
+        bool has_lost = sender->lost_first != HAIL_SLAB_NONE;
+        struct hail_outlet *outlet = has_lost ? NULL : next_outlet(shard, slot);
+        if (!has_lost && !outlet)
+            break;
+        if (!may_leave(shard, sender))
+            break;
+        goes_on = has_lost ? send_lost(shard, slot) : send_new(shard, slot, outlet);
+    }
+    if (sender->again_ns != UINT64_MAX)
+        hail_conn_arm(shard, slot);
+}
+
+// An unreliable message that fits goes into a packet at once, if the window is open and nothing
+// waits before it.
+static bool goes_at_once(struct hail_shard *shard, uint32_t slot,
+                         const struct hail_message_view *view, size_t frame_len)
+{
+    struct hail_sender *sender = sender_of(shard, slot);
+    enum hail_protection protection = protection_of(view->flags);
+
+    if (frame_len > hail_packets_room(shard, slot, protection, HAIL_OUTGOING_NONE))
+        return false;
+    if (protection == HAIL_PROTECTION_PLAIN)
+        return true; // nobody acknowledges it, so no window can hold it
+    return outlets_of(shard, slot)[view->channel].unsent == HAIL_SLAB_NONE &&
+           sender->lost_first == HAIL_SLAB_NONE && may_leave(shard, sender);
+}
+
+static enum hail_status send_at_once(struct hail_shard *shard, uint32_t slot,
+                                     const struct hail_native_frame *frame, size_t len)
+{
+    enum hail_protection protection = protection_of(frame->message.flags);
+    uint32_t packet = hail_packets_for(shard, slot, protection, len);
+
+    if (packet == HAIL_OUTGOING_NONE)
+        return HAIL_EFULL;
+    if (protection != HAIL_PROTECTION_PLAIN) {
+        uint32_t flight = flight_of(shard, slot, packet);
+        if (flight != HAIL_SLAB_NONE) // else it goes all the same, and nobody looks after it
+            account(shard, slot, flight, len);
+    }
+    hail_packets_add(shard, packet, frame);
+    return HAIL_OK;
+}
+
+enum hail_status hail_sender_send(struct hail_shard *shard, uint32_t slot,
+                                  const struct hail_message_view *view)
+{
+    if (!is_reliable(shard, view->channel)) {
+        const struct hail_native_frame frame = {
+            .type = hail_frames_type_of(view, &shard->context->policy), .message = *view};
+        size_t len = hail_frames_len(&frame, &shard->context->policy);
+        if (len == 0)
+            return HAIL_EINVAL;
+        if (goes_at_once(shard, slot, view, len))
+            return send_at_once(shard, slot, &frame, len);
+    }
+    enum hail_status status = keep(shard, slot, view);
+    if (status == HAIL_OK)
+        hail_sender_pump(shard, slot);
+    return status;
+}
+
+// ---- Acknowledgements and losses
+
+// Bytes have arrived.
+static void settle_ranges(struct hail_shard *shard, uint32_t slot, uint32_t first)
+{
+    while (first != HAIL_SLAB_NONE) {
+        const struct hail_range range = *range_at(shard, first);
+        struct hail_parcel *parcel = parcel_at(shard, range.parcel);
+
+        hail_slab_free(&shard->native.ranges, first);
+        parcel->acked += range.len;
+        if (parcel->acked == parcel->content.len)
+            let_go(shard, slot, range.parcel);
+        sender_of(shard, slot)->progress_ns = shard->now_ns;
+        first = range.next;
+    }
+}
+
+// Takes what has arrived off the list of flights. Returns when the largest of the acknowledged was
+// sent; 0: it was known already.
+static uint64_t take_arrived(struct hail_shard *shard, uint32_t slot, const struct hail_ack *ack,
+                             bool *any)
+{
+    struct hail_sender *sender = sender_of(shard, slot);
+    uint32_t before = HAIL_SLAB_NONE;
+    uint32_t index = sender->flight_first;
+    size_t at = ack->count - 1; // the lowest range that is not behind us
+    uint64_t largest_sent_ns = 0;
+
+    *any = false;
+    while (index != HAIL_SLAB_NONE && flight_at(shard, index)->number <= ack->ranges[0].last) {
+        const struct hail_flight flight = *flight_at(shard, index);
+        while (flight.number > ack->ranges[at].last)
+            at--;
+        if (flight.number < ack->ranges[at].first) {
+            before = index;
+            index = flight.next;
+            continue;
+        }
+        if (before == HAIL_SLAB_NONE)
+            sender->flight_first = flight.next;
+        else
+            flight_at(shard, before)->next = flight.next;
+        if (flight.next == HAIL_SLAB_NONE)
+            sender->flight_last = before;
+        hail_slab_free(&shard->native.flights, index);
+        hail_congestion_acked(&sender->congestion, flight.bytes, flight.sent_ns, sender->limited);
+        settle_ranges(shard, slot, flight.range_first);
+        if (flight.number == ack->ranges[0].last)
+            largest_sent_ns = flight.sent_ns;
+        *any = true;
+        index = flight.next;
+    }
+    return largest_sent_ns;
+}
+
+// Takes packets for lost that others have overtaken by far or long ago (RFC 9002, section 6.1).
+static void find_lost(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_sender *sender = sender_of(shard, slot);
+    uint64_t wait_ns = hail_rtt_loss_ns(&sender->rtt);
+    uint64_t first_ns = 0;
+    uint64_t last_ns = 0;
+    uint32_t before = HAIL_SLAB_NONE;
+    uint32_t index = sender->flight_first;
+
+    sender->loss_ns = UINT64_MAX;
+    while (index != HAIL_SLAB_NONE && flight_at(shard, index)->number < sender->largest) {
+        struct hail_flight *flight = flight_at(shard, index);
+        uint32_t next = flight->next;
+        bool is_lost = flight->number + PACKET_THRESHOLD < sender->largest ||
+                       flight->sent_ns + wait_ns <= shard->now_ns;
+        if (!is_lost) {
+            if (flight->sent_ns + wait_ns < sender->loss_ns)
+                sender->loss_ns = flight->sent_ns + wait_ns;
+            before = index;
+            index = next;
+            continue;
+        }
+        if (before == HAIL_SLAB_NONE)
+            sender->flight_first = next;
+        else
+            flight_at(shard, before)->next = next;
+        if (next == HAIL_SLAB_NONE)
+            sender->flight_last = before;
+        hail_stat_add(&shard->stats, HAIL_STAT_PACKETS_LOST, 1);
+        hail_congestion_lost(&sender->congestion, flight->bytes, flight->sent_ns, shard->now_ns);
+        first_ns = first_ns == 0 ? flight->sent_ns : first_ns;
+        last_ns = flight->sent_ns;
+        lose_ranges(shard, sender, flight);
+        hail_slab_free(&shard->native.flights, index);
+        index = next;
+    }
+    if (last_ns - first_ns >
+        PERSISTENT_PROBES * hail_rtt_probe_ns(&sender->rtt, HAIL_ACK_DELAY_MS * ns_per_ms))
+        hail_congestion_collapse(&sender->congestion);
+}
+
+bool hail_sender_acked(struct hail_shard *shard, uint32_t slot, struct hail_bytes content)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_sender *sender = &native->sender;
+    struct hail_ack ack;
+    bool any;
+
+    if (!hail_ack_decode(&ack, content, native->peer.next_number))
+        return false;
+    uint64_t sent_ns = take_arrived(shard, slot, &ack, &any);
+    if (ack.ranges[0].last >= sender->largest)
+        sender->largest = ack.ranges[0].last + 1;
+    if (sent_ns != 0)
+        hail_rtt_sample(&sender->rtt, shard->now_ns - sent_ns, ack.delay_us * 1000);
+    if (any) {
+        sender->probes = 0;
+        hail_sender_asked(sender); // what was asked for has come
+        sender->limited = false;
+    }
+    find_lost(shard, slot);
+    hail_sender_pump(shard, slot);
+    hail_conn_arm(shard, slot);
+    return true;
+}
+
+// ---- Timers
+
+bool hail_sender_busy(const struct hail_sender *sender)
+{
+    return sender->bytes > 0;
+}
+
+// When to probe for an acknowledgement that does not come; UINT64_MAX: none is awaited.
+static uint64_t probe_at_ns(const struct hail_shard *shard, const struct hail_sender *sender)
+{
+    if (sender->flight_first == HAIL_SLAB_NONE)
+        return UINT64_MAX;
+    bool is_lazy = flight_at(shard, sender->flight_first)->range_first == HAIL_SLAB_NONE;
+    uint64_t delay_ns = (is_lazy ? HAIL_ACK_DELAY_LAZY_MS : HAIL_ACK_DELAY_MS) * ns_per_ms;
+    uint64_t wait_ns = hail_rtt_probe_ns(&sender->rtt, delay_ns) << sender->probes;
+
+    return sender->left_ns +
+           (wait_ns < PROBE_MAX_MS * ns_per_ms ? wait_ns : PROBE_MAX_MS * ns_per_ms);
+}
+
+// Sends what is oldest once more, or asks alone, whatever the window says.
+static void probe(struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_native_frame ask = {.type = HAIL_FRAME_ASK};
+    struct hail_sender *sender = sender_of(shard, slot);
+    uint32_t index = sender->flight_first;
+
+    if (sender->probes < PROBE_DOUBLINGS)
+        sender->probes++;
+    sender->left_ns = shard->now_ns;
+    hail_stat_add(&shard->stats, HAIL_STAT_PROBES, 1);
+    while (index != HAIL_SLAB_NONE && flight_at(shard, index)->range_first == HAIL_SLAB_NONE)
+        index = flight_at(shard, index)->next;
+    if (index != HAIL_SLAB_NONE)
+        lose_ranges(shard, sender, flight_at(shard, index));
+    if (sender->bytes > 0) {
+        sender->unasked_packets = ASK_PACKETS; // it asks as well
+        sender->probe_room = HAIL_CONGESTION_DATAGRAM;
+        hail_sender_pump(shard, slot);
+        bool has_sent = sender->probe_room < HAIL_CONGESTION_DATAGRAM;
+        sender->probe_room = 0;
+        if (has_sent)
+            return;
+    }
+    uint32_t packet = hail_packets_for(shard, slot, HAIL_PROTECTION_ENCRYPTED, HAIL_CONTROL_MAX);
+    if (packet != HAIL_OUTGOING_NONE)
+        hail_packets_add(shard, packet, &ask);
+}
+
+uint64_t hail_sender_next_ns(const struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_sender *sender = sender_of(shard, slot);
+    uint64_t next = probe_at_ns(shard, sender);
+
+    if (sender->loss_ns < next)
+        next = sender->loss_ns;
+    if (sender->again_ns < next)
+        next = sender->again_ns;
+    if (sender->bytes > 0) {
+        uint64_t stall = sender->progress_ns + shard->context->config.stall_timeout_ms * ns_per_ms;
+        next = stall < next ? stall : next;
+    }
+    return next;
+}
+
+bool hail_sender_due(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_sender *sender = sender_of(shard, slot);
+    uint64_t now_ns = shard->now_ns;
+
+    if (sender->bytes > 0 &&
+        now_ns >= sender->progress_ns + shard->context->config.stall_timeout_ms * ns_per_ms)
+        return false;
+    if (now_ns >= sender->loss_ns) {
+        find_lost(shard, slot);
+        hail_sender_pump(shard, slot);
+    }
+    if (now_ns >= probe_at_ns(shard, sender))
+        probe(shard, slot);
+    if (now_ns >= sender->again_ns)
+        hail_sender_pump(shard, slot);
+    return true;
+}

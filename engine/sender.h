@@ -1,0 +1,121 @@
+// sender.h: what a connection has to send and has sent: messages that wait for their turn, packets
+// under way, and what of them is lost and goes again. After RFC 9002; DESIGN.md, "Delivery".
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_ENGINE_SENDER_H
+#define HAIL_ENGINE_SENDER_H
+
+#include "engine/hail.h"
+#include "engine/pool.h"
+#include "engine/slab.h"
+#include "proto/congestion.h"
+#include "proto/message.h"
+
+enum {
+    HAIL_AHEAD_MAX = 1024 // messages of a reliable channel beyond the oldest not acknowledged
+};
+
+// A message on its way out, until it is sent (unreliable) or has arrived (reliable).
+struct hail_parcel {
+    struct hail_chain content;   // its inner form
+    struct hail_chain_mark mark; // in it, at `sent`
+    uint32_t before;             // on its channel, in the order of their ids
+    uint32_t after;
+    uint32_t id;
+    uint32_t sent; // bytes that have been in a packet at least once: all before this one
+    uint32_t acked;
+    uint8_t channel;
+    uint8_t flags;
+    uint64_t since_ns;
+};
+
+// Some bytes of a parcel. Each byte that has been sent and is not acknowledged is in one range, of
+// the packet that it was last in or among the lost.
+struct hail_range {
+    uint32_t next;
+    uint32_t parcel;
+    uint32_t offset;
+    uint32_t len;
+};
+
+// A packet under way.
+struct hail_flight {
+    uint32_t next;
+    uint32_t range_first; // HAIL_SLAB_NONE: nothing reliable
+    uint32_t bytes;
+    uint64_t number;
+    uint64_t sent_ns;
+};
+
+// What one channel of a connection has to send.
+struct hail_outlet {
+    uint32_t first;  // the oldest parcel
+    uint32_t last;   // the newest
+    uint32_t unsent; // the first that is not wholly sent
+    uint32_t next_id;
+    uint32_t pass; // of stride scheduling among channels of one priority
+};
+
+struct hail_sender {
+    struct hail_rtt rtt;
+    struct hail_congestion congestion;
+    uint64_t bytes;       // of all parcels
+    uint64_t largest;     // number that has been acknowledged, plus one
+    uint64_t left_ns;     // when a packet with messages last left
+    uint64_t loss_ns;     // when the next packet is taken for lost; UINT64_MAX: none is suspected
+    uint64_t again_ns;    // when to try again what pacing or want of records held up
+    uint64_t progress_ns; // when reliable bytes last arrived, or began to wait
+    uint32_t flight_first;
+    uint32_t flight_last;
+    uint32_t lost_first;
+    uint32_t lost_last;
+    uint32_t unasked;         // bytes sent since an acknowledgement came or was asked for
+    uint32_t unasked_packets; // and packets
+    uint32_t probe_room;      // bytes that may be sent whatever the window says
+    uint32_t pass;            // of the channel that was last served
+    uint8_t probes;           // in a row, without an acknowledgement
+    bool limited;             // the window has kept something from being sent
+};
+
+struct hail_bytes;
+struct hail_context;
+struct hail_shard;
+
+// hail_sender_reserve takes or adds up what all senders of a shard share.
+void hail_sender_reserve(struct hail_shard *shard, const struct hail_context *context);
+
+// hail_sender_begin prepares a connection's; hail_sender_clear lets go of everything, after the
+// packets have been released.
+void hail_sender_begin(struct hail_shard *shard, uint32_t slot);
+void hail_sender_clear(struct hail_shard *shard, uint32_t slot);
+
+// hail_sender_send takes a message, which is sent at once if it may be.
+//
+// Returns  HAIL_OK; HAIL_EINVAL: a number in it that the wire has no form for; HAIL_EFULL:
+//          unsent_max or buffers_max is reached, or this turn's outbox for what cannot wait.
+HAIL_MUST_USE enum hail_status hail_sender_send(struct hail_shard *shard, uint32_t slot,
+                                                const struct hail_message_view *view);
+
+// hail_sender_pump sends what waits and may be sent now.
+void hail_sender_pump(struct hail_shard *shard, uint32_t slot);
+
+// hail_sender_acked takes in the content of an ack frame. False: it is malformed.
+HAIL_MUST_USE bool hail_sender_acked(struct hail_shard *shard, uint32_t slot,
+                                     struct hail_bytes content);
+
+// hail_sender_left takes note that the packet of a flight is sealed, under this number.
+void hail_sender_left(struct hail_shard *shard, uint32_t slot, uint32_t flight, uint64_t number);
+
+// hail_sender_asks says whether the next packet should ask for an acknowledgement at once;
+// hail_sender_asked takes note that it does.
+HAIL_MUST_USE bool hail_sender_asks(const struct hail_sender *sender);
+void hail_sender_asked(struct hail_sender *sender);
+
+// hail_sender_busy says whether something reliable has not arrived yet, or anything waits.
+HAIL_MUST_USE bool hail_sender_busy(const struct hail_sender *sender);
+
+// hail_sender_due does what is due; hail_sender_next_ns says when that is. False: the other end has
+// taken nothing for stall_timeout_ms, and the connection is to be ended.
+HAIL_MUST_USE bool hail_sender_due(struct hail_shard *shard, uint32_t slot);
+uint64_t hail_sender_next_ns(const struct hail_shard *shard, uint32_t slot);
+
+#endif

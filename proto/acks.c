@@ -1,0 +1,180 @@
+// acks.c: see acks.h. The window is a ring of bits, as the replay window's.
+// SPDX-License-Identifier: MIT
+#include "proto/acks.h"
+
+#include "proto/varint.h"
+
+enum {
+    WORD_BITS = 64,
+    WORTH_PACKETS = HAIL_ACK_PACKETS / 2, // of unreliable ones, or half of their time: a frame of
+    WORTH_PART = 2                        // some 8 bytes is then well spent
+};
+_Static_assert(HAIL_ACKS_WINDOW % WORD_BITS == 0, "the window is made of whole words");
+
+static const uint64_t ns_per_ms = 1000000;
+
+static uint64_t *word_of(struct hail_acks *acks, uint64_t number)
+{
+    return &acks->seen[number % HAIL_ACKS_WINDOW / WORD_BITS];
+}
+
+static uint64_t bit_of(uint64_t number)
+{
+    return UINT64_C(1) << number % WORD_BITS;
+}
+
+static bool has(const struct hail_acks *acks, uint64_t number)
+{
+    return acks->seen[number % HAIL_ACKS_WINDOW / WORD_BITS] & bit_of(number);
+}
+
+void hail_acks_init(struct hail_acks *acks)
+{
+    *acks = (struct hail_acks){.due_ns = UINT64_MAX};
+}
+
+static void mark(struct hail_acks *acks, uint64_t number, uint64_t now_ns)
+{
+    if (number >= acks->next) {
+        if (number - acks->next >= HAIL_ACKS_WINDOW) {
+            for (size_t i = 0; i < HAIL_ACKS_WINDOW / WORD_BITS; i++)
+                acks->seen[i] = 0;
+        } else {
+            for (uint64_t skipped = acks->next; skipped < number; skipped++)
+                *word_of(acks, skipped) &= ~bit_of(skipped);
+        }
+        acks->next = number + 1;
+        acks->largest_ns = now_ns;
+    }
+    *word_of(acks, number) |= bit_of(number);
+}
+
+void hail_acks_note(struct hail_acks *acks, uint64_t number, enum hail_eliciting eliciting,
+                    uint64_t now_ns)
+{
+    if (number < acks->next && acks->next - number > HAIL_ACKS_WINDOW)
+        return; // too late: it was taken for lost long ago
+    mark(acks, number, now_ns);
+    if (eliciting == HAIL_ELICITS_NOTHING)
+        return;
+    if (acks->waiting == 0)
+        acks->since_ns = now_ns;
+    acks->waiting++;
+    uint64_t due_ns = now_ns;
+    if (eliciting == HAIL_ELICITS_SOON)
+        acks->soon = true;
+    if (eliciting != HAIL_ELICITS_AT_ONCE && acks->waiting < HAIL_ACK_PACKETS)
+        due_ns += (eliciting == HAIL_ELICITS_SOON ? HAIL_ACK_DELAY_MS : HAIL_ACK_DELAY_LAZY_MS) *
+                  ns_per_ms;
+    if (due_ns < acks->due_ns)
+        acks->due_ns = due_ns;
+}
+
+bool hail_acks_worth(const struct hail_acks *acks, uint64_t now_ns)
+{
+    if (acks->waiting == 0)
+        return false;
+    return acks->soon || acks->waiting >= WORTH_PACKETS || now_ns >= acks->due_ns ||
+           now_ns - acks->since_ns >= HAIL_ACK_DELAY_LAZY_MS * ns_per_ms / WORTH_PART;
+}
+
+void hail_acks_fill(const struct hail_acks *acks, struct hail_ack *ack, uint64_t now_ns)
+{
+    uint64_t at = acks->next - 1;
+    uint64_t end = acks->next > HAIL_ACKS_WINDOW ? acks->next - HAIL_ACKS_WINDOW : 0;
+
+    HAIL_ASSERT(acks->next > 0);
+    ack->delay_us = (now_ns - acks->largest_ns) / 1000;
+    ack->count = 0;
+    for (;;) {
+        struct hail_ack_range *range = &ack->ranges[ack->count++];
+        range->last = at;
+        while (at > end && has(acks, at - 1))
+            at--;
+        range->first = at;
+        while (at > end && !has(acks, at - 1))
+            at--;
+        if (at == end || ack->count == HAIL_ACK_RANGES_MAX)
+            return;
+        at--;
+    }
+}
+
+void hail_acks_told(struct hail_acks *acks)
+{
+    acks->waiting = 0;
+    acks->soon = false;
+    acks->due_ns = UINT64_MAX;
+}
+
+// ---- On the wire
+
+enum {
+    LARGEST_LEN = 3,
+    DELAY_US_MAX = (1 << 30) - 1 // four bytes of a varint
+};
+
+size_t hail_ack_encode(uint8_t out[HAIL_ACK_LEN_MAX], const struct hail_ack *ack)
+{
+    const struct hail_ack_range *range = ack->ranges;
+    uint64_t delay_us = ack->delay_us < DELAY_US_MAX ? ack->delay_us : DELAY_US_MAX;
+    size_t len = 0;
+
+    for (unsigned shift = 8 * LARGEST_LEN; shift > 0; shift -= 8)
+        out[len++] = (uint8_t)(range->last >> (shift - 8));
+    len += hail_varint_write(out + len, delay_us);
+    len += hail_varint_write(out + len, range->last - range->first);
+    for (size_t i = 1; i < ack->count; i++) {
+        range = &ack->ranges[i];
+        len += hail_varint_write(out + len, range[-1].first - range->last - 2);
+        len += hail_varint_write(out + len, range->last - range->first);
+    }
+    return len;
+}
+
+static bool take_varint(struct hail_bytes *content, uint64_t *value)
+{
+    size_t len = hail_varint_read(value, content->data, content->len);
+
+    content->data += len;
+    content->len -= len;
+    return len > 0;
+}
+
+// The number that is meant by its low bits: the largest that has been sent.
+static bool expand(uint64_t *number, struct hail_bytes *content, uint64_t next_number)
+{
+    uint32_t low = 0;
+
+    if (content->len < LARGEST_LEN || next_number == 0)
+        return false;
+    for (size_t i = 0; i < LARGEST_LEN; i++)
+        low = low << 8 | content->data[i];
+    content->data += LARGEST_LEN;
+    content->len -= LARGEST_LEN;
+    uint64_t behind = (next_number - 1 - low) & ((1u << 8 * LARGEST_LEN) - 1);
+    *number = next_number - 1 - behind;
+    return behind < next_number;
+}
+
+bool hail_ack_decode(struct hail_ack *ack, struct hail_bytes content, uint64_t next_number)
+{
+    uint64_t last;
+    uint64_t span;
+    uint64_t gap;
+
+    if (!expand(&last, &content, next_number) || !take_varint(&content, &ack->delay_us) ||
+        !take_varint(&content, &span) || span > last)
+        return false;
+    ack->ranges[0] = (struct hail_ack_range){last - span, last};
+    for (ack->count = 1; content.len > 0; ack->count++) {
+        uint64_t before = ack->ranges[ack->count - 1].first;
+        if (ack->count == HAIL_ACK_RANGES_MAX || !take_varint(&content, &gap) ||
+            !take_varint(&content, &span) || before < 2 || gap > before - 2 ||
+            span > before - 2 - gap)
+            return false;
+        last = before - 2 - gap;
+        ack->ranges[ack->count] = (struct hail_ack_range){last - span, last};
+    }
+    return true;
+}
