@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/sim/ids.h"
+#include "tests/sim/messages.h"
 
 static const uint64_t ns_per_ms = 1000000;
 static const uint64_t ns_per_s = 1000000000;
@@ -17,20 +18,15 @@ enum {
     SECRET_FLOOR = HAIL_ENCRYPTED
 };
 
-// The channels, by their numbers.
-enum {
-    CHANNEL_CHAT,
-    CHANNEL_NEWS, // sequenced
-    CHANNEL_VAULT,
-    CHANNEL_COUNT
-};
-static const struct hail_channel channels[CHANNEL_COUNT] = {
+static const struct hail_channel channels[SIM_CHANNEL_COUNT] = {
     {.name = "chat", .kind = HAIL_UNRELIABLE},
     {.name = "news", .kind = HAIL_UNRELIABLE_SEQUENCED},
     {.name = "vault", .kind = HAIL_UNRELIABLE, .floor = HAIL_ENCRYPTED},
+    {.name = "ledger", .kind = HAIL_RELIABLE_ORDERED, .priority = 1},
+    {.name = "mail", .kind = HAIL_RELIABLE_UNORDERED, .weight = 3},
 };
 
-static uint64_t roll(struct sim *sim)
+uint64_t sim_roll(struct sim *sim)
 {
     uint64_t z = (sim->dice += 0x9e3779b97f4a7c15u); // splitmix64
 
@@ -41,10 +37,10 @@ static uint64_t roll(struct sim *sim)
 
 static bool chance(struct sim *sim, uint32_t in_1000)
 {
-    return roll(sim) % 1000 < in_1000;
+    return sim_roll(sim) % 1000 < in_1000;
 }
 
-static void fail(struct sim *sim, const char *what)
+void sim_fail(struct sim *sim, const char *what)
 {
     if (!sim->failure)
         sim->failure = what;
@@ -106,16 +102,17 @@ static void post(struct sim *sim, struct sim_datagram *datagram)
     int copies = ill && chance(sim, world->doubling) ? 2 : 1;
 
     if (sim->capture_count < SIM_CAPTURES || chance(sim, 50)) {
-        uint32_t place = sim->capture_count < SIM_CAPTURES ? sim->capture_count++
-                                                           : (uint32_t)(roll(sim) % SIM_CAPTURES);
+        uint32_t place = sim->capture_count < SIM_CAPTURES
+                             ? sim->capture_count++
+                             : (uint32_t)(sim_roll(sim) % SIM_CAPTURES);
         sim->captures[place] = *datagram;
     }
     if (ill && (chance(sim, world->loss) || sim->now_ns < sim->cut_until_ns))
         return;
     if (ill && chance(sim, world->corruption))
-        datagram->bytes[roll(sim) % datagram->len] ^= (uint8_t)(1 << roll(sim) % 8);
+        datagram->bytes[sim_roll(sim) % datagram->len] ^= (uint8_t)(1 << sim_roll(sim) % 8);
     for (int i = 0; i < copies; i++) {
-        uint64_t delay = 1 + (ill ? roll(sim) % (world->delay_ms + 1) : 0);
+        uint64_t delay = 1 + (ill ? sim_roll(sim) % (world->delay_ms + 1) : 0);
         fly(sim, datagram, sim->now_ns + delay * ns_per_ms);
     }
 }
@@ -193,10 +190,10 @@ static void on_datagrams(struct sim *sim, const struct hail_shard *shard,
         else
             hail_address_set(&datagram.to, task->address);
         if (task->views[i].iov_len == 0 || task->views[i].iov_len > HAIL_DATAGRAM_MAX)
-            fail(sim, "a datagram of no or too great length");
+            sim_fail(sim, "a datagram of no or too great length");
         if (task->views[i].iov_len > task->views[0].iov_len ||
             (i + 1 < task->view_count && task->views[i].iov_len != task->views[0].iov_len))
-            fail(sim, "a train whose datagrams differ in length");
+            sim_fail(sim, "a train whose datagrams differ in length");
         datagram.len = (uint16_t)task->views[i].iov_len;
         memcpy(datagram.bytes, task->views[i].iov_base, datagram.len);
         post(sim, &datagram);
@@ -215,83 +212,22 @@ static void carry_out(struct sim *sim, struct hail_shard *shard)
         else if (task.op == HAIL_TASK_CLOSE)
             hail_shard_closed(shard, task.slot);
         else
-            fail(sim, "a task that this profile does not have");
+            sim_fail(sim, "a task that this profile does not have");
     }
     hail_shard_handed_over(shard);
 }
 
 // ---- The applications
 
-// A message: whose it is, which one, and what follows from both, so that a change is seen.
-static size_t write_message(uint8_t out[64], uint32_t client, uint32_t number)
-{
-    size_t len = 8 + (client * 31 + number * 7) % 48;
-
-    memcpy(out, &client, 4);
-    memcpy(out + 4, &number, 4);
-    for (size_t i = 8; i < len; i++)
-        out[i] = (uint8_t)(client + number * i);
-    return len;
-}
-
-static struct sim_message *find_message(struct sim *sim, const struct hail_event *event,
-                                        uint32_t *client)
-{
-    uint8_t want[64];
-    uint32_t number;
-
-    if (event->len < 8)
-        return NULL;
-    memcpy(client, event->data, 4);
-    memcpy(&number, (const uint8_t *)event->data + 4, 4);
-    if (*client >= sim->world.client_count || number >= sim->clients[*client].sent)
-        return NULL;
-    size_t len = write_message(want, *client, number);
-    if (len != event->len || memcmp(want, event->data, len) != 0)
-        return NULL;
-    return &sim->clients[*client].messages[number];
-}
-
 static void check_alive(struct sim *sim, struct sim_closed *closed, const struct hail_event *event)
 {
     for (uint32_t i = 0; i < closed->count; i++) {
         if (closed->names[i] == event->conn.id)
-            fail(sim, "an event of a connection that has ended");
+            sim_fail(sim, "an event of a connection that has ended");
     }
     if (event->type == HAIL_EVENT_CLOSED &&
         closed->count < sizeof closed->names / sizeof closed->names[0])
         closed->names[closed->count++] = event->conn.id;
-}
-
-// What came is as protected as what was sent, and says so.
-static void check_flags(struct sim *sim, const struct sim_message *message,
-                        const struct hail_event *event)
-{
-    uint32_t sent = message->flags | (message->channel == CHANNEL_NEWS ? HAIL_AUTHENTICATED : 0);
-    uint32_t least = sent & HAIL_ENCRYPTED ? HAIL_ENCRYPTED | HAIL_AUTHENTICATED : sent;
-
-    if (event->channel == CHANNEL_NEWS && event->flags == 0)
-        fail(sim, "a plain message came on a channel with a guarantee");
-    if (event->flags != 0 && event->channel != message->channel)
-        fail(sim, "a message came on another channel than it was sent on");
-    if (event->flags != 0 && event->flags != least)
-        fail(sim, "a message came with other flags than it was sent with");
-    // A plain one's name may have been changed under way into another.
-    if (message->below_floor && (event->flags != 0 || event->handler))
-        fail(sim, "a message below its floor was delivered");
-}
-
-// On a sequenced channel nothing comes after what was sent later.
-static void check_sequence(struct sim *sim, const struct sim_client *client,
-                           const struct sim_message *message, uint32_t *newest)
-{
-    uint32_t number = (uint32_t)(message - client->messages) + 1;
-
-    if (message->channel != CHANNEL_NEWS)
-        return;
-    if (number < *newest)
-        fail(sim, "an old message came after a newer one on a sequenced channel");
-    *newest = number;
 }
 
 static void on_server_event(struct hail_endpoint *endpoint, const struct hail_event *event,
@@ -305,17 +241,9 @@ static void on_server_event(struct hail_endpoint *endpoint, const struct hail_ev
     check_alive(sim, &sim->closed_server, event);
     if (event->type != HAIL_EVENT_MESSAGE)
         return;
-    struct sim_message *message = find_message(sim, event, &client);
-    if (!message) {
-        if (event->flags != 0) // plain promises nothing
-            fail(sim, "the server was given a message that nobody sent");
+    struct sim_message *message = sim_message_arrived(sim, event, &client);
+    if (!message)
         return;
-    }
-    check_flags(sim, message, event);
-    if (message->flags != 0 && message->arrived > 0)
-        fail(sim, "a protected message arrived twice");
-    check_sequence(sim, &sim->clients[client], message, &sim->clients[client].newest_arrived);
-    message->arrived++;
     sim->arrived++;
     const struct hail_command echo = {
         .op = HAIL_COMMAND_SEND,
@@ -327,7 +255,7 @@ static void on_server_event(struct hail_endpoint *endpoint, const struct hail_ev
                  .body_len = event->len},
     };
     size_t done;
-    (void)!hail_command_run(shard, &echo, &done);
+    message->echoed = hail_command_run(shard, &echo, &done) == HAIL_OK;
 }
 
 static void on_client_event(struct hail_endpoint *endpoint, const struct hail_event *event,
@@ -335,7 +263,6 @@ static void on_client_event(struct hail_endpoint *endpoint, const struct hail_ev
 {
     struct sim *sim = user;
     struct sim_client *client = &sim->clients[event->tag];
-    uint32_t whose;
 
     (void)endpoint;
     check_alive(sim, &sim->closed_client, event);
@@ -348,17 +275,8 @@ static void on_client_event(struct hail_endpoint *endpoint, const struct hail_ev
         client->slot = HAIL_SLOT_NONE;
         client->next_ns = sim->now_ns + 100 * ns_per_ms;
     } else if (event->type == HAIL_EVENT_MESSAGE) {
-        struct sim_message *message = find_message(sim, event, &whose);
-        if (!message || whose != event->tag || message->arrived == 0) {
-            if (event->flags != 0)
-                fail(sim, "a client was given a message that the server did not send to it");
+        if (!sim_message_returned(sim, event))
             return;
-        }
-        check_flags(sim, message, event);
-        if (message->flags != 0 && message->returned > 0)
-            fail(sim, "a protected message came back twice");
-        check_sequence(sim, client, message, &client->newest_returned);
-        message->returned++;
         client->returned_after_heal += healed(sim);
     }
 }
@@ -379,10 +297,10 @@ static void join(struct sim *sim, uint32_t index)
     memcpy(&addresses.list[0], &server, sizeof server.v4);
     client->joining = true;
     client->joins++;
-    client->address = address_of(0x0a010000 + index, (uint16_t)(1024 + roll(sim) % 60000));
+    client->address = address_of(0x0a010000 + index, (uint16_t)(1024 + sim_roll(sim) % 60000));
     // The slot that a connect takes is the one the table gives next.
     if (hail_command_run(&sim->client_shard, &command, &done) != HAIL_OK)
-        fail(sim, "a client cannot connect");
+        sim_fail(sim, "a client cannot connect");
     for (uint32_t slot = 0; slot < sim->client_shard.table.fresh; slot++) {
         const struct hail_connection *conn = &sim->client_shard.conns[slot];
         if (conn->state == HAIL_CONN_CONNECTING && conn->tag == index) {
@@ -395,35 +313,40 @@ static void join(struct sim *sim, uint32_t index)
 static void talk(struct sim *sim, uint32_t index)
 {
     struct sim_client *client = &sim->clients[index];
-    uint8_t body[64];
+    uint8_t body[SIM_MESSAGE_MAX];
     size_t done;
 
     if (client->sent == SIM_MESSAGES_MAX)
         return;
     uint32_t number = client->sent++;
     bool named = chance(sim, 300);
-    uint32_t flags = (uint32_t)(roll(sim) % 4);
-    uint8_t channel = (uint8_t)(roll(sim) % CHANNEL_COUNT);
-    uint32_t raised = channel == CHANNEL_NEWS ? HAIL_AUTHENTICATED : 0;
-    client->messages[number] = (struct sim_message){
-        .flags = flags,
-        .channel = channel,
-        .below_floor = (named && !((flags | raised) & SECRET_FLOOR)) ||
-                       (channel == CHANNEL_VAULT && !(flags & HAIL_ENCRYPTED)),
+    struct sim_message *message = &client->messages[number];
+    *message = (struct sim_message){
+        .flags = (uint32_t)(sim_roll(sim) % 4),
+        .channel = (uint8_t)(sim_roll(sim) % SIM_CHANNEL_COUNT),
+        .is_long = chance(sim, 50),
+        .join = client->joins,
+        .sent_ns = sim->now_ns,
     };
+    uint32_t flags = message->flags | (sim_message_is_plain(message) ? 0 : HAIL_AUTHENTICATED);
+    message->below_floor = (named && !(flags & SECRET_FLOOR)) ||
+                           (message->channel == SIM_CHANNEL_VAULT && !(flags & HAIL_ENCRYPTED));
     const struct hail_command command = {
         .op = HAIL_COMMAND_SEND,
         .conn = client->conn,
         .view = {.kind = named ? HAIL_MESSAGE_NAMED : HAIL_MESSAGE_UNNAMED,
-                 .flags = flags,
+                 .flags = message->flags,
                  .name_hash = sim->client.policy.rules[0].hash,
-                 .channel = channel,
+                 .channel = message->channel,
                  .body = body,
-                 .body_len = write_message(body, index, number)},
+                 .body_len = sim_message_write(body, index, number, message->is_long)},
     };
     enum hail_status status = hail_command_run(&sim->client_shard, &command, &done);
-    if (status != HAIL_OK && status != HAIL_EGONE) // it may have ended, and be told of it yet
-        fail(sim, "a connected client cannot send");
+    message->taken = status == HAIL_OK;
+    sim_message_follow(client, number);
+    // It may have ended, and be told of it yet; and while nothing passes, much may wait.
+    if (status != HAIL_OK && status != HAIL_EGONE && (status != HAIL_EFULL || healed(sim)))
+        sim_fail(sim, "a connected client cannot send");
 }
 
 // Fresh keys, as an application asks for them.
@@ -433,7 +356,7 @@ static void update(struct sim *sim, const struct sim_client *client)
     size_t done;
 
     if (hail_command_run(&sim->client_shard, &command, &done) != HAIL_OK)
-        fail(sim, "a connected client cannot ask for fresh keys");
+        sim_fail(sim, "a connected client cannot ask for fresh keys");
 }
 
 static void act(struct sim *sim, uint32_t index)
@@ -442,7 +365,7 @@ static void act(struct sim *sim, uint32_t index)
 
     if (sim->now_ns < client->next_ns)
         return;
-    client->next_ns = sim->now_ns + (5 + roll(sim) % 120) * ns_per_ms;
+    client->next_ns = sim->now_ns + (5 + sim_roll(sim) % 120) * ns_per_ms;
     if (client->slot == HAIL_SLOT_NONE && !client->joining) {
         join(sim, index);
     } else if (client->connected) {
@@ -458,24 +381,25 @@ static void act(struct sim *sim, uint32_t index)
 
 static uint64_t soon(struct sim *sim, uint32_t mean_ms)
 {
-    return mean_ms == 0 ? UINT64_MAX : sim->now_ns + (1 + roll(sim) % (2 * mean_ms)) * ns_per_ms;
+    return mean_ms == 0 ? UINT64_MAX
+                        : sim->now_ns + (1 + sim_roll(sim) % (2 * mean_ms)) * ns_per_ms;
 }
 
 static void be_hostile(struct sim *sim)
 {
     struct sim_datagram datagram = {
-        .from = address_of((uint32_t)roll(sim), (uint16_t)(1 + roll(sim) % 65535)),
+        .from = address_of((uint32_t)sim_roll(sim), (uint16_t)(1 + sim_roll(sim) % 65535)),
         .to = server_address(),
-        .len = (uint16_t)(1 + roll(sim) % HAIL_DATAGRAM_MAX),
+        .len = (uint16_t)(1 + sim_roll(sim) % HAIL_DATAGRAM_MAX),
     };
     struct hail_hello hello = {.version = HAIL_WIRE_VERSION, .pattern = sim->server.keys.pattern};
 
-    switch (roll(sim) % 5) {
+    switch (sim_roll(sim) % 5) {
     case 0: // a hello that leads nowhere
         for (size_t i = 0; i < sizeof hello.token; i++)
-            hello.token[i] = (uint8_t)roll(sim);
+            hello.token[i] = (uint8_t)sim_roll(sim);
         for (size_t i = 0; i < HAIL_X25519_LEN; i++)
-            hello.noise[i] = (uint8_t)roll(sim);
+            hello.noise[i] = (uint8_t)sim_roll(sim);
         memcpy(hello.policy_hash, sim->server.keys.policy_hash, sizeof hello.policy_hash);
         memcpy(hello.static_id, sim->server.keys.statics[0].id,
                hello.pattern == HAIL_NOISE_NK ? sizeof hello.static_id : 0);
@@ -483,19 +407,19 @@ static void be_hostile(struct sim *sim)
         break;
     case 1: // noise
         for (size_t i = 0; i < datagram.len; i++)
-            datagram.bytes[i] = (uint8_t)roll(sim);
+            datagram.bytes[i] = (uint8_t)sim_roll(sim);
         break;
     default: // something that was heard: as it was, changed, cut short, from another address
         if (sim->capture_count == 0)
             return;
         struct hail_address from = datagram.from;
-        datagram = sim->captures[roll(sim) % sim->capture_count];
+        datagram = sim->captures[sim_roll(sim) % sim->capture_count];
         if (chance(sim, 300))
             datagram.from = from;
         if (chance(sim, 500))
-            datagram.bytes[roll(sim) % datagram.len] ^= (uint8_t)(1 << roll(sim) % 8);
+            datagram.bytes[sim_roll(sim) % datagram.len] ^= (uint8_t)(1 << sim_roll(sim) % 8);
         if (chance(sim, 200))
-            datagram.len = (uint16_t)(1 + roll(sim) % datagram.len);
+            datagram.len = (uint16_t)(1 + sim_roll(sim) % datagram.len);
         break;
     }
     fly(sim, &datagram, sim->now_ns + ns_per_ms);
@@ -504,14 +428,14 @@ static void be_hostile(struct sim *sim)
 static void trouble(struct sim *sim)
 {
     if (sim->now_ns >= sim->move_ns) {
-        struct sim_client *client = &sim->clients[roll(sim) % sim->world.client_count];
+        struct sim_client *client = &sim->clients[sim_roll(sim) % sim->world.client_count];
         if (client->connected) // a handshake stays where it began
             client->address = address_of(ntohl(client->address.v4.sin_addr.s_addr),
-                                         (uint16_t)(1024 + roll(sim) % 60000));
+                                         (uint16_t)(1024 + sim_roll(sim) % 60000));
         sim->move_ns = soon(sim, sim->world.move_ms);
     }
     if (sim->now_ns >= sim->cut_ns) {
-        sim->cut_until_ns = sim->now_ns + roll(sim) % 6000 * ns_per_ms;
+        sim->cut_until_ns = sim->now_ns + sim_roll(sim) % 6000 * ns_per_ms;
         sim->cut_ns = soon(sim, sim->world.cut_ms);
     }
     if (sim->now_ns >= sim->hostile_ns) {
@@ -528,17 +452,17 @@ static void choose_world(struct sim *sim)
     static const uint32_t means[] = {0, 500, 3000};
     struct sim_world *world = &sim->world;
 
-    world->loss = losses[roll(sim) % 6];
-    world->doubling = losses[roll(sim) % 6];
-    world->corruption = losses[roll(sim) % 4];
-    world->misdirection = losses[roll(sim) % 6];
-    world->delay_ms = (uint32_t)(roll(sim) % 200);
-    world->move_ms = means[roll(sim) % 3];
+    world->loss = losses[sim_roll(sim) % 6];
+    world->doubling = losses[sim_roll(sim) % 6];
+    world->corruption = losses[sim_roll(sim) % 4];
+    world->misdirection = losses[sim_roll(sim) % 6];
+    world->delay_ms = (uint32_t)(sim_roll(sim) % 200);
+    world->move_ms = means[sim_roll(sim) % 3];
     world->cut_ms = chance(sim, 300) ? 8000 : 0;
-    world->hostile_ms = (uint32_t)(roll(sim) % 3) * 10;
-    world->client_count = 1 + (uint32_t)(roll(sim) % SIM_CLIENTS_MAX);
-    world->exchange = (enum hail_key_exchange)(roll(sim) % 3);
-    world->cookies = (enum hail_cookie_use)(roll(sim) % 3);
+    world->hostile_ms = (uint32_t)(sim_roll(sim) % 3) * 10;
+    world->client_count = 1 + (uint32_t)(sim_roll(sim) % SIM_CLIENTS_MAX);
+    world->exchange = (enum hail_key_exchange)(sim_roll(sim) % 3);
+    world->cookies = (enum hail_cookie_use)(sim_roll(sim) % 3);
 }
 
 static void log_line(void *user, enum hail_log_level level, const char *line)
@@ -558,7 +482,7 @@ static void init_shard(struct sim *sim, struct hail_shard *shard, struct hail_co
     bool reserved = hail_arena_reserve(&shard->arena);
     HAIL_ASSERT(reserved);
     hail_shard_reserve(shard, context);
-    hail_random_init_seeded(&random, roll(sim));
+    hail_random_init_seeded(&random, sim_roll(sim));
     hail_shard_init(shard, context, index, &random);
     shard->wake_fd = -1;
 }
@@ -575,8 +499,8 @@ static bool init(struct sim *sim)
     config.conns_max = SIM_SLOTS / 2;
     config.handshakes_max = SIM_SLOTS / 2;
     config.channels = channels;
-    config.channel_count = CHANNEL_COUNT;
-    config.message_max = 4096;
+    config.channel_count = SIM_CHANNEL_COUNT;
+    config.message_max = SIM_MESSAGE_MAX;
     config.buffers_max = 1 << 20;
     config.command_queue_bytes = 1 << 18;
     config.approves_all = true;
@@ -680,26 +604,26 @@ static void check_whole(struct sim *sim, const struct hail_shard *shard)
         const struct hail_connection *conn = &shard->conns[slot];
         bool is_used = conn->state != HAIL_CONN_FREE;
         if (is_used != (atomic_load(&shard->table.slots[slot].generation) % 2 == 1))
-            fail(sim, "a slot and its name disagree on whether it is in use");
+            sim_fail(sim, "a slot and its name disagree on whether it is in use");
         if (!is_used)
             continue;
         used++;
         handshakes += conn->in_handshakes;
         blocks += blocks_of(&conn->in, &shard->pool) + blocks_of(&conn->out, &shard->pool);
-        for (size_t i = 0; i < CHANNEL_COUNT; i++)
-            blocks += blocks_waiting(shard, slot * CHANNEL_COUNT + i);
+        for (size_t i = 0; i < SIM_CHANNEL_COUNT; i++)
+            blocks += blocks_waiting(shard, slot * SIM_CHANNEL_COUNT + i);
     }
     for (uint32_t slot = shard->handshake_first; slot != HAIL_SLOT_NONE && listed <= handshakes;
          slot = shard->conns[slot].handshake_next)
         listed++;
     if (used != shard->table.used_count)
-        fail(sim, "the table has lost count of its slots");
+        sim_fail(sim, "the table has lost count of its slots");
     if (blocks != shard->pool.used_count)
-        fail(sim, "blocks have leaked, or have two owners");
+        sim_fail(sim, "blocks have leaked, or have two owners");
     if (handshakes != shard->handshake_count || listed != handshakes)
-        fail(sim, "the list of handshakes is not whole");
+        sim_fail(sim, "the list of handshakes is not whole");
     if (shard->outbox.count != 0)
-        fail(sim, "a datagram was left behind");
+        sim_fail(sim, "a datagram was left behind");
 }
 
 static void step(struct sim *sim)
@@ -728,10 +652,11 @@ static void check_settled(struct sim *sim)
 {
     for (uint32_t i = 0; i < sim->world.client_count; i++) {
         if (!sim->clients[i].connected)
-            fail(sim, "an honest client is not connected although the network has healed");
+            sim_fail(sim, "an honest client is not connected although the network has healed");
         else if (sim->clients[i].sent < SIM_MESSAGES_MAX &&
                  sim->clients[i].returned_after_heal == 0)
-            fail(sim, "a connected client is not heard although the network has healed");
+            sim_fail(sim, "a connected client is not heard although the network has healed");
+        sim_messages_check(sim, &sim->clients[i]);
     }
 }
 
@@ -744,12 +669,12 @@ static void stop(struct sim *sim)
         hail_shard_stop(all[i], 0);
         carry_out(sim, all[i]);
         if (!hail_shard_stopped(all[i]))
-            fail(sim, "a shard that was stopped has connections");
+            sim_fail(sim, "a shard that was stopped has connections");
         if (all[i]->pool.used_count != 0)
-            fail(sim, "blocks have leaked");
+            sim_fail(sim, "blocks have leaked");
         for (uint32_t bucket = 0; bucket < all[i]->native.greeted_count; bucket++) {
             if (all[i]->native.greeted[bucket] != 0)
-                fail(sim, "a handshake is remembered that is over");
+                sim_fail(sim, "a handshake is remembered that is over");
         }
         if (sim->failure)
             continue;

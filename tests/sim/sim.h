@@ -12,8 +12,19 @@ enum {
     SIM_SLOTS = 64,          // of each shard
     SIM_CLIENTS_MAX = 6,     // honest ones
     SIM_MESSAGES_MAX = 2048, // of each client in each direction
+    SIM_MESSAGE_MAX = 4096,  // bytes
     SIM_FLIGHT_MAX = 4096,   // datagrams under way
     SIM_CAPTURES = 64        // datagrams that the hostile remember
+};
+
+// The channels, by their numbers.
+enum {
+    SIM_CHANNEL_CHAT,
+    SIM_CHANNEL_NEWS,   // sequenced
+    SIM_CHANNEL_VAULT,  // unreliable, with a floor
+    SIM_CHANNEL_LEDGER, // reliable and ordered
+    SIM_CHANNEL_MAIL,   // reliable
+    SIM_CHANNEL_COUNT
 };
 
 // What a seed makes of the network and of those on it. Chances are in 1,000.
@@ -43,9 +54,15 @@ struct sim_datagram {
 struct sim_message {
     uint32_t flags;
     uint8_t channel;
-    bool below_floor; // it must never arrive
-    uint8_t arrived;  // at the server
-    uint8_t returned; // to the client
+    bool is_long;      // it does not fit into a packet
+    bool below_floor;  // it must never arrive
+    bool taken;        // by the client's connection, to be sent
+    bool echoed;       // likewise by the server's
+    uint8_t arrived;   // at the server
+    uint8_t returned;  // to the client
+    uint16_t previous; // on the ledger in the same join, plus 1; 0: it is the first
+    uint32_t join;     // the client's, that it was sent in
+    uint64_t sent_ns;
 };
 
 // An honest client: it joins, talks, and joins again when it was thrown out.
@@ -58,6 +75,7 @@ struct sim_client {
     uint32_t joins;
     uint32_t sent;
     uint32_t returned_after_heal;
+    uint16_t ledger_last;     // the last message that was sent on the ledger, plus 1
     uint32_t newest_arrived;  // of its messages on the sequenced channel, their numbers plus 1
     uint32_t newest_returned; // to it
     uint64_t next_ns;         // when it says something again
@@ -96,6 +114,10 @@ struct sim {
     uint64_t arrived;    // messages, for the record
     const char *failure; // what an oracle found; NULL: nothing
 };
+
+// sim_roll throws a die; sim_fail says what an oracle found, of which the first counts.
+uint64_t sim_roll(struct sim *sim);
+void sim_fail(struct sim *sim, const char *what);
 
 // sim_run plays a seed to its end. Returns NULL, or what went wrong; `sim` is then as it was.
 const char *sim_run(struct sim *sim, uint64_t seed);
