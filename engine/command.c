@@ -84,8 +84,20 @@ static enum hail_status open_call(struct hail_shard *shard, uint32_t slot,
     return HAIL_OK;
 }
 
+// A reliable message that was promised and finds no room, since buffers_max is reached or it was
+// one to many: its connection ends, for what it receives would have a hole.
+static void break_promise(struct hail_shard *shard, uint32_t slot,
+                          const struct hail_message_view *view)
+{
+    if (shard->context->config.profile == HAIL_PROFILE_HAIL &&
+        hail_policy_channel_at(&shard->context->policy, view->channel)->guarantee <
+            HAIL_GUARANTEE_SEQUENCED)
+        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false,
+                      "a message to it found no room, and nobody could be told");
+}
+
 static enum hail_status send_one(struct hail_shard *shard, uint32_t slot,
-                                 const struct hail_message_view *view)
+                                 const struct hail_message_view *view, bool posted)
 {
     struct hail_open_call *call = NULL;
     enum hail_status status = HAIL_OK;
@@ -96,6 +108,8 @@ static enum hail_status send_one(struct hail_shard *shard, uint32_t slot,
         status = hail_conn_send(shard, slot, view);
     if (status != HAIL_OK && call)
         call->used = false;
+    if (status == HAIL_EFULL && posted && !call)
+        break_promise(shard, slot, view);
     return status;
 }
 
@@ -109,8 +123,9 @@ static enum hail_status send_many(struct hail_shard *shard, const struct hail_co
         if (hail_name_unpack(command->conns[i]).shard != shard->index)
             continue; // another shard's
         uint32_t slot = hail_table_find(&shard->table, command->conns[i]);
-        enum hail_status status =
-            slot == HAIL_SLOT_NONE ? HAIL_EGONE : send_one(shard, slot, &command->view);
+        enum hail_status status = slot == HAIL_SLOT_NONE
+                                      ? HAIL_EGONE
+                                      : send_one(shard, slot, &command->view, command->posted);
         if (status == HAIL_OK)
             (*done)++;
         else if (first_failure == HAIL_OK)
@@ -131,7 +146,7 @@ static enum hail_status send_all_but(struct hail_shard *shard, const struct hail
             continue;
         if (hail_table_name(&shard->table, slot).id == command->conn.id)
             continue;
-        enum hail_status status = hail_conn_send(shard, slot, &command->view);
+        enum hail_status status = send_one(shard, slot, &command->view, command->posted);
         if (status != HAIL_OK && conn->state == HAIL_CONN_OPEN && first_failure == HAIL_OK)
             first_failure = status;
     }
@@ -170,7 +185,7 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
     case HAIL_COMMAND_UPDATE_KEYS:
         return hail_native_update(shard, slot);
     case HAIL_COMMAND_SEND:
-        return send_one(shard, slot, &command->view);
+        return send_one(shard, slot, &command->view, command->posted);
     case HAIL_COMMAND_CONNECT:
     case HAIL_COMMAND_DATAGRAM:
     case HAIL_COMMAND_SEND_MANY:
@@ -194,6 +209,7 @@ enum hail_status hail_command_post(struct hail_shard *shard, const struct hail_c
     void *list = own + 1;
     uint8_t *body = (uint8_t *)list + list_len;
     *own = *command;
+    own->posted = true;
     if (command->addresses) {
         memcpy(list, command->addresses, sizeof *command->addresses);
         own->addresses = list;
@@ -233,6 +249,8 @@ static void run_posted(struct hail_shard *shard, const struct hail_command *comm
 
     if (status == HAIL_OK)
         return;
+    if (command->view.claimed > 0)
+        hail_sender_unclaim(shard, hail_name_unpack(command->conn).slot, command->view.claimed);
     if (command->op >= HAIL_COMMAND_SEND)
         hail_stat_add(&shard->stats, HAIL_STAT_SENDS_FAILED,
                       command->op == HAIL_COMMAND_SEND_MANY ? command->conn_count - done : 1);

@@ -42,6 +42,7 @@ static void reserve_channels(struct hail_shard *shard, const struct hail_context
     native->inlets = hail_arena_take(&shard->arena, channels, sizeof(struct hail_inlet));
     native->taken =
         hail_arena_take(&shard->arena, slots * native->unordered_count, HAIL_AHEAD_MAX / 8);
+    native->claimed = hail_arena_take(&shard->arena, slots, sizeof(uint32_t));
     hail_queue_init(&native->ready, &shard->arena, context->slots);
 }
 

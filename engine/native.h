@@ -69,6 +69,8 @@ struct hail_native_shard {
     struct hail_outlet *outlets; // by channel for each slot
     struct hail_inlet *inlets;   // likewise
     uint64_t *taken;             // for each slot and unordered channel
+    _Atomic uint32_t *claimed;   // for each slot: of unsent_max, what is used or promised; any
+                                 // thread's
     uint32_t unordered_count;    // channels
     struct hail_slab parcels;    // of all connections, as the next four
     struct hail_slab ranges;

@@ -15,6 +15,27 @@ _Static_assert(HAIL_ENCRYPTED == (unsigned)HAIL_FLAG_ENCRYPTED, "the public flag
 _Static_assert(HAIL_AUTHENTICATED == (unsigned)HAIL_FLAG_AUTHENTICATED,
                "the public flags are the wire's");
 
+// Hands a command to its shard. Room for a reliable message is set aside at once: that it is taken
+// is a promise.
+static enum hail_status post(struct hail_shard *shard, const struct hail_command *command)
+{
+    const struct hail_context *context = shard->context;
+    uint32_t slot = hail_name_unpack(command->conn).slot;
+    struct hail_command claiming = *command;
+
+    if (command->op != HAIL_COMMAND_SEND || context->config.profile != HAIL_PROFILE_HAIL ||
+        hail_policy_channel_at(&context->policy, command->view.channel)->guarantee >=
+            HAIL_GUARANTEE_SEQUENCED)
+        return hail_command_post(shard, command);
+    claiming.view.claimed = hail_sender_claim(shard, slot, command->view.body_len);
+    if (claiming.view.claimed == 0)
+        return HAIL_EFULL;
+    enum hail_status status = hail_command_post(shard, &claiming);
+    if (status != HAIL_OK)
+        hail_sender_unclaim(shard, slot, claiming.view.claimed);
+    return status;
+}
+
 // Carries out a command about one connection. What can be answered at once is, from any thread.
 static enum hail_status dispatch(struct hail_endpoint *endpoint, const struct hail_command *command)
 {
@@ -34,7 +55,7 @@ static enum hail_status dispatch(struct hail_endpoint *endpoint, const struct ha
         if (command->view.flags != 0 && !(facts & HAIL_FACT_KEY))
             return HAIL_ENOKEY;
     }
-    return hail_command_post(shard, command);
+    return post(shard, command);
 }
 
 static enum hail_status check_view(const struct hail_endpoint *endpoint,

@@ -89,6 +89,31 @@ void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
 
 // ---- Parcels
 
+static bool claim(struct hail_shard *shard, uint32_t slot, uint32_t len)
+{
+    _Atomic uint32_t *claimed = &shard->native.claimed[slot];
+    uint32_t now = atomic_load_explicit(claimed, memory_order_relaxed);
+
+    while (now + len <= shard->context->config.unsent_max) {
+        if (atomic_compare_exchange_weak_explicit(claimed, &now, now + len, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+uint32_t hail_sender_claim(struct hail_shard *shard, uint32_t slot, size_t len)
+{
+    uint32_t most = (uint32_t)len + HAIL_FRAME_INNER_MAX;
+
+    return claim(shard, slot, most) ? most : 0;
+}
+
+void hail_sender_unclaim(struct hail_shard *shard, uint32_t slot, uint32_t claimed)
+{
+    atomic_fetch_sub_explicit(&shard->native.claimed[slot], claimed, memory_order_relaxed);
+}
+
 static void set_bytes(struct hail_shard *shard, uint32_t slot, uint64_t bytes)
 {
     sender_of(shard, slot)->bytes = bytes;
@@ -111,6 +136,7 @@ static void let_go(struct hail_shard *shard, uint32_t slot, uint32_t index)
         outlet->last = parcel->before;
     if (outlet->unsent == index)
         outlet->unsent = parcel->after;
+    hail_sender_unclaim(shard, slot, (uint32_t)parcel->content.len);
     set_bytes(shard, slot, sender_of(shard, slot)->bytes - parcel->content.len);
     hail_chain_consume(&parcel->content, &shard->pool, parcel->content.len);
     hail_slab_free(&shard->native.parcels, index);
@@ -128,14 +154,18 @@ static enum hail_status keep(struct hail_shard *shard, uint32_t slot,
 
     if (head_len == 0)
         return HAIL_EINVAL;
-    if (sender->bytes + len > shard->context->config.unsent_max)
+    if (view->claimed == 0 && !claim(shard, slot, (uint32_t)len))
         return HAIL_EFULL;
     uint32_t index = len > hail_pool_room(&shard->pool) ? HAIL_SLAB_NONE
                                                         : hail_slab_take(&shard->native.parcels);
     if (index == HAIL_SLAB_NONE) {
         hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+        if (view->claimed == 0)
+            hail_sender_unclaim(shard, slot, (uint32_t)len);
         return HAIL_EFULL;
     }
+    if (view->claimed > 0)
+        hail_sender_unclaim(shard, slot, view->claimed - (uint32_t)len);
     struct hail_parcel *parcel = parcel_at(shard, index);
     *parcel = (struct hail_parcel){
         .before = outlet->last,

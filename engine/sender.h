@@ -90,10 +90,18 @@ void hail_sender_clear(struct hail_shard *shard, uint32_t slot);
 
 // hail_sender_send takes a message, which is sent at once if it may be.
 //
-// Returns  HAIL_OK; HAIL_EINVAL: a number in it that the wire has no form for; HAIL_EFULL:
-//          unsent_max or buffers_max is reached, or this turn's outbox for what cannot wait.
+// Returns  HAIL_OK, and what was claimed for it is used; HAIL_EINVAL: a number in it that the wire
+//          has no form for; HAIL_EFULL: unsent_max or buffers_max is reached, or this turn's outbox
+//          for what cannot wait.
 HAIL_MUST_USE enum hail_status hail_sender_send(struct hail_shard *shard, uint32_t slot,
                                                 const struct hail_message_view *view);
+
+// hail_sender_claim sets room for a message of `len` bytes aside, of what a connection may have
+// unsent, so that a later hail_sender_send with `claimed` finds it. Returns the bytes; 0: there is
+// not so much. hail_sender_unclaim gives it back: `claimed` was not used.
+// Threads  Any.
+HAIL_MUST_USE uint32_t hail_sender_claim(struct hail_shard *shard, uint32_t slot, size_t len);
+void hail_sender_unclaim(struct hail_shard *shard, uint32_t slot, uint32_t claimed);
 
 // hail_sender_pump sends what waits and may be sent now.
 void hail_sender_pump(struct hail_shard *shard, uint32_t slot);

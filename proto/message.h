@@ -31,6 +31,7 @@ struct hail_message_view {
     uint8_t channel;     // the number of the channel it travels by; the mlapi wire has none: 0
     const uint8_t *body; // payload, arguments or result; borrowed
     size_t body_len;
+    uint32_t claimed; // out: bytes of its connection's room that are set aside for it
 };
 
 #endif

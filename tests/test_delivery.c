@@ -1,0 +1,296 @@
+// test_delivery.c: what channels promise on the hail profile, as applications see it: real sockets,
+// long messages, full buffers, applications that are behind, and closing with something unsent.
+// SPDX-License-Identifier: MIT
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/party.h"
+
+enum {
+    LONGEST = 512 * 1024, // the default of message_max
+    MANY = 2000
+};
+
+static struct hail_config config_of(enum hail_io_kind io)
+{
+    struct hail_config config = party_config();
+
+    config.profile = HAIL_PROFILE_HAIL;
+    config.native.exchange = HAIL_UNSIGNED;
+    config.io = io;
+    config.message_max = 0;
+    config.unsent_max = 0;
+    config.buffers_max = 0;
+    config.event_queue_bytes = 0;
+    config.command_queue_bytes = 0;
+    return config;
+}
+
+static enum hail_status send_on(const struct party *party, struct hail_conn conn, uint8_t channel,
+                                uint32_t flags, const void *data, size_t len)
+{
+    const struct hail_message message = {
+        .data = data, .len = len, .flags = flags, .channel = channel};
+
+    return hail_send(party->endpoint, conn, &message);
+}
+
+static void fill(uint8_t *data, size_t len, uint64_t seed)
+{
+    for (size_t i = 0; i < len; i++)
+        data[i] = (uint8_t)(seed + i * 7 + (i >> 8));
+}
+
+// Tries until there is room: what the other end has got may not be acknowledged yet.
+static void send_when_room(const struct party *party, struct hail_conn conn, uint8_t channel,
+                           uint32_t flags, const void *data, size_t len)
+{
+    int64_t until_ms = party_clock_ms() + party_patience_ms();
+    enum hail_status status;
+
+    while ((status = send_on(party, conn, channel, flags, data, len)) == HAIL_EFULL)
+        ck_assert_int_lt(party_clock_ms(), until_ms);
+    ck_assert_int_eq(status, HAIL_OK);
+}
+
+// ---- Lengths
+
+static const struct {
+    const char *why;
+    size_t len;
+} lengths[] = {
+    {"nothing", 0},
+    {"one byte", 1},
+    {"what is left of a packet, about", 1160},
+    {"the same and one more", 1161},
+    {"the last that may be in one packet, about", 1170},
+    {"two packets", 1300},
+    {"many", 100000},
+    {"the longest there may be", LONGEST},
+};
+
+// Each kind of channel brings messages of any length, where nothing is lost on the way; of the
+// longest the sockets' buffers may lose a part, which the unreliable kinds do not mend.
+START_TEST(test_length)
+{
+    static const uint32_t flags[] = {HAIL_AUTHENTICATED, HAIL_ENCRYPTED};
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party server = {0};
+    struct party client = {.polls = true};
+    struct party_pair pair;
+    size_t len = lengths[_i].len;
+    uint8_t *data = malloc(len + 1);
+
+    ck_assert_ptr_nonnull(data);
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    for (uint8_t channel = 0; channel < (len < LONGEST ? 4 : 2); channel++) {
+        fill(data, len, channel);
+        send_when_room(&client, pair.client, channel, flags[channel % 2], data, len);
+        const struct party_event *event = party_wait(&server, HAIL_EVENT_MESSAGE, channel);
+        ck_assert_uint_eq(event->event.len, len);
+        ck_assert_uint_eq(event->event.channel, channel);
+        ck_assert_uint_eq(event->event.flags, channel % 2 ? 3 : HAIL_AUTHENTICATED);
+        if (len > 0)
+            ck_assert_mem_eq(event->data, data, len);
+        send_when_room(&server, pair.server, channel, 0, data, len);
+        ck_assert_uint_eq(party_wait(&client, HAIL_EVENT_MESSAGE, channel)->event.len, len);
+    }
+    ck_assert_int_eq(send_on(&client, pair.client, 0, 0, data, LONGEST + 1), HAIL_EINVAL);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+    free(data);
+}
+END_TEST
+
+// ---- Order
+
+// A client sends without waiting, against what it may have unsent, and a server echoes. Everything
+// comes once; on the ordered channel in its order.
+static void exchange(struct party *server, struct party *client, struct hail_conn conn,
+                     uint8_t channel)
+{
+    bool seen[MANY] = {false};
+
+    for (uint32_t i = 0; i < MANY;) {
+        enum hail_status status = send_on(client, conn, channel, HAIL_ENCRYPTED, &i, sizeof i);
+        ck_assert(status == HAIL_OK || status == HAIL_EFULL);
+        i += status == HAIL_OK;
+    }
+    for (uint32_t i = 0; i < MANY; i++) {
+        const struct party_event *event = party_wait(server, HAIL_EVENT_MESSAGE, i);
+        uint32_t number;
+        ck_assert_uint_eq(event->event.len, sizeof number);
+        memcpy(&number, event->data, sizeof number);
+        ck_assert_uint_lt(number, MANY);
+        ck_assert(!seen[number]);
+        seen[number] = true;
+        if (channel == HAIL_RELIABLE_ORDERED)
+            ck_assert_uint_eq(number, i);
+    }
+}
+
+START_TEST(test_many)
+{
+    struct hail_config config = config_of(_i % 2 ? HAIL_IO_EPOLL : HAIL_IO_URING);
+    struct party server = {.polls = _i >= 2};
+    struct party client = {0};
+    struct party_pair pair;
+
+    config.message_max = 1024;
+    config.event_queue_bytes = 4 * (1024 + 128) + 4096; // a poller is behind at once
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    exchange(&server, &client, pair.client, (uint8_t)(_i % 2));
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+// ---- Closing
+
+// What is reliable has arrived before the other end hears of the end.
+START_TEST(test_close_flushes)
+{
+    enum {
+        LEN = 200000
+    };
+    static uint8_t data[LEN];
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pair;
+
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    fill(data, LEN, 1);
+    ck_assert_int_eq(send_on(&client, pair.client, 0, 0, data, LEN), HAIL_OK);
+    ck_assert_int_eq(hail_close(client.endpoint, pair.client), HAIL_OK);
+    ck_assert_int_eq(party_wait(&client, HAIL_EVENT_CLOSED, 0)->event.reason,
+                     HAIL_CLOSED_BY_APPLICATION);
+    ck_assert_int_eq(party_wait(&server, HAIL_EVENT_CLOSED, 0)->event.reason, HAIL_CLOSED_BY_PEER);
+    ck_assert_uint_eq(party_count(&server, HAIL_EVENT_MESSAGE), 1);
+    ck_assert_mem_eq(party_wait(&server, HAIL_EVENT_MESSAGE, 0)->data, data, LEN);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+// ---- Room
+
+static enum hail_status full_status;
+static size_t full_count;
+
+static void send_until_full(struct party *party, struct hail_endpoint *endpoint,
+                            const struct hail_event *event)
+{
+    static const uint8_t data[1000];
+    const struct hail_message message = {.data = data, .len = sizeof data};
+
+    (void)party;
+    if (event->type != HAIL_EVENT_CONNECTED)
+        return;
+    while ((full_status = hail_send(endpoint, event->conn, &message)) == HAIL_OK)
+        full_count++;
+}
+
+// No room is an error at the call, and costs nothing else: what was taken arrives.
+START_TEST(test_full)
+{
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party server = {.react = send_until_full};
+    struct party client = {0};
+    struct party_pair pair;
+
+    config.message_max = 1000;
+    config.unsent_max = 100000;
+    full_count = 0;
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    party_wait(&client, HAIL_EVENT_MESSAGE, 0);
+    ck_assert_int_eq(full_status, HAIL_EFULL);
+    ck_assert_uint_eq(full_count, 100000 / 1001);
+    party_wait(&client, HAIL_EVENT_MESSAGE, full_count - 1);
+    ck_assert_uint_eq(party_count(&server, HAIL_EVENT_CLOSED), 0);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+START_TEST(test_longer_than_the_other_end_takes)
+{
+    static uint8_t data[5000];
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pair;
+
+    party_start(&client, &config, false);
+    config.message_max = 4000;
+    party_start(&server, &config, true);
+    party_join(&pair, 1, &server, &client, 0);
+    ck_assert_int_eq(send_on(&client, pair.client, 0, 0, data, sizeof data), HAIL_OK);
+    const struct party_event *closed = party_wait(&server, HAIL_EVENT_CLOSED, 0);
+    ck_assert_int_eq(closed->event.reason, HAIL_CLOSED_CONFIG);
+    ck_assert_str_eq(closed->text, "a message came that is longer than our message_max");
+    ck_assert_int_eq(party_wait(&client, HAIL_EVENT_CLOSED, 0)->event.reason, HAIL_CLOSED_BY_PEER);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+// Responses travel reliably where the call did not, too: both ends see each call once.
+START_TEST(test_calls)
+{
+    static const struct hail_handler handlers[] = {
+        {.kind = HAIL_HANDLER_RPC, .name = "Fire", .floor = HAIL_ENCRYPTED}};
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pair;
+
+    config.handlers = handlers;
+    config.handler_count = 1;
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    const struct hail_call call = {
+        .name_hash = hail_name_hash(client.endpoint, "Fire"),
+        .args = "now",
+        .len = 3,
+        .flags = HAIL_ENCRYPTED,
+        .channel = HAIL_RELIABLE_ORDERED,
+        .wants_response = true,
+        .call_id = 7,
+    };
+    ck_assert_int_eq(hail_call(client.endpoint, pair.client, &call), HAIL_OK);
+    const struct party_event *asked = party_wait(&server, HAIL_EVENT_CALL, 0);
+    ck_assert_uint_eq(asked->event.channel, HAIL_RELIABLE_ORDERED);
+    ck_assert_int_eq(hail_respond(server.endpoint, pair.server, asked->event.call_id,
+                                  asked->event.flags, "done", 4),
+                     HAIL_OK);
+    ck_assert(party_says(party_wait(&client, HAIL_EVENT_RESPONSE, 0), "done"));
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("delivery");
+    TCase *tests = tcase_create("delivery");
+
+    tcase_add_loop_test(tests, test_length, 0, PARTY_COUNTOF(lengths));
+    tcase_add_loop_test(tests, test_many, 0, 4);
+    tcase_add_test(tests, test_close_flushes);
+    tcase_add_test(tests, test_full);
+    tcase_add_test(tests, test_longer_than_the_other_end_takes);
+    tcase_add_test(tests, test_calls);
+    tcase_set_timeout(tests, 120);
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}
