@@ -116,6 +116,30 @@ START_TEST(test_chains_against_arrays)
 }
 END_TEST
 
+// Reading from any place on gives what lies there, wherever the last reading ended.
+START_TEST(test_read)
+{
+    static uint8_t data[5 * BLOCK_BYTES];
+    static uint8_t out[5 * BLOCK_BYTES];
+    uint64_t dice = test_seed();
+    struct hail_chain_mark mark;
+    struct hail_chain chain;
+
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)test_next(&dice);
+    hail_chain_init(&chain);
+    hail_chain_mark_init(&mark);
+    ck_assert(hail_chain_append(&chain, &pool, data, sizeof data));
+    for (int i = 0; i < STEPS; i++) {
+        size_t offset = test_next(&dice) % sizeof data;
+        size_t len = test_next(&dice) % (sizeof data - offset + 1);
+        hail_chain_read(&chain, &pool, &mark, offset, out, len);
+        ck_assert_mem_eq(out, data + offset, len);
+    }
+    hail_chain_consume(&chain, &pool, chain.len);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("pool");
@@ -124,6 +148,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, test_size, 0, sizeof sizes / sizeof *sizes);
     tcase_add_test(tests, test_chains_against_arrays);
+    tcase_add_test(tests, test_read);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }
