@@ -61,8 +61,8 @@ enum {
 };
 
 // What a channel promises. The mlapi profile runs over TCP, where every channel is delivered
-// reliably and in order, which keeps each one's promise. The hail profile delivers the two
-// unreliable kinds, and refuses messages on the others.
+// reliably and in order, which keeps each one's promise. On the hail profile each kind brings
+// messages of any length up to message_max; a long unreliable one is lost with any part of it.
 //
 // An endpoint that declares no channels has four of them, whose numbers are these.
 enum hail_channel_kind {
@@ -81,8 +81,8 @@ enum {
 // both ends must be told alike by other means, and a channel's floor cannot be enforced.
 //
 // On the hail profile a plain message is sent authenticated on every channel but HAIL_UNRELIABLE
-// ones: else anybody who sees a packet could forge one that takes the place of the newest. Events
-// say how it came.
+// ones: else anybody who sees a packet could forge one that takes the place of the newest. On those
+// it is as well when it does not fit into a packet. Events say how it came.
 struct hail_channel {
     const char *name; // UTF-8, 1 to 31 bytes, no two alike
     enum hail_channel_kind kind;
@@ -334,9 +334,11 @@ struct hail_config {
     uint16_t shard_count;          // worker threads; 0: servers one for each CPU, clients one
     uint32_t conns_max;            // connections that have joined; 0: 16,384; at most 1,048,576
     uint32_t handshakes_max;       // of them unfinished, the oldest out; 0: 4,096
-    uint32_t message_max;          // bytes of a message's payload; 0: 65,536; at most 16 MiB
+    uint32_t message_max;          // bytes of a message's payload; 0: 65,536, on the hail profile
+                                   // 524,288; at most 16 MiB
     uint32_t conn_data_max;        // server: bytes of connection data; 0: 1,024; at most 4,096
-    uint32_t unsent_max;           // bytes waiting for one connection; 0: 1 MiB
+    uint32_t unsent_max;           // bytes waiting for one connection; 0: 1 MiB; on the hail
+                                   // profile until they have arrived, if they are reliable
     uint64_t buffers_max;          // bytes waiting in all, to be sent or for their rest; 0: 64 MiB
     uint32_t calls_max;            // RPCs that await a response, per connection; 0: 16
     uint32_t handshake_timeout_ms; // from TCP connect to connected; 0: 10,000
@@ -439,7 +441,8 @@ HAIL_API enum hail_status hail_approve(struct hail_endpoint *endpoint, struct ha
 HAIL_API enum hail_status hail_deny(struct hail_endpoint *endpoint, struct hail_conn conn,
                                     const char *reason);
 
-// hail_close ends a connection once what is queued has been sent.
+// hail_close ends a connection once what is queued has been sent; on the hail profile, once what is
+// reliable has arrived, or stall_timeout_ms after the last of it that has.
 HAIL_API enum hail_status hail_close(struct hail_endpoint *endpoint, struct hail_conn conn);
 
 HAIL_API enum hail_status hail_set_tag(struct hail_endpoint *endpoint, struct hail_conn conn,
@@ -471,9 +474,11 @@ HAIL_API uint64_t hail_name_hash(const struct hail_endpoint *endpoint, const cha
 //
 // Returns  HAIL_OK: queued. HAIL_EINVAL: too long, unknown flag or channel. HAIL_ENOKEY: protection
 //          was asked for where there is no key. HAIL_ESTATE: not connected yet. HAIL_EGONE.
-//          HAIL_EFULL: the connection's unsent_max is reached (then it is closed as a slow reader:
-//          messages on it would have a hole), buffers_max is, or the command queue is full. On all
-//          but HAIL_OK nothing was queued.
+//          HAIL_EFULL: the connection's unsent_max is reached (on the mlapi profile it is then
+//          closed as a slow reader: messages on it would have a hole), buffers_max is, or the
+//          command queue is full. On all but HAIL_OK nothing was queued.
+//          HAIL_OK for a reliable message is a promise that it arrives or the connection ends: one
+//          from another thread that finds buffers_max used up when its turn comes ends it.
 // Cost     From a callback of the connection's shard: the protection and a copy, no system call.
 // From
 //          elsewhere: a copy to the shard.

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "crypto/issue.h"
+#include "proto/acks.h"
 #include "proto/frames.h"
 #include "proto/handshake.h"
 #include "proto/mlapi/names.h"
@@ -408,6 +409,7 @@ static const struct {
     {"frame-approved", HAIL_FRAME_APPROVED, NULL},
     {"frame-wait", HAIL_FRAME_WAIT, NULL},
     {"frame-update", HAIL_FRAME_UPDATE, NULL},
+    {"frame-ask", HAIL_FRAME_ASK, NULL},
 };
 
 // The values are said once for all types: a frame takes those that its type has.
@@ -438,6 +440,38 @@ START_TEST(test_frame)
 }
 END_TEST
 
+static struct hail_bytes bytes_of(const char *text)
+{
+    return (struct hail_bytes){(const uint8_t *)text, strlen(text)};
+}
+
+START_TEST(test_delivery)
+{
+    const struct hail_message_view message = {.body = (const uint8_t *)"hi", .body_len = 2};
+    const struct hail_ack numbers = {
+        .delay_us = 300, .count = 2, .ranges = {{999, 1000}, {997, 997}}};
+    struct hail_native_frame reliable = {.type = HAIL_FRAME_RELIABLE, .part = {.id = 5}};
+    const struct hail_native_frame fragment = {
+        .type = HAIL_FRAME_FRAGMENT,
+        .part = {.channel = 3, .id = 9, .total = 700, .offset = 2},
+        .bytes = bytes_of("hi"),
+    };
+    struct hail_native_frame ack = {.type = HAIL_FRAME_ACK};
+    uint8_t inner[HAIL_FRAME_INNER_MAX + 2];
+    uint8_t content[HAIL_ACK_LEN_MAX];
+    uint8_t bytes[ROOM];
+
+    make_policy();
+    size_t head = hail_frames_inner_head(inner, &message, &policy);
+    memcpy(inner + head, "hi", 2);
+    reliable.bytes = (struct hail_bytes){inner, head + 2};
+    compare("frame-reliable", bytes, hail_frames_write(bytes, &reliable, &policy));
+    compare("frame-fragment", bytes, hail_frames_write(bytes, &fragment, &policy));
+    ack.bytes = (struct hail_bytes){content, hail_ack_encode(content, &numbers)};
+    compare("frame-ack", bytes, hail_frames_write(bytes, &ack, &policy));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wire");
@@ -450,6 +484,7 @@ int main(void)
     tcase_add_loop_test(tests, test_traffic, 0, HAIL_COUNTOF(traffic));
     tcase_add_loop_test(tests, test_packet, 0, HAIL_COUNTOF(packets));
     tcase_add_test(tests, test_policy);
+    tcase_add_test(tests, test_delivery);
     tcase_add_loop_test(tests, test_frame, 0, HAIL_COUNTOF(frames));
     suite_add_tcase(suite, tests);
     return test_run(suite);
