@@ -4,9 +4,15 @@
 // Holds  every frame that is read lies within the packet, and the next begins where it ends;
 // written
 //        again it is the bytes that came, with its length left out if it had none; a frame that is
-//        refused ends the packet, unless only its name is not known.
+//        refused ends the packet, unless only its name is not known;
+//        an acknowledgement is of what was sent, in ranges from the top down.
+#include "proto/acks.h"
 #include "proto/frames.h"
 #include "tests/fuzz/fuzz.h"
+
+enum {
+    LAST_NUMBER = 5000 // that was sent to who acknowledges
+};
 
 static struct hail_policy policy;
 
@@ -37,6 +43,18 @@ static void check_again(const struct hail_native_frame *frame, const uint8_t *ca
 
 static void check_inside(const struct hail_native_frame *frame, const uint8_t *data, size_t end)
 {
+    struct hail_ack ack;
+
+    if (frame->type == HAIL_FRAME_ACK && hail_ack_decode(&ack, frame->bytes, LAST_NUMBER + 1)) {
+        fuzz_holds(ack.count > 0 && ack.ranges[0].last <= LAST_NUMBER);
+        for (size_t i = 1; i < ack.count; i++)
+            fuzz_holds(ack.ranges[i].last + 1 < ack.ranges[i - 1].first);
+    }
+    if (frame->type == HAIL_FRAME_RELIABLE || frame->type == HAIL_FRAME_FRAGMENT) {
+        fuzz_holds(frame->bytes.data >= data && frame->bytes.data + frame->bytes.len == data + end);
+        fuzz_holds(frame->part.offset + frame->bytes.len <= frame->part.total);
+        return;
+    }
     if (hail_frames_is_control(frame->type))
         fuzz_holds(frame->type != HAIL_FRAME_CLOSE ||
                    (frame->text.data >= data && frame->text.data + frame->text.len == data + end));
