@@ -295,8 +295,10 @@ void hail_sender_left(struct hail_shard *shard, uint32_t slot, uint32_t index, u
 
 bool hail_sender_asks(const struct hail_sender *sender)
 {
+    uint64_t window = sender->congestion.window;
+
     return sender->unasked_packets >= ASK_PACKETS ||
-           sender->unasked >= sender->congestion.window / ASK_PART;
+           (sender->unasked >= window / ASK_PART && sender->congestion.in_flight >= window / 2);
 }
 
 void hail_sender_asked(struct hail_sender *sender)
