@@ -25,6 +25,7 @@ enum option_id {
     OPTION_CONCURRENT,
     OPTION_IDLE,
     OPTION_PROFILE,
+    OPTION_CHANNEL,
     OPTION_SIGN,
     OPTION_PIN,
     OPTION_FLOORS,
@@ -57,6 +58,7 @@ static const struct option options[] = {
     {"concurrent", required_argument, NULL, OPTION_CONCURRENT},
     {"idle", required_argument, NULL, OPTION_IDLE},
     {"profile", required_argument, NULL, OPTION_PROFILE},
+    {"channel", required_argument, NULL, OPTION_CHANNEL},
     {"sign", no_argument, NULL, OPTION_SIGN},
     {"pin", required_argument, NULL, OPTION_PIN},
     {"floors", required_argument, NULL, OPTION_FLOORS},
@@ -88,6 +90,7 @@ static const char help_text[] =
     "                          (without it: the next message when one is back)\n"
     "  --outstanding N         without --rate: messages under way on each connection; 1\n"
     "  --name NAME             send named messages\n"
+    "  --channel KIND          hail: unreliable, sequenced, reliable or ordered; unreliable\n"
     "  --duration SECONDS      measured, for each of flags and sizes; 5\n"
     "  --warmup SECONDS        before it, not measured; 1\n"
     "handshakes and idle connections; without --flags, messages are then left out\n"
@@ -323,6 +326,29 @@ static bool read_data_file(struct plan *plan, FILE *errors, const char *path)
     return fits || wrong(errors, "--data-file", path, "must have 1 to 4096 bytes");
 }
 
+static bool read_channel(struct plan *plan, FILE *errors, const char *value)
+{
+    static const char *const names[] = {
+        [HAIL_RELIABLE_ORDERED] = "ordered",
+        [HAIL_RELIABLE_UNORDERED] = "reliable",
+        [HAIL_UNRELIABLE_SEQUENCED] = "sequenced",
+        [HAIL_UNRELIABLE] = "unreliable",
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            plan->channel = (enum hail_channel_kind)i;
+            return true;
+        }
+    }
+    return wrong(errors, "--channel", value, "must be unreliable, sequenced, reliable or ordered");
+}
+
+bool plan_may_lose(const struct plan *plan)
+{
+    return plan->profile == HAIL_PROFILE_HAIL && plan->channel != HAIL_RELIABLE_ORDERED;
+}
+
 static bool read_profile(struct plan *plan, FILE *errors, const char *value)
 {
     if (strcmp(value, "mlapi") == 0)
@@ -392,6 +418,8 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
         return read_number(errors, "--idle", value, 1, 1000000, &plan->idle_count);
     case OPTION_PROFILE:
         return read_profile(plan, errors, value);
+    case OPTION_CHANNEL:
+        return read_channel(plan, errors, value);
     case OPTION_SIGN:
         return plan->sign = true;
     case OPTION_FLOORS:
@@ -469,9 +497,15 @@ static bool complete(struct plan *plan, FILE *errors)
         return complain(errors, "--pin needs --profile hail, and excludes --sign");
     if (native)
         plan->flags_count = join_alike(plan->flags, plan->flags_count);
-    for (size_t i = 0; native && i < plan->size_count; i++) {
+    bool is_reliable = plan->channel <= HAIL_RELIABLE_UNORDERED;
+    for (size_t i = 0; native && !is_reliable && i < plan->size_count; i++) {
         if (plan->sizes[i] > PLAN_DATAGRAM_SIZE_MAX)
-            return complain(errors, "--size: a datagram of --profile hail takes up to 1100 bytes");
+            return complain(errors, "--size: a datagram of --profile hail takes up to 1100 bytes; "
+                                    "longer ones need --channel reliable or ordered");
+    }
+    for (size_t i = 0; native && plan->channel != HAIL_UNRELIABLE && i < plan->flags_count; i++) {
+        if (plan->flags[i] == HAIL_PLAIN)
+            return complain(errors, "--flags plain: on this --channel messages are authenticated");
     }
     if (plan->flags_count == 0) {
         plan->flags[plan->flags_count++] =
@@ -506,6 +540,7 @@ enum plan_result plan_read(struct plan *plan, int argc, char **argv, FILE *out, 
         .warmup_s = 1,
         .concurrent = 16,
         .profile = HAIL_PROFILE_MLAPI,
+        .channel = HAIL_UNRELIABLE,
         .encryption = true,
         .scene_management = true,
     };

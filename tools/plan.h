@@ -14,7 +14,7 @@ enum {
     PLAN_SIZES_MAX = 16,
     PLAN_FLAGS_MAX = 4,
     PLAN_SIZE_MIN = 24,            // what a message carries to be told apart, timed and checked
-    PLAN_DATAGRAM_SIZE_MAX = 1100, // fits a packet whatever its name
+    PLAN_DATAGRAM_SIZE_MAX = 1100, // fits a packet whatever its name; of unreliable kinds
     PLAN_DATA_MAX = 4096,
     PLAN_CONCURRENT_MAX = 256 // fewer than most servers' backlog and unfinished handshakes
 };
@@ -38,6 +38,7 @@ struct plan {
     double duration_s;
     double warmup_s;
     const char *name; // of named messages; NULL: unnamed
+    enum hail_channel_kind channel;
 
     uint32_t handshake_count; // 0: no storm
     uint32_t concurrent;
@@ -75,6 +76,10 @@ enum plan_result plan_read(struct plan *plan, int argc, char **argv, FILE *out, 
 
 // plan_flags_name returns what security flags are called on the command line and in tables.
 const char *plan_flags_name(uint32_t flags);
+
+// plan_may_lose says whether messages of the plan's profile and channel may be lost, or come in
+// another order.
+bool plan_may_lose(const struct plan *plan);
 
 // plan_advice returns what a person can do about a connection that ended for `reason`: on the
 // command line while it had not joined, elsewhere once it had.

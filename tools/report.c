@@ -94,7 +94,7 @@ static void print_messages(const struct report *report, FILE *out)
 {
     uint64_t late_count = 0;
     bool knows_cpu = false;
-    bool may_lose = is_datagrams(report->plan);
+    bool may_lose = plan_may_lose(report->plan);
 
     fprintf(out, "\n%-13s %8s %12s %10s %10s %10s %10s %11s %11s%s\n", "flags", "bytes",
             "messages/s", "p50 us", "p99 us", "p99.9 us", "max us", "wire bytes", "server us",

@@ -86,7 +86,7 @@ static enum hail_status send_next(struct lab *lab, struct lab_lane *lane, struct
         .data = lane->message,
         .len = traffic->size,
         .flags = traffic->flags,
-        .channel = traffic->is_datagrams ? HAIL_UNRELIABLE : HAIL_RELIABLE_ORDERED,
+        .channel = traffic->channel,
         .named = traffic->is_named,
         .name_hash = traffic->name_hash,
     };
@@ -479,7 +479,8 @@ bool traffic_run(struct lab *lab, uint32_t flags, uint32_t size, uint32_t run,
         .run = run,
         .outstanding = plan->outstanding,
         .is_open_loop = plan->rate > 0,
-        .is_datagrams = plan->profile == HAIL_PROFILE_HAIL,
+        .is_datagrams = plan_may_lose(plan),
+        .channel = plan->profile == HAIL_PROFILE_HAIL ? (uint8_t)plan->channel : 0,
         .is_named = plan->name != NULL,
         .name_hash = plan->name ? hail_name_hash(lab->endpoint, plan->name) : 0,
     };

@@ -17,6 +17,7 @@ struct traffic {
     uint32_t run; // its number: a message of another one is a fault
     uint32_t outstanding;
     bool is_open_loop;
+    uint8_t channel;
     bool is_datagrams; // some may be lost, and come in another order
     bool is_named;
     uint64_t name_hash;
