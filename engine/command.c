@@ -25,7 +25,7 @@ static enum hail_status connect_to(struct hail_shard *shard, const struct hail_c
     shard->conns[slot].tag = command->tag;
     shard->conns[slot].announced = true; // whoever asked is told how it ends
     if (shard->context->config.profile == HAIL_PROFILE_MLAPI)
-        hail_mlapi_client_init(&shard->conns[slot].session, &shard->context->setup,
+        hail_mlapi_client_init(shard->conns[slot].session, &shard->context->setup,
                                target->addresses.host,
                                (struct hail_bytes){target->conn_data, target->conn_data_len});
     hail_table_publish_peer(&shard->table, slot,
@@ -43,7 +43,7 @@ static enum hail_status decide(struct hail_shard *shard, uint32_t slot,
 
     bool asked = shard->context->config.profile == HAIL_PROFILE_HAIL
                      ? shard->native.conns[slot].state == HAIL_NATIVE_EXPECT_DECISION
-                     : conn->session.state == HAIL_MLAPI_EXPECT_DECISION;
+                     : conn->session->state == HAIL_MLAPI_EXPECT_DECISION;
 
     if (conn->state != HAIL_CONN_OPEN || !asked)
         return HAIL_ESTATE;

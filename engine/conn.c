@@ -85,6 +85,10 @@ void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_sta
         .opened_ns = shard->now_ns,
         .heard_ns = shard->now_ns,
     };
+    if (!is_native(shard)) {
+        conn->session = &shard->sessions[slot];
+        memset(conn->session, 0, sizeof *conn->session);
+    }
     hail_chain_init(&conn->in);
     hail_chain_init(&conn->out);
     for (uint32_t i = 0; i < shard->context->config.calls_max; i++)
@@ -107,7 +111,7 @@ void hail_conn_hail(struct hail_shard *shard, uint32_t slot)
     struct hail_connection *conn = &shard->conns[slot];
 
     if (!context->setup.encryption) {
-        hail_mlapi_server_init(&conn->session, &context->setup, NULL);
+        hail_mlapi_server_init(conn->session, &context->setup, NULL);
         return;
     }
     if (shard->now_ns >= shard->hail_until_ns) {
@@ -118,7 +122,7 @@ void hail_conn_hail(struct hail_shard *shard, uint32_t slot)
         shard->hail_until_ns = shard->now_ns + context->config.key_reuse_ms * ns_per_ms;
         hail_stat_add(&shard->stats, HAIL_STAT_HAILS_MADE, 1);
     }
-    hail_mlapi_server_init(&conn->session, &context->setup, &shard->hail);
+    hail_mlapi_server_init(conn->session, &context->setup, &shard->hail);
     memcpy(shard->scratch_out + HAIL_FRAME_HEADER_LEN, shard->hail.message, shard->hail.len);
     if (context->config.key_reuse_ms == 0)
         hail_wipe(&shard->hail.pair, sizeof shard->hail.pair);
@@ -144,7 +148,7 @@ static void approve_mlapi(struct hail_shard *shard, uint32_t slot)
     struct hail_mlapi_approval approval;
     uint64_t age_ns = shard->now_ns - shard->context->start_ns;
 
-    hail_mlapi_server_approve(&conn->session, &approval, conn->client_id, (float)age_ns / 1e9f,
+    hail_mlapi_server_approve(conn->session, &approval, conn->client_id, (float)age_ns / 1e9f,
                               &shard->random);
     memcpy(shard->scratch_out + HAIL_FRAME_HEADER_LEN, approval.time_sync, approval.time_sync_len);
     enum hail_status status = hail_conn_queue(shard, slot, approval.time_sync_len);
@@ -211,7 +215,7 @@ void hail_conn_reply(struct hail_shard *shard, uint32_t slot)
 static enum hail_status send_mlapi(struct hail_shard *shard, uint32_t slot,
                                    const struct hail_message_view *view)
 {
-    struct hail_mlapi_session *session = &shard->conns[slot].session;
+    struct hail_mlapi_session *session = shard->conns[slot].session;
 
     if (view->flags != 0 && !session->has_key)
         return HAIL_ENOKEY;
@@ -389,7 +393,8 @@ void hail_conn_release(struct hail_shard *shard, uint32_t slot)
     }
     hail_chain_consume(&conn->in, &shard->pool, conn->in.len);
     hail_chain_consume(&conn->out, &shard->pool, conn->out.len);
-    hail_mlapi_session_cleanup(&conn->session);
+    if (conn->session)
+        hail_mlapi_session_cleanup(conn->session);
     hail_timers_set(&shard->timers, slot, UINT64_MAX);
     conn->state = HAIL_CONN_FREE;
     hail_table_free(&shard->table, slot);

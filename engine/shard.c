@@ -45,6 +45,8 @@ void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *con
     size_t scratch = wire_max > hail_max ? wire_max : hail_max;
 
     shard->conns = hail_arena_take(arena, slots, sizeof(struct hail_connection));
+    shard->sessions = hail_arena_take(arena, config->profile == HAIL_PROFILE_MLAPI ? slots : 0,
+                                      sizeof(struct hail_mlapi_session));
     shard->calls =
         hail_arena_take(arena, (size_t)slots * config->calls_max, sizeof(struct hail_open_call));
     shard->texts = hail_arena_take(arena, slots, sizeof(struct hail_shard_text));
@@ -157,7 +159,7 @@ void hail_shard_connected(struct hail_shard *shard, uint32_t slot, int result)
         return;
     }
     struct hail_mlapi_ambient ambient = {.random = &shard->random};
-    hail_mlapi_client_open(&conn->session, &shard->result, &ambient);
+    hail_mlapi_client_open(conn->session, &shard->result, &ambient);
     hail_conn_reply(shard, slot);
 }
 

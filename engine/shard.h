@@ -61,7 +61,7 @@ struct hail_connection {
     size_t in_flight;      // bytes at the start of `out` that the backend is sending
     struct hail_chain in;  // of an unfinished message, or held
     struct hail_chain out; // framed bytes to be sent
-    struct hail_mlapi_session session; // profile mlapi
+    struct hail_mlapi_session *session; // profile mlapi
 };
 
 // A call of ours that awaits its response.
@@ -93,6 +93,7 @@ struct hail_shard {
     uint64_t stop_at_ns; // when stopping: flush no longer than this
     struct hail_arena arena;
     struct hail_connection *conns;
+    struct hail_mlapi_session *sessions; // profile mlapi: one for each connection
     struct hail_open_call *calls;      // calls_max for each connection
     struct hail_shard_target *targets; // client: one for each connection
     struct hail_shard_text *texts;     // one for each connection

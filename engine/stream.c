@@ -50,7 +50,7 @@ static void act_on_result(struct hail_shard *shard, uint32_t slot, struct hail_d
     case HAIL_MLAPI_EVENT_NONE:
         return;
     case HAIL_MLAPI_EVENT_KEYED:
-        hail_table_publish_key(&shard->table, slot, conn->session.key);
+        hail_table_publish_key(&shard->table, slot, conn->session->key);
         return;
     case HAIL_MLAPI_EVENT_REQUEST:
         hail_inbound_request(shard, slot, delivery, shard->result.data,
@@ -86,7 +86,7 @@ static size_t event_data_max(const struct hail_shard *shard, const struct hail_c
 {
     const struct hail_context *context = shard->context;
 
-    if (conn->session.state == HAIL_MLAPI_CONNECTED)
+    if (conn->session->state == HAIL_MLAPI_CONNECTED)
         return len;
     return context->is_server && context->setup.connection_approval ? len : 0;
 }
@@ -104,7 +104,7 @@ static bool take_message(struct hail_shard *shard, uint32_t slot, uint8_t *messa
     }
     struct hail_mlapi_ambient now = ambient(shard);
     enum hail_verdict verdict =
-        hail_mlapi_session_input(&conn->session, &shard->result, message, len, &now);
+        hail_mlapi_session_input(conn->session, &shard->result, message, len, &now);
     if (verdict != HAIL_ACCEPT)
         count_drop(shard, verdict);
     else
@@ -120,7 +120,7 @@ static size_t payload_max(const struct hail_shard *shard, const struct hail_conn
 {
     const struct hail_config *config = &shard->context->config;
 
-    if (conn->session.state == HAIL_MLAPI_CONNECTED)
+    if (conn->session->state == HAIL_MLAPI_CONNECTED)
         return config->message_max + HAIL_WIRE_EXTRA;
     if (shard->context->is_server)
         return config->conn_data_max + HAIL_WIRE_EXTRA;

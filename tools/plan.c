@@ -383,6 +383,12 @@ static bool read_pid(struct plan *plan, FILE *errors, const char *value)
     return true;
 }
 
+static bool read_name(struct plan *plan, FILE *errors, const char *value)
+{
+    plan->name = value;
+    return *value || wrong(errors, "--name", value, "must not be empty");
+}
+
 static bool read_option(struct plan *plan, FILE *errors, enum option_id id, const char *value)
 {
     switch (id) {
@@ -407,8 +413,7 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
     case OPTION_WARMUP:
         return read_seconds(errors, "--warmup", value, 0, &plan->warmup_s);
     case OPTION_NAME:
-        plan->name = value;
-        return *value || wrong(errors, "--name", value, "must not be empty");
+        return read_name(plan, errors, value);
     case OPTION_HANDSHAKES:
         return read_number(errors, "--handshakes", value, 1, 100000000, &plan->handshake_count);
     case OPTION_CONCURRENT:
