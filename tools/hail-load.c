@@ -6,6 +6,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "tools/compare.h"
+#include "tools/matrix.h"
 #include "tools/report.h"
 
 enum {
@@ -116,6 +118,10 @@ int main(int argc, char **argv)
     static struct report report;
     struct progress progress;
 
+    if (argc > 1 && strcmp(argv[1], "matrix") == 0)
+        return matrix_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "compare") == 0)
+        return compare_main(argc, argv, stdout, stderr);
     switch (plan_read(&plan, argc, argv, stdout, stderr)) {
     case PLAN_SHOWN:
         return EXIT_SUCCESS;

@@ -78,8 +78,11 @@ static const struct option options[] = {
 
 static const char help_text[] =
     "usage: hail-load --connect HOST:PORT [OPTION...]\n"
+    "       hail-load matrix [OPTION...]\n"
+    "       hail-load compare [OPTION...] BEFORE.json AFTER.json\n"
     "Puts load on a server that echoes (haild with game = echo), checks every message that comes\n"
-    "back, and prints a table.\n"
+    "back, and prints a table. matrix measures every combination against servers that it starts\n"
+    "itself; compare says what changed between two of its files; each has a --help of its own.\n"
     "\n"
     "messages\n"
     "  --connections N         connections to join with; 1\n"
@@ -532,10 +535,8 @@ static bool complete(struct plan *plan, FILE *errors)
     return true;
 }
 
-enum plan_result plan_read(struct plan *plan, int argc, char **argv, FILE *out, FILE *errors)
+void plan_init(struct plan *plan)
 {
-    int id;
-
     *plan = (struct plan){
         .conn_count = 1,
         .shard_count = 1,
@@ -549,6 +550,13 @@ enum plan_result plan_read(struct plan *plan, int argc, char **argv, FILE *out, 
         .encryption = true,
         .scene_management = true,
     };
+}
+
+enum plan_result plan_read(struct plan *plan, int argc, char **argv, FILE *out, FILE *errors)
+{
+    int id;
+
+    plan_init(plan);
     opterr = 0;
     optind = 0; // 0 makes getopt forget an earlier command line
     while ((id = getopt_long(argc, argv, ":", options, NULL)) != -1) {

@@ -71,6 +71,9 @@ enum plan_result {
     PLAN_WRONG  // told on `errors`, in one line
 };
 
+// plan_init sets what a command line leaves open, for all but whom to connect to.
+void plan_init(struct plan *plan);
+
 // plan_read reads a command line. `out` gets what --help and --version answer.
 enum plan_result plan_read(struct plan *plan, int argc, char **argv, FILE *out, FILE *errors);
 

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "tools/machine.h"
 
 enum {
     COARSE_NS = 1000000 // a step of CPU time that shows in the figures of a short run
@@ -183,62 +183,21 @@ void report_print(const struct report *report, FILE *out)
     fflush(out);
 }
 
-// The CPU's name, or "unknown".
-static void read_cpu_model(char *model, size_t capacity)
-{
-    char line[256];
-    FILE *file = fopen("/proc/cpuinfo", "re");
-
-    snprintf(model, capacity, "unknown");
-    while (file && fgets(line, sizeof line, file)) {
-        const char *value = strchr(line, ':');
-        if (strncmp(line, "model name", 10) != 0 || !value)
-            continue;
-        snprintf(model, capacity, "%.*s", (int)strcspn(value + 2, "\n"), value + 2);
-        break;
-    }
-    if (file)
-        fclose(file);
-}
-
-// Adds to `object`, whatever there is no memory for being left out; the write then fails.
-static void set(json_t *object, const char *key, json_t *value)
-{
-    if (json_object_set_new(object, key, value) < 0)
-        fprintf(stderr, "hail-load: no memory for %s in the JSON\n", key);
-}
-
-static json_t *json_machine(void)
-{
-    json_t *machine = json_object();
-    struct utsname system;
-    char model[256];
-
-    read_cpu_model(model, sizeof model);
-    if (uname(&system) == 0) {
-        set(machine, "kernel", json_string(system.release));
-        set(machine, "architecture", json_string(system.machine));
-    }
-    set(machine, "cpu", json_string(model));
-    set(machine, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
-    return machine;
-}
-
 static json_t *json_handshakes(const struct lab_handshakes *handshakes)
 {
     if (handshakes->count == 0)
         return json_null();
     json_t *object = json_object();
-    set(object, "wanted", json_integer(handshakes->wanted));
-    set(object, "count", json_integer(handshakes->count));
-    set(object, "concurrent", json_integer(handshakes->concurrent));
-    set(object, "seconds", json_real(handshakes->seconds));
-    set(object, "per_second", json_real(handshakes->count / handshakes->seconds));
-    set(object, "p50_us", json_real(us(handshakes->p50_ns)));
-    set(object, "p99_us", json_real(us(handshakes->p99_ns)));
-    set(object, "max_us", json_real(us(handshakes->max_ns)));
-    set(object, "server_us",
-        handshakes->has_server_cpu ? json_real(handshakes->server_us) : json_null());
+    machine_set(object, "wanted", json_integer(handshakes->wanted));
+    machine_set(object, "count", json_integer(handshakes->count));
+    machine_set(object, "concurrent", json_integer(handshakes->concurrent));
+    machine_set(object, "seconds", json_real(handshakes->seconds));
+    machine_set(object, "per_second", json_real(handshakes->count / handshakes->seconds));
+    machine_set(object, "p50_us", json_real(us(handshakes->p50_ns)));
+    machine_set(object, "p99_us", json_real(us(handshakes->p99_ns)));
+    machine_set(object, "max_us", json_real(us(handshakes->max_ns)));
+    machine_set(object, "server_us",
+                handshakes->has_server_cpu ? json_real(handshakes->server_us) : json_null());
     return object;
 }
 
@@ -247,16 +206,16 @@ static json_t *json_idle(const struct lab_idle *idle)
     json_t *object = json_object();
     bool has_memory = idle->has_server_memory;
 
-    set(object, "count", json_integer(idle->count));
-    set(object, "stayed", json_integer(idle->stayed));
-    set(object, "seconds", json_real(idle->seconds));
-    set(object, "joins", json_handshakes(&idle->joins));
-    set(object, "server_cpu_share",
-        idle->has_server_cpu ? json_real(idle->server_cpu_share) : json_null());
-    set(object, "server_bytes_before",
-        has_memory ? json_integer((json_int_t)idle->server_before) : json_null());
-    set(object, "server_bytes_after",
-        has_memory ? json_integer((json_int_t)idle->server_after) : json_null());
+    machine_set(object, "count", json_integer(idle->count));
+    machine_set(object, "stayed", json_integer(idle->stayed));
+    machine_set(object, "seconds", json_real(idle->seconds));
+    machine_set(object, "joins", json_handshakes(&idle->joins));
+    machine_set(object, "server_cpu_share",
+                idle->has_server_cpu ? json_real(idle->server_cpu_share) : json_null());
+    machine_set(object, "server_bytes_before",
+                has_memory ? json_integer((json_int_t)idle->server_before) : json_null());
+    machine_set(object, "server_bytes_after",
+                has_memory ? json_integer((json_int_t)idle->server_after) : json_null());
     return object;
 }
 
@@ -264,22 +223,23 @@ static json_t *json_row(const struct traffic_result *row)
 {
     json_t *object = json_object();
 
-    set(object, "flags", json_string(plan_flags_name(row->flags)));
-    set(object, "size", json_integer(row->size));
-    set(object, "complete", json_boolean(row->is_complete));
-    set(object, "seconds", json_real(row->seconds));
-    set(object, "messages", json_integer((json_int_t)row->message_count));
-    set(object, "messages_per_second", json_real(row->messages_per_s));
-    set(object, "p50_us", json_real(us(row->p50_ns)));
-    set(object, "p99_us", json_real(us(row->p99_ns)));
-    set(object, "p999_us", json_real(us(row->p999_ns)));
-    set(object, "max_us", json_real(us(row->max_ns)));
-    set(object, "wire_bytes_per_message",
-        row->wire_bytes > 0 ? json_real(row->wire_bytes) : json_null());
-    set(object, "server_us_per_message",
-        row->has_server_cpu ? json_real(row->server_us) : json_null());
-    set(object, "lost", json_integer((json_int_t)row->lost_count));
-    set(object, "due_but_not_sent", json_integer((json_int_t)row->late_count));
+    machine_set(object, "flags", json_string(plan_flags_name(row->flags)));
+    machine_set(object, "size", json_integer(row->size));
+    machine_set(object, "complete", json_boolean(row->is_complete));
+    machine_set(object, "seconds", json_real(row->seconds));
+    machine_set(object, "messages", json_integer((json_int_t)row->message_count));
+    machine_set(object, "messages_per_second", json_real(row->messages_per_s));
+    machine_set(object, "p50_us", json_real(us(row->p50_ns)));
+    machine_set(object, "p90_us", json_real(us(row->p90_ns)));
+    machine_set(object, "p99_us", json_real(us(row->p99_ns)));
+    machine_set(object, "p999_us", json_real(us(row->p999_ns)));
+    machine_set(object, "max_us", json_real(us(row->max_ns)));
+    machine_set(object, "wire_bytes_per_message",
+                row->wire_bytes > 0 ? json_real(row->wire_bytes) : json_null());
+    machine_set(object, "server_us_per_message",
+                row->has_server_cpu ? json_real(row->server_us) : json_null());
+    machine_set(object, "lost", json_integer((json_int_t)row->lost_count));
+    machine_set(object, "due_but_not_sent", json_integer((json_int_t)row->late_count));
     return object;
 }
 
@@ -287,15 +247,16 @@ static json_t *json_plan(const struct plan *plan)
 {
     json_t *object = json_object();
 
-    set(object, "connections", json_integer(plan->conn_count));
-    set(object, "shards", json_integer(plan->shard_count));
-    set(object, "rate", plan->rate > 0 ? json_integer(plan->rate) : json_null());
-    set(object, "outstanding", plan->rate > 0 ? json_null() : json_integer(plan->outstanding));
-    set(object, "duration_s", json_real(plan->duration_s));
-    set(object, "warmup_s", json_real(plan->warmup_s));
-    set(object, "profile", json_string(profile_name(plan)));
-    set(object, "encryption", json_boolean(plan->encryption));
-    set(object, "signed", json_boolean(plan->sign));
+    machine_set(object, "connections", json_integer(plan->conn_count));
+    machine_set(object, "shards", json_integer(plan->shard_count));
+    machine_set(object, "rate", plan->rate > 0 ? json_integer(plan->rate) : json_null());
+    machine_set(object, "outstanding",
+                plan->rate > 0 ? json_null() : json_integer(plan->outstanding));
+    machine_set(object, "duration_s", json_real(plan->duration_s));
+    machine_set(object, "warmup_s", json_real(plan->warmup_s));
+    machine_set(object, "profile", json_string(profile_name(plan)));
+    machine_set(object, "encryption", json_boolean(plan->encryption));
+    machine_set(object, "signed", json_boolean(plan->sign));
     return object;
 }
 
@@ -312,21 +273,22 @@ static json_t *json_all(const struct report *report, int argc, char **argv)
         json_array_append_new(command, json_string(argv[i]));
     for (size_t i = 0; i < report->row_count; i++)
         json_array_append_new(rows, json_row(&report->rows[i]));
-    set(root, "program", json_string("hail-load"));
-    set(root, "version", json_string(hail_version()));
-    set(root, "compiler", json_string(__VERSION__));
-    set(root, "time", json_string(utc));
-    set(root, "command", command);
-    set(root, "machine", json_machine());
-    set(root, "plan", json_plan(report->plan));
-    set(root, "complete", json_boolean(report->is_complete));
-    set(root, "fault", report->fault[0] ? json_string(report->fault) : json_null());
-    set(root, "server_cpu_step_us",
-        report->server_step_ns > 0 ? json_real(us(report->server_step_ns)) : json_null());
-    set(root, "joins", json_handshakes(&report->joins));
-    set(root, "messages", rows);
-    set(root, "handshakes", json_handshakes(&report->handshakes));
-    set(root, "idle", report->idle.joins.wanted > 0 ? json_idle(&report->idle) : json_null());
+    machine_set(root, "program", json_string("hail-load"));
+    machine_set(root, "version", json_string(hail_version()));
+    machine_set(root, "compiler", json_string(__VERSION__));
+    machine_set(root, "time", json_string(utc));
+    machine_set(root, "command", command);
+    machine_set(root, "machine", machine_json());
+    machine_set(root, "plan", json_plan(report->plan));
+    machine_set(root, "complete", json_boolean(report->is_complete));
+    machine_set(root, "fault", report->fault[0] ? json_string(report->fault) : json_null());
+    machine_set(root, "server_cpu_step_us",
+                report->server_step_ns > 0 ? json_real(us(report->server_step_ns)) : json_null());
+    machine_set(root, "joins", json_handshakes(&report->joins));
+    machine_set(root, "messages", rows);
+    machine_set(root, "handshakes", json_handshakes(&report->handshakes));
+    machine_set(root, "idle",
+                report->idle.joins.wanted > 0 ? json_idle(&report->idle) : json_null());
     return root;
 }
 

@@ -433,6 +433,7 @@ static void sum_up(struct lab *lab, const struct mark *from, const struct mark *
     out->message_count = to->arrived - from->arrived;
     out->messages_per_s = (double)out->message_count / out->seconds;
     out->p50_ns = histogram_quantile(&latency, 0.5);
+    out->p90_ns = histogram_quantile(&latency, 0.9);
     out->p99_ns = histogram_quantile(&latency, 0.99);
     out->p999_ns = histogram_quantile(&latency, 0.999);
     out->max_ns = histogram_quantile(&latency, 1);

@@ -35,6 +35,7 @@ struct traffic_result {
     double messages_per_s; // echoes that came back
     uint64_t message_count;
     uint64_t p50_ns;
+    uint64_t p90_ns;
     uint64_t p99_ns;
     uint64_t p999_ns;
     uint64_t max_ns;

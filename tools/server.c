@@ -1,0 +1,121 @@
+// server.c: see server.h.
+// SPDX-License-Identifier: MIT
+#include "tools/server.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tools/games.h"
+
+enum {
+    EVERYBODY_PER_S = 1000000, // one address sends all of the load
+    HANDSHAKES_BESIDE = 512
+};
+
+void server_stay_on(int core)
+{
+    cpu_set_t cores;
+
+    if (core < 0)
+        return;
+    CPU_ZERO(&cores);
+    CPU_SET((size_t)core, &cores);
+    if (sched_setaffinity(0, sizeof cores, &cores) < 0)
+        fprintf(stderr, "hail-load: cannot stay on core %d: %s\n", core, strerror(errno));
+}
+
+static void on_log(void *user, enum hail_log_level level, const char *line)
+{
+    (void)user;
+    if (level >= HAIL_LOG_ERROR)
+        fprintf(stderr, "hail-load: server: %s\n", line);
+}
+
+// The child's life: serves until the other end of `line` is closed, which it is when that process
+// ends, however it does.
+static int serve(const struct server_wanted *wanted, int line)
+{
+    static struct games games;
+    struct hail_config config = HAIL_CONFIG_INIT;
+    struct hail_endpoint *endpoint;
+    char end;
+
+    config.profile = wanted->profile;
+    config.io = wanted->io;
+    config.address = "127.0.0.1";
+    config.identity_file = wanted->identity_file;
+    config.mlapi.sign_key_exchange = wanted->identity_file != NULL;
+    config.native.exchange = wanted->identity_file ? HAIL_SIGNED : HAIL_UNSIGNED;
+    config.native.handshakes_per_s = EVERYBODY_PER_S;
+    config.native.source_per_s = EVERYBODY_PER_S;
+    config.shard_count = 1;
+    config.conns_max = wanted->conns_max + HANDSHAKES_BESIDE;
+    config.message_max = wanted->message_max;
+    config.takes_unknown_names = true;
+    config.on_event = games_echo;
+    config.on_log = on_log;
+    config.user = &games;
+    server_stay_on(wanted->core);
+    enum hail_status status = hail_server_start(&endpoint, &config);
+    if (status != HAIL_OK) {
+        fprintf(stderr, "hail-load: cannot start a server: %s\n", hail_strerror(status));
+        return EXIT_FAILURE;
+    }
+    uint16_t port = hail_port(endpoint);
+    if (send(line, &port, sizeof port, MSG_NOSIGNAL) == sizeof port) {
+        while (recv(line, &end, 1, 0) < 0 && errno == EINTR)
+            continue;
+    }
+    hail_stop(endpoint, 0);
+    return EXIT_SUCCESS;
+}
+
+bool server_start(struct server *server, const struct server_wanted *wanted)
+{
+    int lines[2];
+
+    *server = (struct server){.line = -1};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lines) < 0) {
+        fprintf(stderr, "hail-load: socketpair: %s\n", strerror(errno));
+        return false;
+    }
+    fflush(NULL); // or the child has what is not written yet as well
+    server->pid = fork();
+    if (server->pid == 0) {
+        signal(SIGINT, SIG_IGN); // the terminal's, for whom we serve; then our line ends
+        close(lines[0]);
+        _exit(serve(wanted, lines[1]));
+    }
+    close(lines[1]);
+    server->line = lines[0];
+    if (server->pid < 0) {
+        fprintf(stderr, "hail-load: fork: %s\n", strerror(errno));
+        server->pid = 0;
+        close(server->line);
+        return false;
+    }
+    if (recv(server->line, &server->port, sizeof server->port, MSG_WAITALL) == sizeof server->port)
+        return true;
+    server_stop(server);
+    return false;
+}
+
+void server_stop(struct server *server)
+{
+    if (server->pid <= 0)
+        return;
+    shutdown(server->line,
+             SHUT_RDWR); // servers forked since have copies of it, which a close leaves
+    close(server->line);
+    while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    *server = (struct server){.line = -1};
+}
