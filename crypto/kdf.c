@@ -128,7 +128,7 @@ static bool pbkdf2(const struct hash *hash, uint8_t *out, size_t out_len,
                    struct hail_bytes password, struct hail_bytes salt, uint32_t iterations)
 {
     HAIL_ASSERT(iterations > 0);
-    if (hail_stretch_usable()
+    if (hail_stretch_usable(out_len > hash->digest_len ? 2 : 1)
             ? pbkdf2_in_chains(hash, out, out_len, password, salt, iterations)
             : PKCS5_PBKDF2_HMAC((const char *)password.data, password.len, salt.data, salt.len,
                                 iterations, hash->md, out_len, out))
@@ -161,7 +161,7 @@ bool hail_pbkdf2_sha256_batch(struct hail_pbkdf2_job *jobs, size_t count, uint32
 
     HAIL_ASSERT(count <= HAIL_PBKDF2_BATCH_MAX);
     HAIL_ASSERT(iterations > 0);
-    if (!hail_stretch_usable()) {
+    if (!hail_stretch_usable(count)) {
         for (size_t i = 0; good && i < count; i++)
             good = pbkdf2(&sha256, jobs[i].out, sizeof jobs[i].out, jobs[i].password, jobs[i].salt,
                           iterations);

@@ -5,13 +5,10 @@
 #include "crypto/stretch.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
-static _Atomic bool forbidden;
-
-void hail_stretch_allow(bool allowed)
-{
-    atomic_store_explicit(&forbidden, !allowed, memory_order_relaxed);
-}
+#include "crypto/lanes.h"
+#include "crypto/secret.h"
 
 #ifdef __x86_64__
 
@@ -46,7 +43,7 @@ struct sha256 {
 };
 
 // FIPS 180-4, 4.2.2.
-static const uint32_t sha256_constants[64] = {
+const uint32_t hail_sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -57,22 +54,15 @@ static const uint32_t sha256_constants[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-bool hail_stretch_usable(void)
+static bool has_sha(void)
 {
-    static _Atomic int known; // 0: not yet; asking is slow in a virtual machine
-    int answer = atomic_load_explicit(&known, memory_order_relaxed);
     unsigned a;
     unsigned b = 0;
     unsigned c = 0;
     unsigned d;
 
-    if (answer == 0) {
-        bool usable = __get_cpuid(1, &a, &b, &c, &d) && (c & CPUID_SSE41) &&
-                      __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & CPUID_SHA);
-        answer = usable ? 1 : -1;
-        atomic_store_explicit(&known, answer, memory_order_relaxed);
-    }
-    return answer > 0 && !atomic_load_explicit(&forbidden, memory_order_relaxed);
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & CPUID_SSE41) &&
+           __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & CPUID_SHA);
 }
 
 INLINE __m128i load(const uint32_t *words)
@@ -222,7 +212,7 @@ INLINE void sha256_hash(struct sha256 *digest, const struct sha256 *from, int la
                 *next = _mm_sha256msg2_epu32(mixed, word[(group + 3) % 4]);
             }
             struct sha256 *state = &digest[lane];
-            __m128i two = _mm_add_epi32(*next, load(sha256_constants + (size_t)group * 4));
+            __m128i two = _mm_add_epi32(*next, load(hail_sha256_constants + (size_t)group * 4));
             state->cdgh = _mm_sha256rnds2_epu32(state->cdgh, state->abef, two);
             two = _mm_shuffle_epi32(two, 0x0e);
             state->abef = _mm_sha256rnds2_epu32(state->abef, state->cdgh, two);
@@ -261,7 +251,7 @@ INLINE void sha256_stretch(struct hail_stretch *chains, int lanes, uint32_t step
     }
 }
 
-TARGET void hail_stretch_sha1(struct hail_stretch *chains, size_t count, uint32_t steps)
+TARGET static void sha1_pairs(struct hail_stretch *chains, size_t count, uint32_t steps)
 {
     for (; count >= 2; count -= 2, chains += 2)
         sha1_stretch(chains, 2, steps);
@@ -269,7 +259,7 @@ TARGET void hail_stretch_sha1(struct hail_stretch *chains, size_t count, uint32_
         sha1_stretch(chains, 1, steps);
 }
 
-TARGET void hail_stretch_sha256(struct hail_stretch *chains, size_t count, uint32_t steps)
+TARGET static void sha256_pairs(struct hail_stretch *chains, size_t count, uint32_t steps)
 {
     for (; count >= 2; count -= 2, chains += 2)
         sha256_stretch(chains, 2, steps);
@@ -279,21 +269,127 @@ TARGET void hail_stretch_sha256(struct hail_stretch *chains, size_t count, uint3
 
 #else
 
-bool hail_stretch_usable(void)
+static bool has_sha(void)
 {
     return false;
 }
 
-void hail_stretch_sha1(struct hail_stretch *chains, size_t count, uint32_t steps)
+static void sha1_pairs(struct hail_stretch *chains, size_t count, uint32_t steps)
 {
     (void)chains, (void)count, (void)steps;
     HAIL_UNREACHABLE("nobody calls what is not usable");
 }
 
-void hail_stretch_sha256(struct hail_stretch *chains, size_t count, uint32_t steps)
+static void sha256_pairs(struct hail_stretch *chains, size_t count, uint32_t steps)
 {
     (void)chains, (void)count, (void)steps;
     HAIL_UNREACHABLE("nobody calls what is not usable");
 }
 
 #endif
+
+// ---- Which way
+
+enum {
+    KNOWN = 1u << 30 // the CPU has been asked
+};
+
+static _Atomic unsigned cpu_ways; // asking is slow in a virtual machine
+static _Atomic unsigned forbidden;
+
+unsigned hail_stretch_ways(void)
+{
+    unsigned ways = atomic_load_explicit(&cpu_ways, memory_order_relaxed);
+
+    if (ways == 0) {
+        enum hail_lanes_kind kind = hail_lanes_kind_of_cpu();
+        ways = KNOWN | (has_sha() ? HAIL_STRETCH_SHA : 0);
+        if (kind == HAIL_LANES_AVX512)
+            ways |= HAIL_STRETCH_AVX512;
+        if (kind != HAIL_LANES_NONE)
+            ways |= HAIL_STRETCH_AVX2;
+        atomic_store_explicit(&cpu_ways, ways, memory_order_relaxed);
+    }
+    return ways & ~(unsigned)KNOWN;
+}
+
+void hail_stretch_allow(unsigned ways)
+{
+    atomic_store_explicit(&forbidden, ~ways, memory_order_relaxed);
+}
+
+static unsigned allowed(void)
+{
+    return hail_stretch_ways() & ~atomic_load_explicit(&forbidden, memory_order_relaxed);
+}
+
+// From how many chains on sixteen lanes are faster, since they take as long for one as for all.
+// Measured on a Xeon of the fourth generation; without the SHA instructions the others are
+// BoringSSL's, one by one.
+struct worth {
+    size_t avx512;
+    size_t avx2;
+    size_t avx512_alone;
+    size_t avx2_alone;
+};
+static const struct worth sha1_worth = {5, 13, 2, 3};
+static const struct worth sha256_worth = {9, SIZE_MAX, 2, 6};
+
+static size_t lanes_from(const struct worth *worth, unsigned ways)
+{
+    if (ways & HAIL_STRETCH_AVX512)
+        return ways & HAIL_STRETCH_SHA ? worth->avx512 : worth->avx512_alone;
+    if (ways & HAIL_STRETCH_AVX2)
+        return ways & HAIL_STRETCH_SHA ? worth->avx2 : worth->avx2_alone;
+    return SIZE_MAX;
+}
+
+bool hail_stretch_usable(size_t count)
+{
+    unsigned ways = allowed();
+
+    return ways & HAIL_STRETCH_SHA || count >= lanes_from(&sha256_worth, ways);
+}
+
+// Up to sixteen, in lanes of which some may have nothing to do.
+static void in_lanes(struct hail_stretch *chains, size_t count, uint32_t steps, unsigned ways,
+                     void (*stretch)(struct hail_stretch *chains, uint32_t steps,
+                                     enum hail_lanes_kind kind))
+{
+    struct hail_stretch all[HAIL_LANES] = {0};
+
+    memcpy(all, chains, count * sizeof *chains);
+    stretch(all, steps, ways & HAIL_STRETCH_AVX512 ? HAIL_LANES_AVX512 : HAIL_LANES_AVX2);
+    memcpy(chains, all, count * sizeof *chains);
+    hail_wipe(all, sizeof all);
+}
+
+void hail_stretch_sha1(struct hail_stretch *chains, size_t count, uint32_t steps)
+{
+    unsigned ways = allowed();
+
+    while (count > 0) {
+        size_t part = count < HAIL_LANES ? count : HAIL_LANES;
+        if (!(ways & HAIL_STRETCH_SHA) || part >= lanes_from(&sha1_worth, ways))
+            in_lanes(chains, part, steps, ways, hail_lanes_sha1);
+        else
+            sha1_pairs(chains, part, steps);
+        chains += part;
+        count -= part;
+    }
+}
+
+void hail_stretch_sha256(struct hail_stretch *chains, size_t count, uint32_t steps)
+{
+    unsigned ways = allowed();
+
+    while (count > 0) {
+        size_t part = count < HAIL_LANES ? count : HAIL_LANES;
+        if (!(ways & HAIL_STRETCH_SHA) || part >= lanes_from(&sha256_worth, ways))
+            in_lanes(chains, part, steps, ways, hail_lanes_sha256);
+        else
+            sha256_pairs(chains, part, steps);
+        chains += part;
+        count -= part;
+    }
+}

@@ -59,7 +59,28 @@ START_TEST(test_pbkdf2)
 }
 END_TEST
 
-// Both ways of computing it, on any input: of no bytes, of a hash's block and more, of many blocks.
+// Ways to stretch, each by itself and as they are chosen among; those that this CPU has not are
+// left out. 0: BoringSSL does it.
+static const unsigned ways[] = {
+    0,
+    HAIL_STRETCH_SHA,
+    HAIL_STRETCH_AVX512,
+    HAIL_STRETCH_AVX2,
+    HAIL_STRETCH_SHA | HAIL_STRETCH_AVX2,
+    HAIL_STRETCH_SHA | HAIL_STRETCH_AVX512,
+};
+
+static bool is_here(unsigned way)
+{
+    return (hail_stretch_ways() & way) == way;
+}
+
+static void all_ways(void)
+{
+    hail_stretch_allow(HAIL_STRETCH_SHA | HAIL_STRETCH_AVX512 | HAIL_STRETCH_AVX2);
+}
+
+// Every way on any input: of no bytes, of a hash's block and more, of many blocks.
 START_TEST(test_pbkdf2_paths)
 {
     uint64_t seed = test_seed();
@@ -67,6 +88,8 @@ START_TEST(test_pbkdf2_paths)
     uint8_t fast[200];
     uint8_t slow[200];
 
+    if (!is_here(ways[_i]))
+        printf("this CPU has not all of the ways %x: one is compared with itself\n", ways[_i]);
     for (int round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < sizeof bytes; i++)
             bytes[i] = (uint8_t)test_next(&seed);
@@ -77,22 +100,20 @@ START_TEST(test_pbkdf2_paths)
         bool (*pbkdf2)(uint8_t *, size_t, struct hail_bytes, struct hail_bytes, uint32_t) =
             round % 2 ? hail_pbkdf2_sha256 : hail_pbkdf2_sha1;
 
+        hail_stretch_allow(ways[_i]);
         ck_assert(pbkdf2(fast, len, password, salt, iterations));
-        hail_stretch_allow(false);
-        ck_assert(!hail_stretch_usable());
+        hail_stretch_allow(0);
+        ck_assert(!hail_stretch_usable(HAIL_PBKDF2_BATCH_MAX));
         ck_assert(pbkdf2(slow, len, password, salt, iterations));
-        hail_stretch_allow(true);
+        all_ways();
         ck_assert_msg(memcmp(fast, slow, len) == 0,
                       "round %d: password of %zu, salt of %zu, %u iterations, %zu out", round,
                       password.len, salt.len, iterations, len);
     }
-    if (!hail_stretch_usable())
-        printf("compared one path with itself: this CPU has no SHA instructions\n");
 }
 END_TEST
 
-// A batch of any size gives what each of its jobs would by itself, with this CPU's instructions and
-// without them.
+// A batch of any size gives what BoringSSL makes of each of its jobs, every way.
 START_TEST(test_pbkdf2_batch)
 {
     static const uint32_t iterations[] = {1, 2, 3, 10, 1000};
@@ -111,15 +132,50 @@ START_TEST(test_pbkdf2_batch)
                 .password = {bytes[2 * i], test_next(&dice) % sizeof bytes[0]},
                 .salt = {bytes[2 * i + 1], test_next(&dice) % sizeof bytes[0]},
             };
-        hail_stretch_allow(count % 3 != 0);
+        hail_stretch_allow(ways[_i]);
         ck_assert(hail_pbkdf2_sha256_batch(jobs, count, steps));
-        hail_stretch_allow(false);
+        hail_stretch_allow(0);
         for (size_t i = 0; i < count; i++) {
             uint8_t want[HAIL_PBKDF2_BLOCK];
             ck_assert(hail_pbkdf2_sha256(want, sizeof want, jobs[i].password, jobs[i].salt, steps));
             ck_assert_mem_eq(jobs[i].out, want, sizeof want);
         }
-        hail_stretch_allow(true);
+        all_ways();
+    }
+}
+END_TEST
+
+// Any number of chains, more than there are lanes among them, gives the same every way.
+START_TEST(test_chains)
+{
+    enum {
+        CHAINS_MAX = 40
+    };
+    static struct hail_stretch given[CHAINS_MAX];
+    static struct hail_stretch first[CHAINS_MAX];
+    static struct hail_stretch again[CHAINS_MAX];
+    void (*stretch)(struct hail_stretch *, size_t, uint32_t) =
+        _i % 2 ? hail_stretch_sha256 : hail_stretch_sha1;
+    uint64_t dice = test_seed();
+
+    for (size_t count = 1; count <= CHAINS_MAX; count++) {
+        uint32_t steps = (uint32_t)(test_next(&dice) % 5);
+        bool is_first = true;
+        for (size_t i = 0; i < sizeof given; i++)
+            ((uint8_t *)given)[i] = (uint8_t)test_next(&dice);
+        for (size_t way = 1; way < HAIL_COUNTOF(ways); way++) {
+            struct hail_stretch *out = is_first ? first : again;
+            if (!is_here(ways[way]))
+                continue;
+            hail_stretch_allow(ways[way]);
+            memcpy(out, given, sizeof given);
+            stretch(out, count, steps);
+            all_ways();
+            if (!is_first)
+                ck_assert_msg(memcmp(first, again, sizeof first) == 0, "%zu chains, ways %x", count,
+                              ways[way]);
+            is_first = false;
+        }
     }
 }
 END_TEST
@@ -255,8 +311,9 @@ int main(void)
 
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, test_pbkdf2, 0, HAIL_COUNTOF(pbkdf2s));
-    tcase_add_test(tests, test_pbkdf2_paths);
-    tcase_add_test(tests, test_pbkdf2_batch);
+    tcase_add_loop_test(tests, test_pbkdf2_paths, 0, HAIL_COUNTOF(ways));
+    tcase_add_loop_test(tests, test_pbkdf2_batch, 0, HAIL_COUNTOF(ways));
+    tcase_add_loop_test(tests, test_chains, 0, 2);
     tcase_add_loop_test(tests, test_hkdf, 0, HAIL_COUNTOF(hkdfs));
     tcase_add_test(tests, test_hkdf_too_much);
     tcase_add_loop_test(tests, test_wycheproof, 0, HAIL_COUNTOF(files));
