@@ -86,6 +86,7 @@ static bool check_limits(struct hail_context *context)
         {"stall_timeout_ms", &config->stall_timeout_ms, 30000, 1, UINT32_MAX},
         {"command_queue_bytes", &config->command_queue_bytes, 4u << 20, 4096, 1u << 29},
         {"event_queue_bytes", &config->event_queue_bytes, 16u << 20, 4096, 1u << 29},
+        {"stretch_wait_us", &config->stretch_wait_us, 2000, 1, 1000000},
         {"native.handshakes_per_s", &config->native.handshakes_per_s, 1000, 1, UINT32_MAX},
         {"native.source_per_s", &config->native.source_per_s, 100, 1, 1000000},
         {"idle_timeout_ms", &config->idle_timeout_ms, is_native(config) ? 10000 : 0, 0, UINT32_MAX},

@@ -15,7 +15,7 @@
 
 static const uint64_t ns_per_s = 1000000000;
 
-_Static_assert((int)HAIL_GUESTS_PER_TURN <= (int)HAIL_PBKDF2_BATCH_MAX, "a turn's are one batch");
+_Static_assert((int)HAIL_FINISHES_MAX <= (int)HAIL_PBKDF2_BATCH_MAX, "a turn's are one batch");
 _Static_assert((int)HAIL_STRETCHED_LEN == (int)HAIL_PBKDF2_BLOCK, "and one block each");
 
 static uint32_t *bucket_of(struct hail_native_shard *native, const struct hail_address *from,
@@ -187,11 +187,11 @@ static bool refuse_setup(struct hail_shard *shard, const struct hail_address *fr
     return true;
 }
 
-// Those who have been let in wait in the lobby.
-static void let_in(struct hail_shard *shard, enum hail_datagram_type type,
+// Those who have been let in wait in a lobby.
+static void let_in(struct hail_shard *shard, struct hail_lobby *lobby,
                    const struct hail_address *from, const uint8_t *data, size_t len)
 {
-    if (!hail_lobby_add(&shard->native.lobby, type, from, data, len))
+    if (!hail_lobby_add(lobby, from, data, len))
         hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + HAIL_DROP_BUDGET, 1);
 }
 
@@ -238,7 +238,7 @@ void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *fro
     if (verdict != HAIL_ACCEPT || retry)
         return;
     native->load++;
-    let_in(shard, HAIL_DATAGRAM_HELLO, from, data, len);
+    let_in(shard, &native->lobby, from, data, len);
 }
 
 // A hello's turn has come. It was looked at before; since then things may have changed.
@@ -288,19 +288,23 @@ void hail_greeter_finish(struct hail_shard *shard, const struct hail_address *fr
 
     if (slot == HAIL_SLOT_NONE)
         return;
-    if (shard->native.conns[slot].state == HAIL_NATIVE_EXPECT_FINISH)
-        let_in(shard, HAIL_DATAGRAM_FINISH, from, data, len);
-    else
+    struct hail_native_shard *native = &shard->native;
+    if (native->conns[slot].state != HAIL_NATIVE_EXPECT_FINISH) {
         answer_again(shard, slot);
+        return;
+    }
+    if (native->finishes.count == 0)
+        native->finishes_ns = shard->now_ns;
+    let_in(shard, &native->finishes, from, data, len);
 }
 
 // Clients that have proven their keys in this turn: these are stretched side by side.
 struct finishers {
     size_t count;
-    struct hail_conn conns[HAIL_GUESTS_PER_TURN]; // whose they are; they may end meanwhile
-    struct hail_guest *guests[HAIL_GUESTS_PER_TURN];
-    struct hail_bytes conn_data[HAIL_GUESTS_PER_TURN]; // in their guests' datagrams
-    struct hail_delivery deliveries[HAIL_GUESTS_PER_TURN];
+    struct hail_conn conns[HAIL_FINISHES_MAX]; // whose they are; they may end meanwhile
+    struct hail_guest *guests[HAIL_FINISHES_MAX];
+    struct hail_bytes conn_data[HAIL_FINISHES_MAX]; // in their guests' datagrams
+    struct hail_delivery deliveries[HAIL_FINISHES_MAX];
 };
 
 // The client asks to join.
@@ -365,8 +369,8 @@ static void open_finish(struct hail_shard *shard, struct hail_guest *guest,
 
 static void serve_finishers(struct hail_shard *shard, struct finishers *finishers)
 {
-    struct hail_pbkdf2_job jobs[HAIL_GUESTS_PER_TURN];
-    size_t job_of[HAIL_GUESTS_PER_TURN];
+    struct hail_pbkdf2_job jobs[HAIL_FINISHES_MAX];
+    size_t job_of[HAIL_FINISHES_MAX];
     size_t count = 0;
     uint32_t slot;
 
@@ -390,22 +394,41 @@ static void serve_finishers(struct hail_shard *shard, struct finishers *finisher
     hail_wipe(jobs, sizeof jobs);
 }
 
+// When the finishes that wait are to be served. They wait for each other, since many are stretched
+// in little more time than one, but not when everybody who is joining is there.
+static uint64_t finishes_due(const struct hail_shard *shard)
+{
+    const struct hail_native_shard *native = &shard->native;
+
+    if (native->finishes.count == 0)
+        return UINT64_MAX;
+    if (native->finishes.count >= HAIL_FINISHES_MAX ||
+        native->finishes.count >= shard->handshake_count)
+        return 0;
+    return native->finishes_ns + shard->context->config.stretch_wait_us * UINT64_C(1000);
+}
+
+uint64_t hail_greeter_next_ns(const struct hail_shard *shard)
+{
+    return shard->native.lobby.count > 0 ? 0 : finishes_due(shard);
+}
+
 void hail_greeter_turn(struct hail_shard *shard)
 {
+    struct hail_native_shard *native = &shard->native;
     struct finishers finishers = {.count = 0};
     struct hail_guest *guest;
 
-    hail_shed_turn(&shard->native.hellos, shard->now_ns);
-    hail_shed_turn(&shard->native.cookies, shard->now_ns);
+    hail_shed_turn(&native->hellos, shard->now_ns);
+    hail_shed_turn(&native->cookies, shard->now_ns);
     hail_stat_set(&shard->stats, HAIL_STAT_HELLOS_ADMITTED,
-                  ((uint64_t)shard->native.hellos.admits + 1) * 1000 >> 32);
-    for (int i = 0; i < HAIL_GUESTS_PER_TURN && (guest = hail_lobby_next(&shard->native.lobby));
-         i++) {
-        if (guest->type == HAIL_DATAGRAM_HELLO)
-            serve_hello(shard, guest);
-        else
+                  ((uint64_t)native->hellos.admits + 1) * 1000 >> 32);
+    if (shard->now_ns >= finishes_due(shard)) {
+        while (finishers.count < HAIL_FINISHES_MAX && (guest = hail_lobby_next(&native->finishes)))
             open_finish(shard, guest, &finishers);
-    }
-    if (finishers.count > 0)
+        native->finishes_ns = shard->now_ns;
         serve_finishers(shard, &finishers);
+    }
+    for (int i = 0; i < HAIL_HELLOS_PER_TURN && (guest = hail_lobby_next(&native->lobby)); i++)
+        serve_hello(shard, guest);
 }

@@ -354,6 +354,10 @@ struct hail_config {
     const struct hail_channel *channels; // in the order of their numbers; hail: one HAIL_UNRELIABLE
                                          // at least, which responses travel by
     size_t channel_count;                // at most HAIL_CHANNELS_MAX; 0: one for each kind
+
+    uint32_t stretch_wait_us; // hail, server: how long a handshake's last step may wait for others,
+                              // since many keys are stretched in little more time than one; it
+                              // does not when no other handshake is under way; 0: 2,000
 };
 #define HAIL_CONFIG_INIT                                                                           \
     {                                                                                              \

@@ -11,14 +11,13 @@ void hail_lobby_init(struct hail_lobby *lobby, struct hail_arena *arena, bool gr
     lobby->count = 0;
 }
 
-bool hail_lobby_add(struct hail_lobby *lobby, enum hail_datagram_type type,
-                    const struct hail_address *from, const uint8_t *data, size_t len)
+bool hail_lobby_add(struct hail_lobby *lobby, const struct hail_address *from, const uint8_t *data,
+                    size_t len)
 {
     if (lobby->count == HAIL_LOBBY_MAX)
         return false;
     struct hail_guest *guest = &lobby->guests[(lobby->first + lobby->count++) % HAIL_LOBBY_MAX];
     guest->from = *from;
-    guest->type = type;
     guest->len = (uint16_t)len;
     memcpy(guest->data, data, len);
     return true;

@@ -14,7 +14,6 @@ enum {
 
 struct hail_guest {
     struct hail_address from;
-    enum hail_datagram_type type; // hello or finish
     uint16_t len;
     uint8_t data[HAIL_DATAGRAM_MAX];
 };
@@ -29,8 +28,8 @@ struct hail_lobby {
 void hail_lobby_init(struct hail_lobby *lobby, struct hail_arena *arena, bool greets);
 
 // hail_lobby_add has a datagram wait. False: there is no room.
-HAIL_MUST_USE bool hail_lobby_add(struct hail_lobby *lobby, enum hail_datagram_type type,
-                                  const struct hail_address *from, const uint8_t *data, size_t len);
+HAIL_MUST_USE bool hail_lobby_add(struct hail_lobby *lobby, const struct hail_address *from,
+                                  const uint8_t *data, size_t len);
 
 // hail_lobby_next returns who has waited longest; NULL: nobody waits. It holds until the next
 // hail_lobby_add.

@@ -61,6 +61,7 @@ void hail_native_reserve(struct hail_shard *shard, const struct hail_context *co
     native->conns = hail_arena_take(&shard->arena, slots, sizeof(struct hail_native));
     reserve_channels(shard, context);
     hail_lobby_init(&native->lobby, &shard->arena, context->is_server);
+    hail_lobby_init(&native->finishes, &shard->arena, context->is_server);
     native->clients = hail_arena_take(&shard->arena, context->is_server ? 0 : slots,
                                       sizeof(struct hail_native_client));
 }

@@ -19,7 +19,8 @@
 enum {
     HAIL_RESEND_FIRST_MS = 250,
     HAIL_RESEND_MAX_MS = 2000,
-    HAIL_GUESTS_PER_TURN = 8, // key exchanges and stretchings before those who play are served
+    HAIL_HELLOS_PER_TURN = 8, // key exchanges before those who play are served
+    HAIL_FINISHES_MAX = 16,   // stretched side by side; likewise
     HAIL_PING_PART = 3        // of the idle timeout: silence before a client pings
 };
 
@@ -83,7 +84,9 @@ struct hail_native_shard {
     uint32_t greeted_count;             // a power of two
     uint64_t greeted_key[2];
     uint8_t slot_bits;          // of a connection id
-    struct hail_lobby lobby;    // server
+    struct hail_lobby lobby;    // server: hellos that wait their turn
+    struct hail_lobby finishes; // server: that wait their turn, and for each other
+    uint64_t finishes_ns;       // since when
     uint32_t load;              // handshakes begun in this second
     uint64_t load_ns;           // when it began
     struct hail_shed hellos;    // server: without a cookie
@@ -142,8 +145,10 @@ void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *fro
 void hail_greeter_finish(struct hail_shard *shard, const struct hail_address *from,
                          const uint8_t *data, size_t len);
 
-// hail_greeter_turn does what those who wait have asked for, for some of them.
+// hail_greeter_turn does what those who wait have asked for, for some of them; hail_greeter_next_ns
+// says when it next has to: 0 at once, UINT64_MAX never.
 void hail_greeter_turn(struct hail_shard *shard);
+uint64_t hail_greeter_next_ns(const struct hail_shard *shard);
 
 // hail_greeter_forget takes a connection off the list of handshakes under way.
 void hail_greeter_forget(struct hail_shard *shard, uint32_t slot);

@@ -319,7 +319,8 @@ uint64_t hail_shard_next_ns(const struct hail_shard *shard)
 
     next = earlier(next, hail_shed_next_ns(&shard->native.hellos));
     next = earlier(next, hail_shed_next_ns(&shard->native.cookies));
-    if (shard->unhailed.count > 0 || shard->native.lobby.count > 0 || shard->native.ready.count > 0)
+    next = earlier(next, hail_greeter_next_ns(shard));
+    if (shard->unhailed.count > 0 || shard->native.ready.count > 0)
         return 0;
     if (shard->stopping)
         next = earlier(next, shard->stop_at_ns);

@@ -94,13 +94,13 @@ struct hail_shard {
     struct hail_arena arena;
     struct hail_connection *conns;
     struct hail_mlapi_session *sessions; // profile mlapi: one for each connection
-    struct hail_open_call *calls;      // calls_max for each connection
-    struct hail_shard_target *targets; // client: one for each connection
-    struct hail_shard_text *texts;     // one for each connection
-    _Atomic uint64_t *handler_drops;   // one for each handler
-    _Atomic uint64_t *channel_drops;   // one for each channel
-    uint8_t *scratch_in;               // a message put together from pieces
-    uint8_t *scratch_out;              // a message being written
+    struct hail_open_call *calls;        // calls_max for each connection
+    struct hail_shard_target *targets;   // client: one for each connection
+    struct hail_shard_text *texts;       // one for each connection
+    _Atomic uint64_t *handler_drops;     // one for each handler
+    _Atomic uint64_t *channel_drops;     // one for each channel
+    uint8_t *scratch_in;                 // a message put together from pieces
+    uint8_t *scratch_out;                // a message being written
     struct hail_table table;
     struct hail_timers timers;
     struct hail_pool pool;

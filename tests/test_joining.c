@@ -703,6 +703,10 @@ START_TEST(test_replays)
     ck_assert_uint_eq(server.events[HAIL_EVENT_REQUEST], 0);
     ck_assert_uint_eq(hail_stat_get(&server.shard.stats, HAIL_STAT_KEYS_STRETCHED), 0);
     arrive(&server, HAIL_SLOT_NONE, PORT, finish, len);
+    ck_assert_msg(server.events[HAIL_EVENT_REQUEST] == 0, "it waits for the other handshake");
+    ck_assert_uint_eq(hail_shard_next_ns(&server.shard), server.now_ns + 2 * ns_per_ms);
+    server.now_ns += 2 * ns_per_ms;
+    run(&server);
     ck_assert_uint_eq(server.events[HAIL_EVENT_REQUEST], 1);
     ck_assert_uint_eq(server.conn_data_len, 9);
     ck_assert_mem_eq(server.conn_data, "let me in", 9);
