@@ -7,11 +7,20 @@
 #include <openssl/curve25519.h>
 #include <openssl/err.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
+#include "crypto/ladder.h"
 #include "crypto/secret.h"
 
 _Static_assert(HAIL_X25519_LEN == X25519_PRIVATE_KEY_LEN, "RFC 7748");
+_Static_assert((int)HAIL_X25519_LEN == (int)HAIL_LADDER_LEN, "RFC 7748");
+
+enum {
+    WORTH_LADDERS = 2 // from so many on eight at once are faster than one by one
+};
+
+static _Atomic bool one_by_one;
 
 // Numbers that every point needs. Made once, never changed, never freed.
 static struct {
@@ -99,6 +108,78 @@ bool hail_x25519(uint8_t shared[HAIL_X25519_LEN], const uint8_t private_key[HAIL
                  const uint8_t public_key[HAIL_X25519_LEN])
 {
     return X25519(shared, private_key, public_key);
+}
+
+void hail_x25519_allow(bool side_by_side)
+{
+    atomic_store_explicit(&one_by_one, !side_by_side, memory_order_relaxed);
+}
+
+static bool side_by_side(size_t count)
+{
+    return count >= WORTH_LADDERS && hail_ladder_usable() &&
+           !atomic_load_explicit(&one_by_one, memory_order_relaxed);
+}
+
+static bool is_zero(const uint8_t shared[HAIL_X25519_LEN])
+{
+    static const uint8_t zero[HAIL_X25519_LEN];
+
+    return hail_equal(shared, zero, HAIL_X25519_LEN);
+}
+
+// Up to eight.
+static void run_ladders(struct hail_x25519_job *jobs, size_t count)
+{
+    uint8_t out[HAIL_LADDERS][HAIL_LADDER_LEN];
+    uint8_t scalars[HAIL_LADDERS][HAIL_LADDER_LEN] = {{0}};
+    uint8_t points[HAIL_LADDERS][HAIL_LADDER_LEN] = {{0}};
+
+    for (size_t i = 0; i < count; i++) {
+        memcpy(scalars[i], jobs[i].private_key, HAIL_LADDER_LEN);
+        memcpy(points[i], jobs[i].public_key, HAIL_LADDER_LEN);
+    }
+    hail_ladder_run(out, scalars, points);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(jobs[i].shared, out[i], HAIL_LADDER_LEN);
+        jobs[i].good = !is_zero(out[i]);
+    }
+    hail_wipe(scalars, sizeof scalars);
+    hail_wipe(out, sizeof out);
+}
+
+void hail_x25519_batch(struct hail_x25519_job *jobs, size_t count)
+{
+    while (side_by_side(count)) {
+        size_t part = count < HAIL_LADDERS ? count : HAIL_LADDERS;
+        run_ladders(jobs, part);
+        jobs += part;
+        count -= part;
+    }
+    for (; count > 0; count--, jobs++)
+        jobs->good = hail_x25519(jobs->shared, jobs->private_key, jobs->public_key);
+}
+
+void hail_x25519_pairs_init(struct hail_x25519_pair *pairs, size_t count,
+                            struct hail_random *random)
+{
+    static const uint8_t base[HAIL_X25519_LEN] = {9}; // RFC 7748, section 6.1
+    struct hail_x25519_job jobs[HAIL_LADDERS];
+
+    for (; side_by_side(count); count -= count < HAIL_LADDERS ? count : HAIL_LADDERS) {
+        size_t part = count < HAIL_LADDERS ? count : HAIL_LADDERS;
+        for (size_t i = 0; i < part; i++) {
+            hail_random_bytes(random, pairs[i].private_key, sizeof pairs[i].private_key);
+            jobs[i] =
+                (struct hail_x25519_job){.private_key = pairs[i].private_key, .public_key = base};
+        }
+        run_ladders(jobs, part);
+        for (size_t i = 0; i < part; i++)
+            memcpy(pairs[i].public_key, jobs[i].shared, HAIL_X25519_LEN);
+        pairs += part;
+    }
+    for (; count > 0; count--, pairs++)
+        hail_x25519_pair_init(pairs, random);
 }
 
 size_t hail_affine_write(uint8_t out[HAIL_AFFINE_MAX], const uint8_t public_key[HAIL_X25519_LEN])

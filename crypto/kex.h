@@ -31,6 +31,24 @@ HAIL_MUST_USE bool hail_x25519(uint8_t shared[HAIL_X25519_LEN],
                                const uint8_t private_key[HAIL_X25519_LEN],
                                const uint8_t public_key[HAIL_X25519_LEN]);
 
+// One of several secrets that are computed side by side. The keys are borrowed.
+struct hail_x25519_job {
+    const uint8_t *private_key;
+    const uint8_t *public_key;
+    uint8_t shared[HAIL_X25519_LEN]; // a secret
+    bool good;                       // false: of low order, as hail_x25519 fails
+};
+
+// hail_x25519_batch does what hail_x25519 does for each job, where the CPU has AVX-512 IFMA eight
+// in the time of one. hail_x25519_pairs_init draws `count` fresh pairs likewise.
+void hail_x25519_batch(struct hail_x25519_job *jobs, size_t count);
+void hail_x25519_pairs_init(struct hail_x25519_pair *pairs, size_t count,
+                            struct hail_random *random);
+
+// hail_x25519_allow is for tests and measurements: whether to compute several at once where that is
+// faster, from now on and for the whole process. Allowed at start.
+void hail_x25519_allow(bool side_by_side);
+
 // hail_affine_write writes the affine public part of an X25519 public key: u32 little-endian length
 // of X, X, Y; both big-endian without leading zero bytes (MLAPI.md, "Public parts"). Y is recovered
 // by a square root; of its two signs the one with the even value is written.

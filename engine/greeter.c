@@ -16,6 +16,7 @@
 static const uint64_t ns_per_s = 1000000000;
 
 _Static_assert((int)HAIL_FINISHES_MAX <= (int)HAIL_PBKDF2_BATCH_MAX, "a turn's are one batch");
+_Static_assert((int)HAIL_HELLOS_PER_TURN <= (int)HAIL_GREETINGS_MAX, "another");
 _Static_assert((int)HAIL_STRETCHED_LEN == (int)HAIL_PBKDF2_BLOCK, "and one block each");
 
 static uint32_t *bucket_of(struct hail_native_shard *native, const struct hail_address *from,
@@ -127,8 +128,9 @@ static enum hail_verdict admit(struct hail_shard *shard, const struct hail_addre
 
 // Agrees on a key with a client that may have one, and keeps the welcome until his finish is here.
 static void greet(struct hail_shard *shard, const struct hail_address *from,
-                  const struct hail_hello *hello, const struct hail_static_key *key)
+                  const struct hail_greeting *greeting)
 {
+    const struct hail_hello *hello = greeting->hello;
     struct hail_native_shard *native = &shard->native;
     uint32_t slot = hail_conn_take(shard);
 
@@ -143,9 +145,8 @@ static void greet(struct hail_shard *shard, const struct hail_address *from,
     struct hail_native *conn = &native->conns[slot];
     size_t len;
     conn->from = *from;
-    enum hail_verdict verdict =
-        hail_server_welcome(&conn->agreement, shard->scratch_out, &len, hello, key,
-                            &shard->context->keys.terms, &shard->random);
+    enum hail_verdict verdict = hail_server_welcome(&conn->agreement, shard->scratch_out, &len,
+                                                    greeting, &shard->context->keys.terms);
     if (verdict != HAIL_ACCEPT) {
         hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
         hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false, NULL);
@@ -241,17 +242,34 @@ void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *fro
     let_in(shard, &native->lobby, from, data, len);
 }
 
-// A hello's turn has come. It was looked at before; since then things may have changed.
-static void serve_hello(struct hail_shard *shard, const struct hail_guest *guest)
+// Hellos whose turn has come. They were looked at before; since then things may have changed. The
+// key exchanges are done side by side.
+static void serve_hellos(struct hail_shard *shard)
 {
-    const struct hail_static_key *key;
-    struct hail_hello hello;
-    enum hail_verdict verdict = hail_hello_decode(&hello, guest->data, guest->len);
+    struct hail_hello hellos[HAIL_HELLOS_PER_TURN];
+    struct hail_address from[HAIL_HELLOS_PER_TURN];
+    struct hail_greeting greetings[HAIL_HELLOS_PER_TURN];
+    struct hail_guest *guest;
+    size_t count = 0;
 
-    HAIL_ASSERT(verdict == HAIL_ACCEPT);
-    if (find_greeted(shard, &guest->from, hello.token) == HAIL_SLOT_NONE &&
-        !refuse_setup(shard, &guest->from, &hello, &key))
-        greet(shard, &guest->from, &hello, key);
+    while (count < HAIL_HELLOS_PER_TURN && (guest = hail_lobby_next(&shard->native.lobby))) {
+        struct hail_hello *hello = &hellos[count];
+        enum hail_verdict verdict = hail_hello_decode(hello, guest->data, guest->len);
+        HAIL_ASSERT(verdict == HAIL_ACCEPT);
+        greetings[count] = (struct hail_greeting){.hello = hello};
+        if (find_greeted(shard, &guest->from, hello->token) != HAIL_SLOT_NONE ||
+            refuse_setup(shard, &guest->from, hello, &greetings[count].key))
+            continue;
+        from[count++] = guest->from;
+    }
+    if (count == 0)
+        return;
+    hail_server_exchange(greetings, count, &shard->random);
+    for (size_t i = 0; i < count; i++) {
+        if (find_greeted(shard, &from[i], hellos[i].token) == HAIL_SLOT_NONE) // said twice
+            greet(shard, &from[i], &greetings[i]);
+    }
+    hail_wipe(greetings, sizeof greetings);
 }
 
 // A finish that came before: the answer to it may have been lost.
@@ -429,6 +447,5 @@ void hail_greeter_turn(struct hail_shard *shard)
         native->finishes_ns = shard->now_ns;
         serve_finishers(shard, &finishers);
     }
-    for (int i = 0; i < HAIL_HELLOS_PER_TURN && (guest = hail_lobby_next(&native->lobby)); i++)
-        serve_hello(shard, guest);
+    serve_hellos(shard);
 }

@@ -71,30 +71,62 @@ static void agree(struct hail_agreement *agreement, const struct hail_noise *noi
     hail_wipe(unused, sizeof unused);
 }
 
+void hail_server_exchange(struct hail_greeting *greetings, size_t count, struct hail_random *random)
+{
+    struct hail_x25519_pair pairs[HAIL_GREETINGS_MAX];
+    struct hail_x25519_job jobs[2 * HAIL_GREETINGS_MAX];
+    size_t job_count = 0;
+
+    HAIL_ASSERT(count <= HAIL_GREETINGS_MAX);
+    hail_x25519_pairs_init(pairs, count, random);
+    for (size_t i = 0; i < count; i++) {
+        struct hail_greeting *greeting = &greetings[i];
+        greeting->e = pairs[i];
+        jobs[job_count++] = (struct hail_x25519_job){.private_key = greeting->e.private_key,
+                                                     .public_key = greeting->hello->noise};
+        if (greeting->key)
+            jobs[job_count++] =
+                (struct hail_x25519_job){.private_key = greeting->key->pair.private_key,
+                                         .public_key = greeting->hello->noise};
+    }
+    hail_x25519_batch(jobs, job_count);
+    job_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct hail_noise_shared *shared = &greetings[i].shared;
+        shared->good = jobs[job_count].good;
+        memcpy(shared->ee, jobs[job_count++].shared, sizeof shared->ee);
+        if (!greetings[i].key)
+            continue;
+        shared->good = shared->good && jobs[job_count].good;
+        memcpy(shared->es, jobs[job_count++].shared, sizeof shared->es);
+    }
+    hail_wipe(pairs, sizeof pairs);
+    hail_wipe(jobs, sizeof jobs);
+}
+
 enum hail_verdict hail_server_welcome(struct hail_agreement *agreement,
                                       uint8_t message[HAIL_WELCOME_MAX], size_t *message_len,
-                                      const struct hail_hello *hello,
-                                      const struct hail_static_key *key,
-                                      const struct hail_welcome_terms *terms,
-                                      struct hail_random *random)
+                                      const struct hail_greeting *greeting,
+                                      const struct hail_welcome_terms *terms)
 {
+    const struct hail_hello *hello = greeting->hello;
+    const struct hail_static_key *key = greeting->key;
     uint8_t payload[HAIL_WELCOME_FIXED_LEN + HAIL_KEYCERT_MAX];
     uint8_t prologue[HAIL_PROLOGUE_LEN];
     uint8_t nothing[HAIL_NOISE_FIRST_MAX];
     enum hail_verdict verdict = HAIL_DROP_FORGED;
     bool signs = hello->pattern == HAIL_NOISE_NX;
     size_t payload_len = HAIL_WELCOME_FIXED_LEN;
-    struct hail_x25519_pair fresh;
     struct hail_noise noise;
 
     HAIL_ASSERT(hello->pattern == HAIL_NOISE_NN || key);
-    hail_x25519_pair_init(&fresh, random);
     hail_prologue_write(prologue, hello);
     hail_noise_init(&noise, &(struct hail_noise_setup){
                                 .pattern = (enum hail_noise_pattern)hello->pattern,
                                 .prologue = {prologue, sizeof prologue},
-                                .e = &fresh,
+                                .e = &greeting->e,
                                 .s = key ? &key->pair : NULL,
+                                .shared = &greeting->shared,
                             });
     if (!hail_noise_read(&noise, nothing, hello->noise, hail_noise_first_len(hello->pattern)))
         goto out;
@@ -115,7 +147,6 @@ enum hail_verdict hail_server_welcome(struct hail_agreement *agreement,
     verdict = HAIL_ACCEPT;
 out:
     hail_noise_cleanup(&noise);
-    hail_wipe(&fresh, sizeof fresh);
     return verdict;
 }
 

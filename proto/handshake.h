@@ -11,6 +11,7 @@
 
 enum {
     HAIL_ITERATIONS_MAX = 100000,
+    HAIL_GREETINGS_MAX = 8,
     HAIL_WELCOME_FIXED_LEN = 10, // of the welcome's payload, before the key certificate
     // All that its fragments can hold, which is a little more than any honest one has: a client
     // puts a welcome together before it knows whose it is.
@@ -60,20 +61,28 @@ HAIL_MUST_USE bool hail_agreement_stretch(const struct hail_agreement *agreement
 
 // ---- Server
 
-// hail_server_welcome answers a hello of this version, with a pattern and policy that the server
-// takes: it writes the second Noise message, to be sent in fragments.
-//
-// key      NX and NK; NN: NULL.
+// A hello of this version, with a pattern and policy that the server takes, and what the server has
+// for it. Secret: hail_wipe.
+struct hail_greeting {
+    const struct hail_hello *hello;
+    const struct hail_static_key *key; // NX and NK; NN: NULL
+    struct hail_x25519_pair e;         // from here on hail_server_exchange's
+    struct hail_noise_shared shared;
+};
+
+// hail_server_exchange draws a fresh pair for each of up to HAIL_GREETINGS_MAX greetings, and does
+// their key exchanges side by side.
+void hail_server_exchange(struct hail_greeting *greetings, size_t count,
+                          struct hail_random *random);
+
+// hail_server_welcome answers a hello: it writes the second Noise message, to be sent in fragments.
 //
 // Returns  HAIL_ACCEPT, HAIL_DROP_POINT (a key of low order) or HAIL_DROP_FORGED (NK: made for
 //          another static key, or a key of low order).
-// Cost     A fresh key pair and one or two X25519.
 enum hail_verdict hail_server_welcome(struct hail_agreement *agreement,
                                       uint8_t message[HAIL_WELCOME_MAX], size_t *message_len,
-                                      const struct hail_hello *hello,
-                                      const struct hail_static_key *key,
-                                      const struct hail_welcome_terms *terms,
-                                      struct hail_random *random);
+                                      const struct hail_greeting *greeting,
+                                      const struct hail_welcome_terms *terms);
 
 // hail_server_finish opens a finish in place. HAIL_ACCEPT, and `data` views the connection data; or
 // HAIL_DROP_FORGED or HAIL_DROP_TOO_LARGE.

@@ -151,6 +151,10 @@ static bool mix_dh(struct hail_noise *noise, const struct hail_x25519_pair *own,
 // Tokens that both sides do the same way.
 static bool mix_token(struct hail_noise *noise, uint8_t token)
 {
+    if (noise->has_shared) {
+        mix_key(noise, token == TOKEN_EE ? noise->shared.ee : noise->shared.es, HAIL_X25519_LEN);
+        return noise->shared.good;
+    }
     if (token == TOKEN_EE)
         return mix_dh(noise, &noise->e, noise->re);
     HAIL_ASSERT(token == TOKEN_ES);
@@ -182,6 +186,10 @@ void hail_noise_init(struct hail_noise *noise, const struct hail_noise_setup *se
         hail_sha256(noise->h, (const uint8_t *)name, name_len);
     memcpy(noise->ck, noise->h, sizeof noise->ck);
     mix_hash(noise, setup->prologue.data, setup->prologue.len);
+    if (setup->shared) {
+        noise->has_shared = true;
+        noise->shared = *setup->shared;
+    }
     if (setup->psk) {
         noise->has_psk = true;
         memcpy(noise->psk, setup->psk, sizeof noise->psk);

@@ -20,6 +20,14 @@ enum hail_noise_pattern {
     HAIL_NOISE_NK = 3
 };
 
+// What a responder's exchanges came to, computed beforehand: several handshakes' side by side.
+// Secret.
+struct hail_noise_shared {
+    bool good; // false: the initiator's key is of low order
+    uint8_t ee[HAIL_X25519_LEN];
+    uint8_t es[HAIL_X25519_LEN]; // NK and NX
+};
+
 // One end of one handshake, by value: it can be copied to try something and thrown away. Secrets:
 // hail_noise_cleanup.
 struct hail_noise {
@@ -37,6 +45,8 @@ struct hail_noise {
     struct hail_x25519_pair s; // responder of NK and NX
     uint8_t re[HAIL_X25519_LEN];
     uint8_t rs[HAIL_X25519_LEN]; // initiator: NK beforehand, NX after the second message
+    bool has_shared;             // responder
+    struct hail_noise_shared shared;
 };
 
 // hail_noise_init begins a handshake.
@@ -45,6 +55,7 @@ struct hail_noise {
 // s          Responder of NK and NX: its static pair; else NULL.
 // rs         Initiator of NK: the responder's static public key; else NULL.
 // psk        HAIL_NOISE_PSK_LEN bytes for psk0; NULL: no psk.
+// shared     Responder: of `e` and `s` with the initiator's `e`; NULL: to be computed.
 struct hail_noise_setup {
     enum hail_noise_pattern pattern;
     bool initiator;
@@ -53,6 +64,7 @@ struct hail_noise_setup {
     const struct hail_x25519_pair *s;
     const uint8_t *rs;
     const uint8_t *psk;
+    const struct hail_noise_shared *shared;
 };
 void hail_noise_init(struct hail_noise *noise, const struct hail_noise_setup *setup);
 void hail_noise_cleanup(struct hail_noise *noise);

@@ -153,6 +153,16 @@ static void begin(struct ends *ends, enum hail_noise_pattern pattern)
     hail_hello_encode(ends->hello, &ends->client.hello);
 }
 
+// The server answers a hello.
+static enum hail_verdict answer(struct ends *ends, const struct hail_hello *hello)
+{
+    struct hail_greeting greeting = {.hello = hello, .key = &ends->key};
+
+    hail_server_exchange(&greeting, 1, &ends->dice);
+    return hail_server_welcome(&ends->servers, ends->message, &ends->message_len, &greeting,
+                               &ends->terms);
+}
+
 // A server takes a hello as it came, and compares what a server has to.
 static enum hail_verdict greet(struct ends *ends, const uint8_t *datagram, size_t len)
 {
@@ -170,8 +180,7 @@ static enum hail_verdict greet(struct ends *ends, const uint8_t *datagram, size_
         return HAIL_DROP_POLICY;
     if (pinned && !hail_equal(hello.static_id, ends->key.id, sizeof hello.static_id))
         return HAIL_DROP_STATIC;
-    return hail_server_welcome(&ends->servers, ends->message, &ends->message_len, &hello,
-                               &ends->key, &ends->terms, &ends->dice);
+    return answer(ends, &hello);
 }
 
 // The client takes a message, in memory of exactly its length. Refused, it leaves no trace.
@@ -364,8 +373,7 @@ START_TEST(test_downgrade)
         return;
     struct hail_hello hello = ends.client.hello;
     hello.pattern = (uint8_t)to;
-    enum hail_verdict verdict = hail_server_welcome(&ends.servers, ends.message, &ends.message_len,
-                                                    &hello, &ends.key, &ends.terms, &ends.dice);
+    enum hail_verdict verdict = answer(&ends, &hello);
     if (to == HAIL_NOISE_NK)
         ck_assert_int_eq(verdict, HAIL_DROP_FORGED);
     else
@@ -397,9 +405,7 @@ START_TEST(test_in_between)
             hello.policy_hash[at - 9] ^= 1;
         else
             hello.static_id[at - 41] ^= 1;
-        enum hail_verdict verdict =
-            hail_server_welcome(&ends.servers, ends.message, &ends.message_len, &hello, &ends.key,
-                                &ends.terms, &ends.dice);
+        enum hail_verdict verdict = answer(&ends, &hello);
         if (verdict == HAIL_ACCEPT && pattern != HAIL_NOISE_NK)
             verdict = take(&ends, ends.message, ends.message_len);
         ck_assert_msg(verdict == HAIL_DROP_FORGED, "%s, byte %zu: %s", pattern_names[pattern], at,

@@ -95,12 +95,92 @@ START_TEST(test_wycheproof)
                           vector_text(row, "comment"));
             if (taken)
                 ck_assert_mem_eq(got, shared.data, sizeof got);
+            struct hail_x25519_job twice[2];
+            for (int k = 0; k < 2; k++)
+                twice[k] = (struct hail_x25519_job){.private_key = private_key.data,
+                                                    .public_key = public_key.data};
+            hail_x25519_batch(twice, 2);
+            ck_assert(twice[0].good == taken && twice[1].good == taken);
+            ck_assert_mem_eq(twice[1].shared, shared.data, sizeof got);
             free(public_key.data);
             free(private_key.data);
             free(shared.data);
         }
     }
     json_decref(root);
+}
+END_TEST
+
+// ---- Several at once
+
+enum {
+    ROUNDS_OF_BATCHES = 40,
+    BATCH_MAX = 20
+};
+
+// Points that are worth a look: of low order, not below p, and with the bit that does not count.
+static void edge(uint8_t point[HAIL_X25519_LEN], uint64_t which)
+{
+    memset(point, which % 8 < 4 ? 0 : 0xff, HAIL_X25519_LEN);
+    if (which % 8 == 1)
+        point[0] = 1;
+    if (which % 8 == 2)
+        point[HAIL_X25519_LEN - 1] = 0x80;
+    if (which % 8 == 4)
+        point[0] = 0xed; // p, and the bit
+    if (which % 8 == 5)
+        point[0] = 0xee; // p + 1
+    if (which % 8 >= 5)
+        point[HAIL_X25519_LEN - 1] = 0x7f;
+}
+
+// A batch of any size gives what each by itself does, whether it is computed side by side or not.
+START_TEST(test_batch)
+{
+    uint64_t dice = test_seed();
+    uint8_t keys[BATCH_MAX][2][HAIL_X25519_LEN];
+
+    for (int round = 0; round < ROUNDS_OF_BATCHES; round++) {
+        struct hail_x25519_job jobs[BATCH_MAX];
+        size_t count = test_next(&dice) % (BATCH_MAX + 1);
+        for (size_t i = 0; i < count; i++) {
+            for (size_t j = 0; j < 2 * HAIL_X25519_LEN; j++)
+                keys[i][j / HAIL_X25519_LEN][j % HAIL_X25519_LEN] = (uint8_t)test_next(&dice);
+            if (test_next(&dice) % 4 == 0)
+                edge(keys[i][1], test_next(&dice));
+            jobs[i] = (struct hail_x25519_job){.private_key = keys[i][0], .public_key = keys[i][1]};
+        }
+        hail_x25519_allow(round % 4 != 0);
+        hail_x25519_batch(jobs, count);
+        hail_x25519_allow(true);
+        for (size_t i = 0; i < count; i++) {
+            uint8_t want[HAIL_X25519_LEN];
+            ck_assert_int_eq(jobs[i].good, hail_x25519(want, keys[i][0], keys[i][1]));
+            ck_assert_mem_eq(jobs[i].shared, want, sizeof want);
+        }
+    }
+}
+END_TEST
+
+// Fresh pairs are pairs, and no two are alike.
+START_TEST(test_fresh_pairs)
+{
+    struct hail_x25519_pair pairs[BATCH_MAX];
+    struct hail_random random;
+
+    hail_random_init_seeded(&random, test_seed());
+    for (size_t count = 0; count <= BATCH_MAX; count++) {
+        hail_x25519_allow(count % 2 != 0);
+        hail_x25519_pairs_init(pairs, count, &random);
+        hail_x25519_allow(true);
+        for (size_t i = 0; i < count; i++) {
+            struct hail_x25519_pair want;
+            hail_x25519_pair_from(&want, pairs[i].private_key);
+            ck_assert_mem_eq(pairs[i].public_key, want.public_key, sizeof want.public_key);
+            for (size_t j = 0; j < i; j++)
+                ck_assert_mem_ne(pairs[i].private_key, pairs[j].private_key, HAIL_X25519_LEN);
+        }
+    }
 }
 END_TEST
 
@@ -372,6 +452,8 @@ int main(void)
     tcase_add_test(tests, test_rfc7748_iterated);
     tcase_add_test(tests, test_wycheproof);
     tcase_add_test(tests, test_mlapi_ecdh);
+    tcase_add_test(tests, test_batch);
+    tcase_add_test(tests, test_fresh_pairs);
     tcase_add_test(tests, test_mlapi_x25519_server);
     tcase_add_test(tests, test_pairs);
     suite_add_tcase(suite, tests);

@@ -82,9 +82,10 @@ static void agree(uint8_t stretched[HAIL_STRETCHED_LEN], const struct hail_stati
 
     hail_random_init_seeded(&dice, seed);
     ck_assert(hail_client_init(&client, &setup, &dice));
-    ck_assert_int_eq(
-        hail_server_welcome(&agreements[0], message, &len, &client.hello, key, &terms, &dice),
-        HAIL_ACCEPT);
+    struct hail_greeting greeting = {.hello = &client.hello, .key = key};
+    hail_server_exchange(&greeting, 1, &dice);
+    ck_assert_int_eq(hail_server_welcome(&agreements[0], message, &len, &greeting, &terms),
+                     HAIL_ACCEPT);
     ck_assert_int_eq(hail_client_welcome(&client, &agreements[1], &told, &report, &setup, "", 0,
                                          message, len, payload),
                      HAIL_ACCEPT);

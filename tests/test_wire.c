@@ -193,9 +193,9 @@ START_TEST(test_handshake)
     ck_assert_mem_eq(datagram + handshakes[_i].shown, zeros, HAIL_HELLO_LEN - handshakes[_i].shown);
 
     load_dice(&dice, NULL, "server-ephemeral");
-    ck_assert_int_eq(
-        hail_server_welcome(&servers, message, &len, &client.hello, &key, &terms, &dice),
-        HAIL_ACCEPT);
+    struct hail_greeting greeting = {.hello = &client.hello, .key = &key};
+    hail_server_exchange(&greeting, 1, &dice);
+    ck_assert_int_eq(hail_server_welcome(&servers, message, &len, &greeting, &terms), HAIL_ACCEPT);
     memcpy(welcome.token, token, sizeof token);
     welcome.fragment = (struct hail_bytes){message, len};
     compare(handshakes[_i].welcome, datagram, hail_welcome_encode(datagram, &welcome));

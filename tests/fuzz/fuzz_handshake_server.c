@@ -25,10 +25,12 @@ static bool believe(void *user, const struct hail_keycert *keycert,
 static enum hail_verdict welcome(struct hail_agreement *agreement, uint8_t *message, size_t *len,
                                  const struct hail_hello *hello)
 {
+    struct hail_greeting greeting = {.hello = hello, .key = signed_key()};
     struct hail_random dice;
 
     hail_random_init_seeded(&dice, 1);
-    return hail_server_welcome(agreement, message, len, hello, signed_key(), &terms, &dice);
+    hail_server_exchange(&greeting, 1, &dice);
+    return hail_server_welcome(agreement, message, len, &greeting, &terms);
 }
 
 // The client that says this hello. False: it has a use for no such key.
