@@ -501,8 +501,7 @@ static bool may_leave(struct hail_shard *shard, struct hail_sender *sender)
     if (sender->probe_room > 0 ||
         hail_congestion_open(&sender->congestion, &sender->rtt, shard->now_ns, &at_ns))
         return true;
-    if (at_ns == UINT64_MAX)
-        sender->limited = true;
+    sender->limited = true;
     sender->again_ns = at_ns;
     return false;
 }

@@ -73,7 +73,7 @@ struct hail_sender {
     uint32_t probe_room;      // bytes that may be sent whatever the window says
     uint32_t pass;            // of the channel that was last served
     uint8_t probes;           // in a row, without an acknowledgement
-    bool limited;             // the window has kept something from being sent
+    bool limited;             // window or pace have kept something from being sent
 };
 
 struct hail_bytes;

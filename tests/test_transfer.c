@@ -1,0 +1,301 @@
+// test_transfer.c: how fast reliable messages go over a path that loses, delays or has little room,
+// against what congestion control allows by theory. Two shards and a simulated path in one thread;
+// the time is the simulation's, so the machine's speed does not matter.
+// SPDX-License-Identifier: MIT
+#include <arpa/inet.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/conn.h"
+#include "tests/vectors.h"
+
+enum {
+    PATH_MAX_DATAGRAMS = 1 << 16,
+    MESSAGE = 60000,
+    CHANNEL = HAIL_RELIABLE_ORDERED
+};
+
+static const uint64_t ns_per_ms = 1000000;
+static const uint64_t ns_per_s = 1000000000;
+
+struct flying {
+    uint64_t at_ns;
+    uint16_t len;
+    uint8_t bytes[HAIL_OUTBOX_ROOM];
+};
+
+// One direction: in order, each after the same time but for what waits for the ones before it.
+struct path {
+    struct flying *ring;
+    uint32_t first;
+    uint32_t count;
+    uint64_t free_ns; // when the last one has left
+};
+
+struct end {
+    struct hail_context context;
+    struct hail_shard shard;
+    struct path out;
+    uint32_t slot;
+};
+
+static struct world {
+    struct end server;
+    struct end client;
+    uint64_t now_ns;
+    uint64_t dice;
+    uint32_t loss; // in 10,000
+    uint64_t delay_ns;
+    uint64_t bytes_per_s; // 0: any
+    uint64_t queue_max;   // bytes that wait for their turn
+    bool connected;
+    uint64_t sent;     // messages that the server took
+    uint64_t received; // messages that the client was given
+    bool wrong;
+} world;
+
+static void write_message(uint8_t data[MESSAGE], uint64_t number)
+{
+    memset(data, (int)(number % 251), MESSAGE);
+    memcpy(data, &number, sizeof number);
+}
+
+static void on_client_event(struct hail_endpoint *endpoint, const struct hail_event *event,
+                            void *user)
+{
+    static uint8_t want[MESSAGE];
+
+    (void)endpoint;
+    (void)user;
+    world.connected |= event->type == HAIL_EVENT_CONNECTED;
+    if (event->type == HAIL_EVENT_CLOSED)
+        world.wrong = true;
+    if (event->type != HAIL_EVENT_MESSAGE)
+        return;
+    write_message(want, world.received++);
+    if (event->len != MESSAGE || memcmp(event->data, want, MESSAGE) != 0)
+        world.wrong = true;
+}
+
+// The server has always something to send.
+static void fill(void)
+{
+    static uint8_t data[MESSAGE];
+    struct hail_message_view view = {.kind = HAIL_MESSAGE_UNNAMED,
+                                     .flags = HAIL_FLAGS_BOTH,
+                                     .channel = CHANNEL,
+                                     .body = data,
+                                     .body_len = MESSAGE};
+
+    if (!world.connected)
+        return;
+    do
+        write_message(data, world.sent);
+    while (hail_conn_send(&world.server.shard, world.server.slot, &view) == HAIL_OK &&
+           ++world.sent > 0);
+}
+
+static void on_server_event(struct hail_endpoint *endpoint, const struct hail_event *event,
+                            void *user)
+{
+    (void)endpoint;
+    (void)user;
+    if (event->type == HAIL_EVENT_CONNECTED)
+        world.server.slot = hail_name_unpack(event->conn).slot;
+    if (event->type == HAIL_EVENT_CLOSED)
+        world.wrong = true;
+}
+
+// A datagram sets out.
+static void post(struct path *path, const struct iovec *view)
+{
+    uint64_t takes_ns = world.bytes_per_s == 0 ? 0 : view->iov_len * ns_per_s / world.bytes_per_s;
+    uint64_t from_ns = path->free_ns > world.now_ns ? path->free_ns : world.now_ns;
+
+    if (world.connected && test_next(&world.dice) % 10000 < world.loss)
+        return;
+    if (takes_ns > 0 && (from_ns - world.now_ns) * world.bytes_per_s / ns_per_s > world.queue_max)
+        return; // no room to wait
+    ck_assert_uint_lt(path->count, PATH_MAX_DATAGRAMS);
+    struct flying *one = &path->ring[(path->first + path->count++) % PATH_MAX_DATAGRAMS];
+    path->free_ns = from_ns + takes_ns;
+    one->at_ns = path->free_ns + world.delay_ns;
+    one->len = (uint16_t)view->iov_len;
+    memcpy(one->bytes, view->iov_base, view->iov_len);
+}
+
+static void carry_out(struct end *end)
+{
+    struct hail_task task;
+
+    while (hail_shard_output(&end->shard, &task)) {
+        if (task.op == HAIL_TASK_CONNECT)
+            hail_shard_connected(&end->shard, task.slot, 0);
+        else if (task.op == HAIL_TASK_CLOSE)
+            hail_shard_closed(&end->shard, task.slot);
+        for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++)
+            post(&end->out, &task.views[i]);
+    }
+    hail_shard_handed_over(&end->shard);
+}
+
+static void deliver(struct path *path, struct end *to, uint32_t slot)
+{
+    const struct sockaddr_in from = {
+        .sin_family = AF_INET, .sin_port = htons(1000), .sin_addr = {htonl(0xc0000201u)}};
+
+    while (path->count > 0 && path->ring[path->first].at_ns <= world.now_ns) {
+        struct flying *one = &path->ring[path->first];
+        hail_shard_datagram(&to->shard, slot, (const struct sockaddr *)&from, one->bytes, one->len);
+        path->first = (path->first + 1) % PATH_MAX_DATAGRAMS;
+        path->count--;
+    }
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void step(void)
+{
+    uint64_t next =
+        earlier(hail_shard_next_ns(&world.server.shard), hail_shard_next_ns(&world.client.shard));
+
+    if (world.server.out.count > 0)
+        next = earlier(next, world.server.out.ring[world.server.out.first].at_ns);
+    if (world.client.out.count > 0)
+        next = earlier(next, world.client.out.ring[world.client.out.first].at_ns);
+    world.now_ns = next > world.now_ns ? next : world.now_ns + 1000;
+    world.server.shard.now_ns = world.now_ns;
+    world.client.shard.now_ns = world.now_ns;
+    deliver(&world.server.out, &world.client, world.client.slot);
+    deliver(&world.client.out, &world.server, HAIL_SLOT_NONE);
+    fill();
+    hail_shard_turn(&world.server.shard, world.now_ns);
+    hail_shard_turn(&world.client.shard, world.now_ns);
+    carry_out(&world.server);
+    carry_out(&world.client);
+}
+
+static void end_init(struct end *end, bool is_server)
+{
+    struct hail_config config = HAIL_CONFIG_INIT;
+    struct hail_random random;
+
+    config.profile = HAIL_PROFILE_HAIL;
+    config.native.exchange = HAIL_UNSIGNED;
+    config.on_event = is_server ? on_server_event : on_client_event;
+    config.conns_max = 2;
+    config.handshakes_max = 2;
+    config.approves_all = true;
+    config.unsent_max = 16u << 20;
+    ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
+    end->context.start_ns = 0;
+    hail_shard_reserve(&end->shard, &end->context);
+    ck_assert(hail_arena_reserve(&end->shard.arena));
+    hail_shard_reserve(&end->shard, &end->context);
+    hail_random_init_seeded(&random, test_next(&world.dice));
+    hail_shard_init(&end->shard, &end->context, 0, &random);
+    end->shard.wake_fd = -1;
+    end->out.ring = malloc(PATH_MAX_DATAGRAMS * sizeof *end->out.ring);
+    ck_assert_ptr_nonnull(end->out.ring);
+}
+
+static void end_cleanup(struct end *end)
+{
+    hail_shard_stop(&end->shard, 0);
+    carry_out(end);
+    ck_assert(hail_shard_stopped(&end->shard));
+    ck_assert_uint_eq(end->shard.pool.used_count, 0);
+    hail_shard_cleanup(&end->shard);
+    hail_arena_cleanup(&end->shard.arena);
+    hail_context_cleanup(&end->context);
+    free(end->out.ring);
+}
+
+static void join(void)
+{
+    struct hail_addresses addresses = {.host = "play.test", .count = 1};
+    const struct sockaddr_in v4 = {
+        .sin_family = AF_INET, .sin_port = htons(7777), .sin_addr = {htonl(0xc0000202u)}};
+    const struct hail_command command = {.op = HAIL_COMMAND_CONNECT, .addresses = &addresses};
+    size_t done;
+
+    memcpy(&addresses.list[0], &v4, sizeof v4);
+    ck_assert_int_eq(hail_command_run(&world.client.shard, &command, &done), HAIL_OK);
+    world.client.slot = 0;
+    carry_out(&world.client);
+    while (!world.connected && !world.wrong)
+        step();
+    ck_assert(!world.wrong);
+}
+
+static const struct {
+    const char *why;
+    uint32_t loss;        // in 10,000
+    uint64_t delay_ms;    // one way
+    uint64_t bytes_per_s; // of the path; 0: any
+    uint64_t megabytes;
+    double share; // of what theory says, at least
+} rows[] = {
+    {"1 % lost, 50 ms there and back", 100, 25, 0, 100, 0.8},
+    {"5 % lost, where the formula is not so exact", 500, 25, 0, 10, 0.7},
+    {"a path of 10 MB a second with a queue, and nothing lost but there", 0, 25, 10000000, 200,
+     0.8},
+    {"the same with 0.1 % lost near by", 10, 1, 10000000, 100, 0.8},
+};
+
+// What NewReno gets: of a path that loses a share p at random, a datagram's bytes each round trip
+// times the root of 3/(2p) (Mathis and others, 1997); and never more than the path carries.
+static double theory(size_t row)
+{
+    double rtt = 2 * (double)rows[row].delay_ms / 1000;
+    double rate = rows[row].bytes_per_s > 0 ? (double)rows[row].bytes_per_s : INFINITY;
+
+    if (rows[row].loss > 0) {
+        double p = rows[row].loss / 10000.0;
+        rate = fmin(rate, HAIL_CONGESTION_DATAGRAM / rtt * sqrt(1.5 / p));
+    }
+    return rate;
+}
+
+START_TEST(test_transfer)
+{
+    memset(&world, 0, sizeof world);
+    world.dice = test_seed();
+    world.now_ns = ns_per_s;
+    world.loss = rows[_i].loss;
+    world.delay_ns = rows[_i].delay_ms * ns_per_ms;
+    world.bytes_per_s = rows[_i].bytes_per_s;
+    world.queue_max = 500000; // what a round trip of the longer path carries
+    end_init(&world.server, true);
+    end_init(&world.client, false);
+    join();
+    uint64_t began_ns = world.now_ns;
+    uint64_t enough = rows[_i].megabytes * 1000000 / MESSAGE;
+    while (world.received < enough && !world.wrong)
+        step();
+    ck_assert_msg(!world.wrong, "%s", rows[_i].why);
+    double seconds = (double)(world.now_ns - began_ns) / 1e9;
+    double rate = (double)(enough * MESSAGE) / seconds;
+    printf("%s: %.0f kB/s, %.0f %% of theory's %.0f\n", rows[_i].why, rate / 1e3,
+           100 * rate / theory((size_t)_i), theory((size_t)_i) / 1e3);
+    ck_assert_msg(rate >= rows[_i].share * theory((size_t)_i), "%s: %.0f kB/s of %.0f",
+                  rows[_i].why, rate / 1e3, theory((size_t)_i) / 1e3);
+    end_cleanup(&world.server);
+    end_cleanup(&world.client);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("transfer");
+    TCase *tests = tcase_create("transfer");
+
+    tcase_add_loop_test(tests, test_transfer, 0, HAIL_COUNTOF(rows));
+    tcase_set_timeout(tests, 120);
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}
