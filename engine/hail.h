@@ -220,11 +220,25 @@ struct hail_mlapi_config {
     bool connection_approval; // connection requests carry connection data
     enum hail_hash_size rpc_hash_size;
 };
+#ifdef __cplusplus // C++17 has no designated initializers: there, and below, it is a call
+inline struct hail_mlapi_config hail_mlapi_init(void)
+{
+    struct hail_mlapi_config mlapi = {};
+
+    mlapi.enable_networked_var = true;
+    mlapi.force_same_prefabs = true;
+    mlapi.enable_scene_management = true;
+    mlapi.enable_encryption = true;
+    return mlapi;
+}
+#define HAIL_MLAPI_INIT hail_mlapi_init()
+#else
 #define HAIL_MLAPI_INIT                                                                            \
     {                                                                                              \
         .enable_networked_var = true, .force_same_prefabs = true, .enable_scene_management = true, \
         .enable_encryption = true                                                                  \
     }
+#endif
 
 // How the ends of the hail profile know each other.
 enum hail_key_exchange {
@@ -359,11 +373,24 @@ struct hail_config {
                               // since many keys are stretched in little more time than one; it
                               // does not when no other handshake is under way; 0: 2,000
 };
+#ifdef __cplusplus
+inline struct hail_config hail_config_init(void)
+{
+    struct hail_config config = {};
+
+    config.size = sizeof config;
+    config.profile = HAIL_PROFILE_MLAPI;
+    config.mlapi = HAIL_MLAPI_INIT;
+    return config;
+}
+#define HAIL_CONFIG_INIT hail_config_init()
+#else
 #define HAIL_CONFIG_INIT                                                                           \
     {                                                                                              \
         .size = sizeof(struct hail_config), .profile = HAIL_PROFILE_MLAPI,                         \
         .mlapi = HAIL_MLAPI_INIT                                                                   \
     }
+#endif
 
 // ---- Life
 

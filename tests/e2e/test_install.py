@@ -1,0 +1,151 @@
+# test_install.py: installs the build into a folder, moves that, and builds and runs programs
+# against what is there and nothing else of the project.
+# SPDX-License-Identifier: MIT
+#
+# usage: test_install.py BUILD [NAME...]     BUILD: the build tree, whole
+
+import contextlib
+import glob
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from harness import PATIENCE, check, equal, main, program, scenario
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+
+
+def call(*command, **environment):
+    """Runs a command to its good end, in an environment that helps no program find a library."""
+    clean = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120 * PATIENCE,
+                          check=False, stdin=subprocess.DEVNULL, env={**clean, **environment})
+    check(done.returncode == 0, "%s: exit status %d\n%s%s" % (
+        shlex.join(command), done.returncode, done.stdout, done.stderr))
+    return done.stdout
+
+
+class Installed:
+    """The build, installed in one folder and moved to another; leaving the block removes it."""
+
+    def __enter__(self):
+        self.folder = tempfile.mkdtemp(prefix="hail-install-", dir=os.path.abspath(program(".")))
+        self.prefix = self("moved")
+        call("cmake", "--install", program("."), "--prefix", self("first"))
+        os.rename(self("first"), self.prefix)
+        (self.pkgconfig,) = glob.glob(self.prefix + "/lib*/**/pkgconfig", recursive=True)
+        self.lib = os.path.dirname(self.pkgconfig)
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder)
+
+    def __call__(self, name):
+        return os.path.join(self.folder, name)
+
+    def flags(self, *arguments):
+        return shlex.split(call("pkg-config", *arguments, PKG_CONFIG_PATH=self.pkgconfig))
+
+    def version(self):
+        return self.flags("--modversion", "hail")[0] + "\n"
+
+    def needed(self, file):
+        return re.findall(r"NEEDED.*\[(.*)\]", call("readelf", "-d", file))
+
+
+def compile_embed(installed, name, flags):
+    """embed.c in both languages with those flags; returns the programs."""
+    source = os.path.join(SOURCE, "tests", "install", "embed.c")
+    for compiler, language in ((["cc", "-std=c11"], "c"), (["c++", "-std=c++17"], "c++")):
+        out = installed("%s-%s" % (name, language))
+        call(*compiler, *STRICT, "-o", out, "-x", language, source, "-x", "none", *flags)
+        yield out
+
+
+@scenario("hail.pc: C11 and C++17 with the shared library")
+def shared():
+    with Installed() as installed:
+        flags = installed.flags("--cflags", "--libs", "hail")
+        for out in compile_embed(installed, "shared", flags):
+            needed = installed.needed(out)
+            check("libhail.so.0" in needed, needed)
+            check("libcrypto.so.0" not in needed, "BoringSSL is linked twice: %s" % needed)
+            equal(call(out, LD_LIBRARY_PATH=installed.lib), installed.version(), "version")
+
+
+@scenario("hail.pc --static where there is the archive alone; hail-static.pc beside both")
+def static():
+    with Installed() as installed:
+        flags = installed.flags("--cflags", "--libs", "hail-static")
+        for out in compile_embed(installed, "beside", flags):
+            check("libhail.so.0" not in installed.needed(out), "the shared library is used")
+            equal(call(out), installed.version(), "version")
+        for file in glob.glob(installed.lib + "/libhail.so*"):
+            os.remove(file)
+        flags = installed.flags("--static", "--cflags", "--libs", "hail")
+        for out in compile_embed(installed, "alone", flags):
+            equal(call(out), installed.version(), "version")
+
+
+@scenario("find_package(hail): C11 and C++17 with hail::hail and hail::hail_static")
+def cmake_package():
+    with Installed() as installed:
+        call("cmake", "-S", os.path.join(SOURCE, "tests", "install"), "-B", installed("build"),
+             "-DCMAKE_PREFIX_PATH=" + installed.prefix)
+        call("cmake", "--build", installed("build"))
+        for name in ("c_hail", "cc_hail", "c_hail_static", "cc_hail_static"):
+            equal(call(installed("build/" + name)), installed.version(), name)
+
+
+@scenario("the shared library shows what hail.h declares and nothing else, and has a SONAME")
+def exports():
+    with Installed() as installed:
+        with open(installed.prefix + "/include/hail.h", encoding="utf-8") as file:
+            declared = set(re.findall(r"HAIL_API [^;(]*?\b(hail_\w+)\(", file.read()))
+        library = installed.lib + "/libhail.so"
+        symbols = call("nm", "-D", "--defined-only", library)
+        shown = {line.split()[-1] for line in symbols.splitlines()}
+        equal(shown - declared, set(), "shown and not declared")
+        equal(declared - shown, set(), "declared and not shown")
+        check("SONAME" in call("readelf", "-d", library), "no SONAME")
+
+
+@contextlib.contextmanager
+def echo_server(path, identity):
+    with subprocess.Popen([path, "0", identity], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            ready = process.stderr.readline()
+            match = re.search(r"listening on port (\d+)", ready)
+            check(match, "the server said: " + ready)
+            yield match[1]
+            process.send_signal(signal.SIGTERM)
+            equal(process.wait(20 * PATIENCE), 0, "the server's exit status")
+        finally:
+            process.kill()
+
+
+@scenario("the examples: built against the installed library alone, an echo there and back")
+def examples():
+    with Installed() as installed:
+        (source,) = glob.glob(installed.prefix + "/**/examples", recursive=True)
+        call("cmake", "-S", source, "-B", installed("build"),
+             "-DCMAKE_PREFIX_PATH=" + installed.prefix, "-DCMAKE_C_FLAGS=-Werror")
+        call("cmake", "--build", installed("build"))
+        call(installed.prefix + "/bin/hail-cert", "dev", "--dir", installed("certs"))
+        with echo_server(installed("build/echo_server"),
+                         installed("certs/server.pfx.b64")) as port:
+            for host in ("localhost", "127.0.0.1"):
+                out = call(installed("build/echo_client"), host, port, installed("certs/ca.pem"),
+                           "hello, hail")
+                equal(out, "hello, hail\n", "the echo")
+        for name in ("haild", "hail-load"):
+            call(installed.prefix + "/bin/" + name, "--help")
+
+
+if __name__ == "__main__":
+    main()
