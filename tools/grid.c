@@ -25,6 +25,7 @@ enum option_id {
     OPTION_WARMUP,
     OPTION_SERVER_CORE,
     OPTION_LOAD_CORE,
+    OPTION_PEERS,
     OPTION_JSON,
     OPTION_HTML,
     OPTION_QUIET,
@@ -48,6 +49,7 @@ static const struct option options[] = {
     {"warmup", required_argument, NULL, OPTION_WARMUP},
     {"server-core", required_argument, NULL, OPTION_SERVER_CORE},
     {"load-core", required_argument, NULL, OPTION_LOAD_CORE},
+    {"peers", required_argument, NULL, OPTION_PEERS},
     {"json", required_argument, NULL, OPTION_JSON},
     {"html", required_argument, NULL, OPTION_HTML},
     {"quiet", no_argument, NULL, OPTION_QUIET},
@@ -75,6 +77,8 @@ static const char help_text[] =
     "  --rate N            open: messages a second over all connections; 20000\n"
     "  --handshakes N      in a repeat; 500\n"
     "  --concurrent N      handshakes under way at once, up to 256; 64\n"
+    "  --peers DIR         also run the programs there that echo by other means, floor and\n"
+    "                      peer_NAME, as they are built in bench/\n"
     "how\n"
     "  --repeats N         of everything, 1 to 32; 5. Differences are told from chance by them\n"
     "  --duration SECONDS  of each measurement; 0.3\n"
@@ -266,6 +270,9 @@ static bool read_option(struct grid *grid, FILE *errors, enum option_id id, cons
         return read_core(errors, "--server-core", value, &grid->server_core);
     case OPTION_LOAD_CORE:
         return read_core(errors, "--load-core", value, &grid->load_core);
+    case OPTION_PEERS:
+        grid->peers_dir = value;
+        return true;
     case OPTION_JSON:
         grid->json_path = value;
         return true;

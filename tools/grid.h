@@ -43,6 +43,7 @@ struct grid {
     double warmup_s;
     int server_core; // -1: none of its own
     int load_core;
+    const char *peers_dir; // where programs to compare with are; NULL: none
     const char *json_path; // NULL: none
     const char *html_path;
     bool is_quiet;

@@ -21,6 +21,7 @@
 #include "tools/grid.h"
 #include "tools/machine.h"
 #include "tools/page.h"
+#include "tools/peers.h"
 #include "tools/server.h"
 #include "tools/traffic.h"
 
@@ -36,6 +37,7 @@ enum {
 #define SESSION_S   0.1
 #define CONN_S      0.0006
 #define HANDSHAKE_S 0.0008
+#define PEER_S      0.1
 
 extern char **environ;
 
@@ -190,6 +192,10 @@ static bool start_servers(struct matrix *matrix)
                         "certificate: signed handshakes are left out\n");
     for (size_t i = 0; i < record->row_count; i++) {
         const struct record_row *row = &record->rows[i];
+        if (peers_is(row)) {
+            record->rows[kept++] = *row;
+            continue;
+        }
         size_t place = (size_t)(server_of(matrix, row) - matrix->servers);
         if (refused[place])
             continue;
@@ -214,9 +220,11 @@ static void stop_servers(struct matrix *matrix)
 
 static double seconds_of(const struct matrix *matrix, const struct record_row *row)
 {
+    double start_s = peers_is(row) ? PEER_S : 0;
+
     if (row->kind == RECORD_HANDSHAKES)
-        return SESSION_S + HANDSHAKE_S * matrix->grid.handshakes;
-    return ROW_S + matrix->grid.warmup_s + matrix->grid.duration_s;
+        return start_s + HANDSHAKE_S * matrix->grid.handshakes;
+    return start_s + ROW_S + matrix->grid.warmup_s + matrix->grid.duration_s;
 }
 
 static double session_seconds(const struct record_row *row)
@@ -350,7 +358,7 @@ static size_t session_end(const struct record *record, size_t first)
     const struct record_row *begin = &record->rows[first];
     size_t last = first + 1;
 
-    while (begin->kind != RECORD_HANDSHAKES && last < record->row_count) {
+    while (begin->kind != RECORD_HANDSHAKES && !peers_is(begin) && last < record->row_count) {
         const struct record_row *row = &record->rows[last];
         if (row->kind == RECORD_HANDSHAKES || row->connections != begin->connections ||
             strcmp(row->who, begin->who) != 0 || strcmp(row->io, begin->io) != 0)
@@ -360,6 +368,16 @@ static size_t session_end(const struct record *record, size_t first)
     return last;
 }
 
+static bool run_peer(struct matrix *matrix, uint32_t repeat, struct record_row *row)
+{
+    tell(matrix, repeat, row);
+    progress_end(&matrix->progress);
+    if (!peers_measure(&matrix->grid, row, matrix->record.about))
+        return fail(matrix, "%s did not come to its end", row->who);
+    matrix->done_s += session_seconds(row) + seconds_of(matrix, row);
+    return !interrupted(matrix);
+}
+
 static bool run_session(struct matrix *matrix, uint32_t repeat, size_t first, size_t last)
 {
     static struct progress quiet = {.is_quiet = true};
@@ -367,6 +385,8 @@ static bool run_session(struct matrix *matrix, uint32_t repeat, size_t first, si
     static struct plan plan; // large, and there is one
     struct record_row *row = &matrix->record.rows[first];
 
+    if (peers_is(row))
+        return run_peer(matrix, repeat, row);
     set_plan(matrix, row, &plan);
     if (!lab_open(&lab, &plan, &quiet, NULL, row->connections))
         return fail(matrix, "no client could be started");
@@ -430,11 +450,11 @@ static bool prepare(struct matrix *matrix, int argc, char **argv)
     machine_set(record->about, "measured",
                 json_sprintf("%u repeats of %g s each, after %g s of warm-up", grid->repeats,
                              grid->duration_s, grid->warmup_s));
-    record->row_count = grid_rows(grid, NULL);
+    record->row_count = grid_rows(grid, NULL) + peers_rows(grid, NULL);
     record->rows = calloc(record->row_count + 1, sizeof *record->rows);
     if (!record->rows)
         return fail(matrix, "no memory for %zu rows", record->row_count);
-    grid_rows(grid, record->rows);
+    peers_rows(grid, record->rows + grid_rows(grid, record->rows));
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     prctl(PR_SET_TIMERSLACK, 1UL); // the schedule is kept to a microsecond, not to fifty

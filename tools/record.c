@@ -67,26 +67,37 @@ static bool is_base(const struct record_row *row, const struct record_row *other
 {
     return row != other && row->kind == other->kind && row->size == other->size &&
            row->connections == other->connections && row->burst == other->burst &&
-           row->rate == other->rate && strcmp(row->io, other->io) == 0 &&
-           strcmp(other->flags, "plain") == 0 &&
+           row->rate == other->rate && strcmp(other->flags, "plain") == 0 &&
            strcmp(other->who, base == RECORD_TO_FLOOR ? "floor" : row->who) == 0;
+}
+
+// The base of the same backend or, where there is none, of any.
+static const struct record_row *base_of(const struct record *record, const struct record_row *row,
+                                        enum record_base base)
+{
+    const struct record_row *found = NULL;
+
+    for (size_t i = 0; i < record->row_count; i++) {
+        const struct record_row *other = &record->rows[i];
+        if (is_base(row, other, base) && (!found || strcmp(row->io, other->io) == 0))
+            found = other;
+    }
+    return strcmp(row->who, "floor") == 0 ? NULL : found;
 }
 
 void record_ratio(const struct record *record, const struct record_row *row, enum record_base base,
                   struct sample *ratio)
 {
     const struct sample *cost = &row->samples[RECORD_SERVER_US];
+    const struct record_row *other = base_of(record, row, base);
 
     *ratio = (struct sample){0};
-    for (size_t i = 0; i < record->row_count; i++) {
-        const struct sample *least = &record->rows[i].samples[RECORD_SERVER_US];
-        if (!is_base(row, &record->rows[i], base))
-            continue;
-        for (size_t j = 0; j < cost->count && j < least->count; j++) {
-            if (least->values[j] > 0)
-                sample_add(ratio, cost->values[j] / least->values[j]);
-        }
+    if (!other || (base == RECORD_TO_PLAIN && strcmp(row->flags, "plain") == 0))
         return;
+    const struct sample *least = &other->samples[RECORD_SERVER_US];
+    for (size_t i = 0; i < cost->count && i < least->count; i++) {
+        if (least->values[i] > 0)
+            sample_add(ratio, cost->values[i] / least->values[i]);
     }
 }
 
