@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <string.h>
 
+#include "crypto/meter.h"
 #include "crypto/secret.h"
 
 // BoringSSL keeps an AES-GCM key in the context itself, without pointers into it, so it can be
@@ -38,9 +39,11 @@ void hail_aead_seal(const struct hail_aead *aead, const uint8_t nonce[HAIL_AEAD_
 {
     const EVP_AEAD_CTX *ctx = (const EVP_AEAD_CTX *)(const void *)aead->state;
     size_t len = 0;
+    enum hail_spent before = hail_meter_enter(HAIL_SPENT_CRYPTO);
     int sealed = EVP_AEAD_CTX_seal(ctx, text, &len, text_len + HAIL_AEAD_TAG_LEN, nonce,
                                    HAIL_AEAD_NONCE_LEN, text, text_len, ad, ad_len);
 
+    hail_meter_leave(before);
     HAIL_ASSERT(sealed);
     HAIL_ASSERT(len == text_len + HAIL_AEAD_TAG_LEN);
 }
@@ -53,8 +56,11 @@ bool hail_aead_open(const struct hail_aead *aead, const uint8_t nonce[HAIL_AEAD_
 
     if (sealed_len < HAIL_AEAD_TAG_LEN)
         return false;
-    if (!EVP_AEAD_CTX_open(ctx, sealed, &len, sealed_len, nonce, HAIL_AEAD_NONCE_LEN, sealed,
-                           sealed_len, ad, ad_len)) {
+    enum hail_spent before = hail_meter_enter(HAIL_SPENT_CRYPTO);
+    int opened = EVP_AEAD_CTX_open(ctx, sealed, &len, sealed_len, nonce, HAIL_AEAD_NONCE_LEN,
+                                   sealed, sealed_len, ad, ad_len);
+    hail_meter_leave(before);
+    if (!opened) {
         // A forged packet is no error of ours: leave nothing for the next caller to find.
         ERR_clear_error();
         return false;

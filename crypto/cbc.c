@@ -5,6 +5,7 @@
 #include <openssl/aes.h>
 #include <string.h>
 
+#include "crypto/meter.h"
 #include "crypto/secret.h"
 
 _Static_assert(sizeof(AES_KEY) == sizeof((struct hail_cbc_key){0}.encrypt), "BoringSSL's schedule");
@@ -29,7 +30,9 @@ void hail_cbc_encrypt(const struct hail_cbc_key *key, const uint8_t iv[HAIL_CBC_
 
     memset(text + len, (int)(padded_len - len), padded_len - len);
     memcpy(chain, iv, sizeof chain); // it is written to
+    enum hail_spent before = hail_meter_enter(HAIL_SPENT_CRYPTO);
     AES_cbc_encrypt(text, text, padded_len, schedule(key->encrypt), chain, AES_ENCRYPT);
+    hail_meter_leave(before);
 }
 
 // All ones if a < b, else zero, for values below 256.
@@ -59,7 +62,9 @@ bool hail_cbc_decrypt(const struct hail_cbc_key *key, const uint8_t iv[HAIL_CBC_
     if (len == 0 || len % HAIL_CBC_BLOCK != 0)
         return false;
     memcpy(chain, iv, sizeof chain); // it is written to
+    enum hail_spent before = hail_meter_enter(HAIL_SPENT_CRYPTO);
     AES_cbc_encrypt(text, text, len, schedule(key->decrypt), chain, AES_DECRYPT);
+    hail_meter_leave(before);
     if (!padding_ok(text + len - HAIL_CBC_BLOCK))
         return false;
     *text_len = len - text[len - 1];

@@ -6,6 +6,7 @@
 #include <openssl/sha.h>
 #include <string.h>
 
+#include "crypto/meter.h"
 #include "crypto/secret.h"
 
 enum {
@@ -54,6 +55,7 @@ void hail_mac_sha256(const struct hail_mac_key *key, uint8_t out[HAIL_MAC_LEN], 
 {
     uint8_t digest[SHA256_DIGEST_LENGTH];
     SHA256_CTX sha;
+    enum hail_spent before = hail_meter_enter(HAIL_SPENT_CRYPTO);
 
     resume(&sha, key->inner);
     SHA256_Update(&sha, data, len);
@@ -61,4 +63,5 @@ void hail_mac_sha256(const struct hail_mac_key *key, uint8_t out[HAIL_MAC_LEN], 
     resume(&sha, key->outer);
     SHA256_Update(&sha, digest, sizeof digest);
     SHA256_Final(out, &sha);
+    hail_meter_leave(before);
 }

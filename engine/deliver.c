@@ -43,7 +43,7 @@ static void put_in_queue(struct hail_shard *shard, void *record, const struct ha
 
     *own = *event;
     if (event->len > 0) {
-        memcpy(tail, event->data, event->len);
+        hail_meter_copy(tail, event->data, event->len);
         own->data = tail;
     }
     if (event->text) {

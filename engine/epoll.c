@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "crypto/meter.h"
 #include "engine/backend.h"
 
 enum {
@@ -126,7 +127,9 @@ static void on_server_datagrams(struct epoll *epoll)
             .msg_controllen = HAIL_IO_CONTROL_LEN,
         };
     }
+    enum hail_spent before = hail_meter_enter(HAIL_SPENT_SYSTEM);
     int got = recvmmsg(io->listen_fd, batch->headers, DATAGRAM_BATCH, 0, NULL);
+    hail_meter_leave(before);
     if (got < 0 && errno != EAGAIN && !hail_io_accept_failed(io, errno))
         rest(epoll);
     for (int i = 0; i < got; i++)
@@ -196,8 +199,10 @@ static void on_client_datagrams(struct epoll *epoll, uint32_t slot)
 static void on_readable(struct epoll *epoll, uint32_t slot)
 {
     struct socket *socket = &epoll->sockets[slot];
+    enum hail_spent before = hail_meter_enter(HAIL_SPENT_SYSTEM);
     ssize_t got = recv(socket->fd, epoll->recv_buffer, RECV_BUFFER_LEN, 0);
 
+    hail_meter_leave(before);
     if (got > 0) {
         hail_shard_input(epoll->io.shard, slot, epoll->recv_buffer, (size_t)got);
     } else if (got == 0 || errno != EAGAIN) {
@@ -244,8 +249,10 @@ static void send_trains(struct epoll *epoll)
     uint32_t done = 0;
 
     while (done < epoll->train_count) {
+        enum hail_spent before = hail_meter_enter(HAIL_SPENT_SYSTEM);
         int sent = sendmmsg(io->listen_fd, epoll->train_headers + done, epoll->train_count - done,
                             MSG_NOSIGNAL | MSG_DONTWAIT);
+        hail_meter_leave(before);
         if (sent < 0) {
             hail_io_unsent(io, epoll->train_headers[done].msg_hdr.msg_iovlen, errno);
             sent = 1;
@@ -269,7 +276,9 @@ static void turn(struct hail_io *io, uint64_t deadline_ns)
     hand_over(io);
     if (!epoll->accepting && hail_io_may_accept(io, &deadline_ns))
         listen_again(epoll);
+    enum hail_spent before = hail_meter_enter(HAIL_SPENT_SYSTEM);
     int count = epoll_wait(epoll->fd, events, EVENTS_PER_TURN, timeout_ms(deadline_ns));
+    hail_meter_leave(before);
     HAIL_ASSERT(count >= 0 || errno == EINTR);
 
     io->shard->now_ns = hail_io_clock();
@@ -318,8 +327,10 @@ static void push_send(struct epoll *epoll, const struct hail_task *task)
     struct msghdr header = {.msg_iov = views, .msg_iovlen = task->view_count};
 
     memcpy(views, task->views, task->view_count * sizeof *views);
+    enum hail_spent before = hail_meter_enter(HAIL_SPENT_SYSTEM);
     ssize_t sent = sendmsg(socket->fd, &header, MSG_NOSIGNAL);
     int error = sent < 0 ? errno : 0;
+    hail_meter_leave(before);
     socket->blocked = error == EAGAIN;
     watch(epoll, task->slot);
     if (!socket->blocked)

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/pool.h"
 
-#include <string.h>
+#include "crypto/meter.h"
 
 // A block begins with the number of the next one, in a chain or the free list.
 static uint32_t *next_of(const struct hail_pool *pool, uint32_t block)
@@ -90,7 +90,7 @@ bool hail_chain_append(struct hail_chain *chain, struct hail_pool *pool, const v
             room = whole;
         }
         size_t part = len < room ? len : room;
-        memcpy(bytes_of(pool, chain->last) + chain->end, bytes, part);
+        hail_meter_copy(bytes_of(pool, chain->last) + chain->end, bytes, part);
         chain->end += (uint32_t)part;
         bytes += part;
         len -= part;
@@ -119,7 +119,7 @@ void hail_chain_copy(const struct hail_chain *chain, const struct hail_pool *poo
     while (len > 0) {
         struct iovec piece = view(chain, pool, block);
         size_t part = len < piece.iov_len ? len : piece.iov_len;
-        memcpy(bytes, piece.iov_base, part);
+        hail_meter_copy(bytes, piece.iov_base, part);
         bytes += part;
         len -= part;
         block = *next_of(pool, block);
@@ -148,7 +148,7 @@ void hail_chain_read(const struct hail_chain *chain, const struct hail_pool *poo
             continue;
         }
         size_t part = piece.iov_len - skip < len ? piece.iov_len - skip : len;
-        memcpy(bytes, (uint8_t *)piece.iov_base + skip, part);
+        hail_meter_copy(bytes, (uint8_t *)piece.iov_base + skip, part);
         bytes += part;
         offset += part;
         len -= part;

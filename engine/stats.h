@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "crypto/meter.h"
 #include "engine/hail.h"
 #include "proto/verdict.h"
 
@@ -47,10 +48,17 @@ enum hail_stat {
     HAIL_STAT_MESSAGES_TORN, // unreliable, and given up with parts missing
     HAIL_STAT_RECV_STARVED,  // times that the kernel had no receive buffer
     HAIL_STAT_WAKEUPS,
+    HAIL_STAT_SPENT_PROTOCOL, // CPU time in nanoseconds, with measures_cost: in the order of
+    HAIL_STAT_SPENT_CRYPTO,   // enum hail_spent
+    HAIL_STAT_SPENT_COPY,
+    HAIL_STAT_SPENT_SYSTEM,
     HAIL_STAT_CLOSED_FIRST,
     HAIL_STAT_DROPPED_FIRST = HAIL_STAT_CLOSED_FIRST + HAIL_CLOSE_REASON_COUNT,
     HAIL_STAT_COUNT = HAIL_STAT_DROPPED_FIRST + HAIL_VERDICT_COUNT
 };
+
+_Static_assert(HAIL_STAT_SPENT_SYSTEM - HAIL_STAT_SPENT_PROTOCOL == HAIL_SPENT_SYSTEM,
+               "one counter for each part");
 
 struct hail_stats {
     _Atomic uint64_t counts[HAIL_STAT_COUNT];

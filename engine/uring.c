@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crypto/meter.h"
 #include "engine/backend.h"
 
 enum {
@@ -72,10 +73,13 @@ static uint64_t tag(enum ring_op op, uint32_t slot)
 
 static void submit(struct uring *uring)
 {
+    enum hail_spent before = hail_meter_enter(HAIL_SPENT_SYSTEM);
+
     do { // the kernel may take a part only, while it is short of memory
         int result = io_uring_submit(&uring->ring);
         HAIL_ASSERT(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
     } while (io_uring_sq_ready(&uring->ring) > 0);
+    hail_meter_leave(before);
     uring->send_count = 0;
     uring->has_datagrams = false;
 }
@@ -342,9 +346,11 @@ static void turn(struct hail_io *io, uint64_t deadline_ns)
     uint64_t wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
     struct __kernel_timespec timeout = {(int64_t)(wait_ns / 1000000000u),
                                         (long long)(wait_ns % 1000000000u)};
+    enum hail_spent before = hail_meter_enter(HAIL_SPENT_SYSTEM);
     // Any result is as good as another: what has come is in the ring, and the time is looked up.
     int result = io_uring_submit_and_wait_timeout(
         &uring->ring, &cqe, 1, deadline_ns == UINT64_MAX ? NULL : &timeout, NULL);
+    hail_meter_leave(before);
     HAIL_ASSERT(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
                 result == -EBUSY);
     if (io_uring_sq_ready(&uring->ring) > 0)

@@ -13,6 +13,7 @@ enum hail_status hail_worker_open(struct hail_worker *worker, struct hail_contex
     struct hail_random random;
 
     shard->index = index;
+    worker->is_measured = context->config.measures_cost;
     hail_shard_reserve(shard, context);
     if (!hail_arena_reserve(&shard->arena)) {
         hail_log_line(&context->log, HAIL_LOG_ERROR,
@@ -24,6 +25,14 @@ enum hail_status hail_worker_open(struct hail_worker *worker, struct hail_contex
     hail_random_init_system(&random);
     hail_shard_init(shard, context, index, &random);
     return hail_io_open(&worker->io, shard, listen);
+}
+
+// Tells what the time was spent on.
+static void publish_spent(struct hail_worker *worker)
+{
+    for (unsigned kind = 0; kind < HAIL_SPENT_KINDS; kind++)
+        hail_stat_set(&worker->shard.stats, HAIL_STAT_SPENT_PROTOCOL + kind,
+                      worker->meter.spent_ns[kind]);
 }
 
 static void turn_until_stopped(struct hail_worker *worker)
@@ -47,6 +56,8 @@ static void turn_until_stopped(struct hail_worker *worker)
         // all commands that came before the one to stop: what was sent last is sent as well.
         uint64_t stop_at_ns = atomic_load_explicit(&worker->stop_at_ns, memory_order_acquire);
         hail_shard_turn(shard, shard->now_ns);
+        if (worker->is_measured)
+            publish_spent(worker);
         if (stop_at_ns != 0 && !shard->stopping) {
             hail_io_stop_listening(io);
             hail_shard_stop(shard, stop_at_ns);
@@ -59,6 +70,8 @@ static void *run(void *argument)
     struct hail_worker *worker = argument;
 
     hail_shard_enter(&worker->shard);
+    if (worker->is_measured)
+        hail_meter_start(&worker->meter);
     worker->status = hail_io_start(worker->io);
     bool started = worker->status == HAIL_OK;
     sem_post(&worker->started);

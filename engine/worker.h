@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "crypto/meter.h"
 #include "engine/io.h"
 
 struct hail_worker {
@@ -15,6 +16,8 @@ struct hail_worker {
     sem_t started;
     enum hail_status status; // of the start
     bool running;
+    bool is_measured; // config.measures_cost
+    struct hail_meter meter;
     _Atomic uint64_t stop_at_ns; // 0: run on; else close everything, and flush until then
 };
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "crypto/meter.h"
+
 enum {
     HAS_LENGTH = 0x80, // in a frame's first byte
     HASH_LEN = 8,
@@ -378,7 +380,7 @@ size_t hail_frames_write(uint8_t *out, const struct hail_native_frame *frame,
     HAIL_ASSERT(writable);
     size_t head = write_head(out, frame->type, &content);
     if (content.rest.len > 0)
-        memcpy(out + head, content.rest.data, content.rest.len);
+        hail_meter_copy(out + head, content.rest.data, content.rest.len);
     return head + content.rest.len;
 }
 

@@ -1,4 +1,5 @@
 # The primitives: vectors of their standards, wycheproof where it is there, and properties.
+hail_test(meter hail_crypto)
 hail_test(secret hail_crypto)
 hail_test(random hail_crypto)
 hail_test(kdf hail_crypto)

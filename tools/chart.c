@@ -85,17 +85,20 @@ static void draw_bar(FILE *out, const struct record_row *row, enum record_metric
     svg_text(out, high + 6, y + 10, "value", "%.*f", median < 10 ? 2 : 0, median);
 }
 
-void chart_bars(FILE *out, const char *title, const struct record_row *const *rows, size_t count,
-                enum record_metric metric)
+// The axis of bars, and how far down they have come.
+struct frame {
+    double scale;
+    double y;
+};
+
+static struct frame begin_bars(FILE *out, const char *title, const struct record_row *const *rows,
+                               size_t count, double most)
 {
     double ticks[SVG_TICKS_MAX];
-    double most = 0;
     double bottom = TOP;
 
-    for (size_t i = 0; i < count; i++) {
-        most = fmax(most, high_of(rows[i], metric));
+    for (size_t i = 0; i < count; i++)
         bottom += BAR_STEP + (i > 0 && !is_same_server(rows[i], rows[i - 1]) ? GROUP_GAP : 0);
-    }
     size_t tick_count = svg_ticks(most, 5, ticks);
     double scale = (BAR_RIGHT - BAR_LEFT) / ticks[tick_count - 1];
     svg_begin(out, WIDTH, bottom + AXIS_HEIGHT, title);
@@ -104,15 +107,72 @@ void chart_bars(FILE *out, const char *title, const struct record_row *const *ro
         svg_line(out, x, TOP - 6, x, bottom, i ? "grid" : "axis");
         svg_text(out, x, bottom + 15, "middle tick", "%g", ticks[i]);
     }
-    double y = TOP;
-    for (size_t i = 0; i < count; i++) {
-        bool is_new = i == 0 || !is_same_server(rows[i], rows[i - 1]);
-        y += i > 0 && is_new ? GROUP_GAP : 0;
-        if (is_new)
-            svg_text(out, 0, y + 10, "group", "%s %s", rows[i]->who, rows[i]->io);
-        draw_bar(out, rows[i], metric, y, scale);
-        y += BAR_STEP;
+    return (struct frame){.scale = scale, .y = TOP};
+}
+
+// Where the next bar goes; a server's first has its name beside it.
+static double next_bar(struct frame *frame, FILE *out, const struct record_row *const *rows,
+                       size_t index)
+{
+    bool is_new = index == 0 || !is_same_server(rows[index], rows[index - 1]);
+
+    frame->y += index > 0 && is_new ? GROUP_GAP : 0;
+    if (is_new)
+        svg_text(out, 0, frame->y + 10, "group", "%s %s", rows[index]->who, rows[index]->io);
+    double y = frame->y;
+    frame->y += BAR_STEP;
+    return y;
+}
+
+void chart_bars(FILE *out, const char *title, const struct record_row *const *rows, size_t count,
+                enum record_metric metric)
+{
+    double most = 0;
+
+    for (size_t i = 0; i < count; i++)
+        most = fmax(most, high_of(rows[i], metric));
+    struct frame frame = begin_bars(out, title, rows, count, most);
+    for (size_t i = 0; i < count; i++)
+        draw_bar(out, rows[i], metric, next_bar(&frame, out, rows, i), frame.scale);
+    svg_end(out);
+}
+
+const char *chart_part_class(enum record_metric part)
+{
+    if (part == RECORD_SYSTEM)
+        return "c-plain";
+    if (part == RECORD_COPY)
+        return "c-enc";
+    return part == RECORD_CRYPTO ? "c-both" : "c-auth";
+}
+
+static void draw_parts(FILE *out, const struct record_row *row, double y, double scale)
+{
+    double x = BAR_LEFT;
+    char hint[HINT_LEN];
+    char class[32];
+
+    svg_text(out, BAR_LEFT - 8, y + 10, "end label", "%s", row->flags);
+    for (enum record_metric part = RECORD_SYSTEM; part <= RECORD_PROTOCOL; part++) {
+        double width = sample_median(&row->samples[part]) * scale;
+        snprintf(class, sizeof class, "bar part %s", chart_part_class(part));
+        write_hint(hint, row, part);
+        if (width > 0.1)
+            svg_bar(out, x, y, width, BAR_HEIGHT, class, hint);
+        x += width;
     }
+    svg_text(out, x + 6, y + 10, "value", "%.2f", record_parts(row));
+}
+
+void chart_parts(FILE *out, const char *title, const struct record_row *const *rows, size_t count)
+{
+    double most = 0;
+
+    for (size_t i = 0; i < count; i++)
+        most = fmax(most, record_parts(rows[i]));
+    struct frame frame = begin_bars(out, title, rows, count, most);
+    for (size_t i = 0; i < count; i++)
+        draw_parts(out, rows[i], next_bar(&frame, out, rows, i), frame.scale);
     svg_end(out);
 }
 

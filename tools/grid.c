@@ -28,6 +28,7 @@ enum option_id {
     OPTION_PEERS,
     OPTION_JSON,
     OPTION_HTML,
+    OPTION_NO_SPLIT,
     OPTION_QUIET,
     OPTION_HELP
 };
@@ -52,6 +53,7 @@ static const struct option options[] = {
     {"peers", required_argument, NULL, OPTION_PEERS},
     {"json", required_argument, NULL, OPTION_JSON},
     {"html", required_argument, NULL, OPTION_HTML},
+    {"no-split", no_argument, NULL, OPTION_NO_SPLIT},
     {"quiet", no_argument, NULL, OPTION_QUIET},
     {"help", no_argument, NULL, OPTION_HELP},
     {0},
@@ -79,6 +81,8 @@ static const char help_text[] =
     "  --concurrent N      handshakes under way at once, up to 256; 64\n"
     "  --peers DIR         also run the programs there that echo by other means, floor and\n"
     "                      peer_NAME, as they are built in bench/\n"
+    "  --no-split          do not measure, once at the end, with the first number of connections,\n"
+    "                      what the server's time goes to\n"
     "how\n"
     "  --repeats N         of everything, 1 to 32; 5. Differences are told from chance by them\n"
     "  --duration SECONDS  of each measurement; 0.3\n"
@@ -279,6 +283,9 @@ static bool read_option(struct grid *grid, FILE *errors, enum option_id id, cons
     case OPTION_HTML:
         grid->html_path = value;
         return true;
+    case OPTION_NO_SPLIT:
+        grid->splits = false;
+        return true;
     case OPTION_QUIET:
         return grid->is_quiet = true;
     case OPTION_HELP:
@@ -324,6 +331,7 @@ enum plan_result grid_read(struct grid *grid, int argc, char **argv, FILE *out, 
         .repeats = 5,
         .duration_s = 0.3,
         .warmup_s = 0.1,
+        .splits = true,
     };
     choose_cores(grid);
     opterr = 0;

@@ -46,6 +46,7 @@ struct grid {
     const char *peers_dir; // where programs to compare with are; NULL: none
     const char *json_path; // NULL: none
     const char *html_path;
+    bool splits; // tell what the server's time goes to
     bool is_quiet;
 };
 

@@ -28,7 +28,7 @@
 enum {
     EXIT_USAGE = 2,
     PATH_LEN = 512,
-    SERVERS = 8, // two profiles, two backends, signed or not
+    SERVERS = 16, // two profiles, two backends, signed or not, splitting their cost or not
     NS_PER_S = 1000000000
 };
 
@@ -45,6 +45,7 @@ struct matrix {
     struct grid grid;
     struct record record;
     struct server servers[SERVERS];
+    bool is_splitting; // the last pass, against servers that tell what they spend their time on
     struct progress progress;
     uint64_t began_ns;
     double all_s; // what it will take by the sum of its parts
@@ -156,7 +157,7 @@ static enum hail_io_kind io_of(const struct record_row *row)
 static struct server *server_of(struct matrix *matrix, const struct record_row *row)
 {
     unsigned place = (is_native(row) ? 1u : 0u) | (io_of(row) == HAIL_IO_URING ? 2u : 0u) |
-                     (is_signed(row) ? 4u : 0u);
+                     (is_signed(row) ? 4u : 0u) | (matrix->is_splitting ? 8u : 0u);
 
     return &matrix->servers[place];
 }
@@ -173,6 +174,7 @@ static bool start_server(struct matrix *matrix, const struct record_row *row)
         .core = grid->server_core,
         .conns_max = grid_most(&grid->connections) + PLAN_CONCURRENT_MAX,
         .message_max = grid_most(&grid->sizes),
+        .measures_cost = matrix->is_splitting,
     };
 
     return server->pid > 0 ||
@@ -232,8 +234,17 @@ static double session_seconds(const struct record_row *row)
     return SESSION_S + CONN_S * row->connections;
 }
 
+// Which rows the last pass has.
+static bool is_split(const struct matrix *matrix, const struct record_row *row)
+{
+    return matrix->grid.splits && row->kind == RECORD_CLOSED && !peers_is(row) &&
+           row->connections == matrix->grid.connections.values[0];
+}
+
 static void tell(struct matrix *matrix, uint32_t repeat, const struct record_row *row)
 {
+    const char *pass = matrix->is_splitting ? "splitting" : "repeat";
+
     uint64_t now_ns = clock_ns();
     double gone_s = (double)(now_ns - matrix->began_ns) / NS_PER_S;
     double left_s = matrix->all_s - matrix->done_s;
@@ -244,9 +255,10 @@ static void tell(struct matrix *matrix, uint32_t repeat, const struct record_row
     if (matrix->done_s > 2) // by now it shows how wrong the sum is
         left_s *= gone_s / matrix->done_s;
     record_name(row, name);
-    progress_tell(&matrix->progress, "%.0f %%, %u:%02u left; repeat %u of %u: %s",
+    progress_tell(&matrix->progress, "%.0f %%, %u:%02u left; %s %u of %u: %s",
                   100 * matrix->done_s / matrix->all_s, (unsigned)left_s / 60,
-                  (unsigned)left_s % 60, repeat + 1, matrix->grid.repeats, name);
+                  (unsigned)left_s % 60, pass, repeat + 1,
+                  matrix->is_splitting ? 1 : matrix->grid.repeats, name);
 }
 
 static uint32_t flags_of(const struct record_row *row)
@@ -311,24 +323,80 @@ static bool interrupted(struct matrix *matrix)
            !fail(matrix, "interrupted");
 }
 
+// Where a server's clocks and the count of messages stand.
+struct split_mark {
+    struct server_spent spent;
+    struct process_cpu cpu;
+    uint64_t arrived;
+};
+
+static bool mark_split(struct matrix *matrix, const struct lab *lab, const struct record_row *row,
+                       struct split_mark *mark)
+{
+    const struct server *server = server_of(matrix, row);
+
+    mark->arrived = lab_arrived(lab);
+    return server_spent(server, &mark->spent) && process_cpu_read(server->pid, &mark->cpu);
+}
+
+// One row of the last pass, from before its warm-up to after the last message is back.
+static bool run_split(struct matrix *matrix, struct lab *lab, uint32_t run, struct record_row *row)
+{
+    static const enum record_metric metrics[SERVER_PARTS] = {
+        [SERVER_SYSTEM] = RECORD_SYSTEM,
+        [SERVER_COPY] = RECORD_COPY,
+        [SERVER_CRYPTO] = RECORD_CRYPTO,
+        [SERVER_PROTOCOL] = RECORD_PROTOCOL,
+    };
+    struct traffic_result result;
+    struct split_mark before;
+    struct split_mark after;
+    uint64_t used_ns;
+
+    if (!mark_split(matrix, lab, row, &before) ||
+        !traffic_run(lab, flags_of(row), row->size, run, &result) ||
+        !mark_split(matrix, lab, row, &after))
+        return false;
+    double count = (double)(after.arrived - before.arrived);
+    if (count <= 0 || !process_cpu_used(&before.cpu, &after.cpu, &used_ns))
+        return true;
+    for (size_t part = 0; part < SERVER_PARTS; part++)
+        sample_add(&row->samples[metrics[part]],
+                   (double)(after.spent.ns[part] - before.spent.ns[part]) / 1000 / count);
+    sample_add(&row->samples[RECORD_SPLIT_CPU], (double)used_ns / 1000 / count);
+    return true;
+}
+
+static bool run_row(struct matrix *matrix, struct lab *lab, uint32_t run, struct record_row *row)
+{
+    struct traffic_result result;
+
+    if (matrix->is_splitting)
+        return run_split(matrix, lab, run, row);
+    if (!traffic_run(lab, flags_of(row), row->size, run, &result))
+        return false;
+    note_echoes(row, &result);
+    return true;
+}
+
 // The rows from `first` to before `last`, by one client.
 static bool run_echoes(struct matrix *matrix, struct lab *lab, struct plan *plan, uint32_t repeat,
                        size_t first, size_t last)
 {
     struct lab_handshakes joins = {0};
-    struct traffic_result result;
 
     if (!lab_join(lab, &joins))
         return false;
     matrix->done_s += session_seconds(&matrix->record.rows[first]);
     for (size_t i = 0; i < last - first; i++) {
         struct record_row *row = &matrix->record.rows[first + (i + repeat) % (last - first)];
+        if (matrix->is_splitting && !is_split(matrix, row))
+            continue;
         tell(matrix, repeat, row);
         plan->rate = row->rate;
         plan->outstanding = row->burst;
-        if (!traffic_run(lab, flags_of(row), row->size, (uint32_t)i, &result))
+        if (!run_row(matrix, lab, (uint32_t)i, row))
             return false;
-        note_echoes(row, &result);
         matrix->done_s += seconds_of(matrix, row);
         if (interrupted(matrix))
             return false;
@@ -399,16 +467,45 @@ static bool run_session(struct matrix *matrix, uint32_t repeat, size_t first, si
     return good;
 }
 
-static bool run(struct matrix *matrix)
+// Sums up what all of it will take.
+static void estimate(struct matrix *matrix)
 {
-    struct record *record = &matrix->record;
+    const struct record *record = &matrix->record;
 
     for (size_t first = 0; first < record->row_count; first = session_end(record, first))
         matrix->all_s += session_seconds(&record->rows[first]);
     for (size_t i = 0; i < record->row_count; i++)
         matrix->all_s += seconds_of(matrix, &record->rows[i]);
     matrix->all_s *= matrix->grid.repeats;
+    for (size_t i = 0; i < record->row_count; i++)
+        matrix->all_s +=
+            is_split(matrix, &record->rows[i]) ? seconds_of(matrix, &record->rows[i]) : 0;
     matrix->began_ns = clock_ns();
+}
+
+// Once more against servers that split their cost, which is a cost itself: after the repeats.
+static bool run_splitting(struct matrix *matrix)
+{
+    const struct record *record = &matrix->record;
+
+    matrix->is_splitting = true;
+    for (size_t first = 0, last; first < record->row_count; first = last) {
+        last = session_end(record, first);
+        if (!is_split(matrix, &record->rows[first]))
+            continue;
+        if (!start_server(matrix, &record->rows[first]))
+            return fail(matrix, "a server that splits its cost did not start");
+        if (!run_session(matrix, 0, first, last))
+            return false;
+    }
+    return true;
+}
+
+static bool run(struct matrix *matrix)
+{
+    struct record *record = &matrix->record;
+
+    estimate(matrix);
     for (uint32_t repeat = 0; repeat < matrix->grid.repeats; repeat++) {
         for (size_t first = 0, last; first < record->row_count; first = last) {
             last = session_end(record, first);
@@ -416,7 +513,7 @@ static bool run(struct matrix *matrix)
                 return false;
         }
     }
-    return true;
+    return run_splitting(matrix);
 }
 
 // ---- The whole

@@ -39,6 +39,7 @@ static const char head[] =
     "svg .whisker{stroke:var(--ink);stroke-width:1.2}\n"
     "svg .line{fill:none;stroke-width:2;stroke-linejoin:round}\n"
     "svg .dot{stroke:var(--card);stroke-width:1.5}\n"
+    ".part{stroke:var(--card);stroke-width:1}\n"
     ".bar.c-plain,.dot.c-plain{fill:var(--plain)}\n.bar.c-auth,.dot.c-auth{fill:var(--auth)}\n"
     ".bar.c-enc,.dot.c-enc{fill:var(--enc)}\n.bar.c-both,.dot.c-both{fill:var(--both)}\n"
     ".line.c-plain{stroke:var(--plain)}\n.line.c-auth{stroke:var(--auth)}\n"
@@ -154,6 +155,40 @@ static void write_costs(const struct page *page)
         fputs("</div>\n", page->out);
     }
     fputs("</div>\n", page->out);
+}
+
+static void write_split(const struct page *page)
+{
+    static const char *const names[] = {"system calls", "copies", "cryptography",
+                                        "protocol and application"};
+    char title[RECORD_NAME_LEN];
+    bool has_head = false;
+    size_t count;
+
+    for (size_t i = 0; i < page->record->row_count; i++) {
+        const struct record_row *row = &page->record->rows[i];
+        if (row->samples[RECORD_SPLIT_CPU].count == 0 ||
+            (count = gather(page, i, RECORD_SPLIT_CPU, is_same_echo)) == 0)
+            continue;
+        if (!has_head) {
+            fputs("<h2>Where the server's time goes</h2>\n<p>Microseconds for each message, told "
+                  "by the server itself in a run of its own, once: counting costs it a little, and "
+                  "one run is less certain than the figures above. Copies are those in its own "
+                  "memory.</p>\n<ul class=\"legend\">",
+                  page->out);
+            for (unsigned part = 0; part < 4; part++)
+                fprintf(page->out, "<li><i class=\"%s\"></i>%s</li>",
+                        chart_part_class((enum record_metric)(RECORD_SYSTEM + part)), names[part]);
+            fputs("</ul>\n<div class=\"cards\">\n", page->out);
+        }
+        has_head = true;
+        snprintf(title, sizeof title, "%u bytes, %u connections, %u under way on each", row->size,
+                 row->connections, row->burst);
+        fprintf(page->out, "<div class=\"card\"><h3>%s</h3>\n", title);
+        chart_parts(page->out, title, page->rows, count);
+        fputs("</div>\n", page->out);
+    }
+    fputs(has_head ? "</div>\n" : "", page->out);
 }
 
 static void write_latencies(const struct page *page)
@@ -359,6 +394,7 @@ bool page_write(const struct record *record, FILE *out)
         return false;
     write_top(&page);
     write_costs(&page);
+    write_split(&page);
     write_latencies(&page);
     write_handshakes(&page);
     write_table(&page, RECORD_CLOSED, "Echoes, the next message when one is back");

@@ -26,6 +26,11 @@ static const struct record_measure measures[RECORD_METRICS] = {
     [RECORD_WIRE_BYTES] = {"wire_bytes", "wire bytes", -1, 1},
     [RECORD_LOST] = {"lost", "lost", 0, 0},
     [RECORD_LATE] = {"late", "late", 0, 0},
+    [RECORD_SYSTEM] = {"spent_system_us", "system calls, us", 0, 3},
+    [RECORD_COPY] = {"spent_copy_us", "copies, us", 0, 3},
+    [RECORD_CRYPTO] = {"spent_crypto_us", "cryptography, us", 0, 3},
+    [RECORD_PROTOCOL] = {"spent_protocol_us", "protocol, us", 0, 3},
+    [RECORD_SPLIT_CPU] = {"spent_cpu_us", "server CPU while split, us", 0, 3},
 };
 
 void record_cleanup(struct record *record)
@@ -177,6 +182,42 @@ static void print_handshakes(FILE *out, const struct record_row *row)
     fputc('\n', out);
 }
 
+double record_parts(const struct record_row *row)
+{
+    double sum = 0;
+
+    for (enum record_metric metric = RECORD_SYSTEM; metric <= RECORD_PROTOCOL; metric++)
+        sum += sample_median(&row->samples[metric]);
+    return sum;
+}
+
+static void print_split(const struct record *record, FILE *out)
+{
+    bool has_head = false;
+
+    for (size_t i = 0; i < record->row_count; i++) {
+        const struct record_row *row = &record->rows[i];
+        double cpu = sample_median(&row->samples[RECORD_SPLIT_CPU]);
+        if (cpu <= 0)
+            continue;
+        if (!has_head)
+            fprintf(
+                out,
+                "\nWhere the server's CPU time goes, us a message: measured apart, once, by the "
+                "server itself, which costs it\n%-16s %-7s %-13s %5s %5s %6s %8s %8s %8s %8s "
+                "%8s %10s %8s\n",
+                "who", "io", "flags", "bytes", "conns", "burst", "system", "copies", "crypto",
+                "protocol", "sum", "by clock", "sum is");
+        has_head = true;
+        fprintf(out, "%-16s %-7s %-13s %5u %5u %6u", row->who, row->io, row->flags, row->size,
+                row->connections, row->burst);
+        for (enum record_metric metric = RECORD_SYSTEM; metric <= RECORD_PROTOCOL; metric++)
+            print_median(out, 8, &row->samples[metric], 3);
+        fprintf(out, " %8.3f %10.3f %6.0f %%\n", record_parts(row), cpu,
+                100 * record_parts(row) / cpu);
+    }
+}
+
 // How many repeats the rows have, the most of them.
 static size_t repeats_of(const struct record *record)
 {
@@ -214,6 +255,7 @@ void record_print(const struct record *record, FILE *out)
             has_late |= sample_median(&row->samples[RECORD_LATE]) > 0;
         }
     }
+    print_split(record, out);
     fprintf(out,
             "\nMedians of %zu repeats; in brackets the bounds of the median, confidence %.1f %%. "
             "server us: CPU time\nof the server's whole process. wire: bytes a message, mean of "

@@ -40,6 +40,11 @@ enum record_metric {
     RECORD_WIRE_BYTES, // for each message, the mean of both directions
     RECORD_LOST,       // datagrams
     RECORD_LATE,       // due, and not sent in the window
+    RECORD_SYSTEM,     // what the server's CPU time goes to, measured apart: calls into the kernel,
+    RECORD_COPY,       // copies of messages,
+    RECORD_CRYPTO,     // cryptography,
+    RECORD_PROTOCOL,   // and the rest;
+    RECORD_SPLIT_CPU,  // and what it was in all by the process's clock
     RECORD_METRICS
 };
 
@@ -93,6 +98,10 @@ enum record_base {
 // Empty: the record has no such base, or the row is it.
 void record_ratio(const struct record *record, const struct record_row *row, enum record_base base,
                   struct sample *ratio);
+
+// record_parts returns the sum of what the server's CPU time went to, which should be about
+// RECORD_SPLIT_CPU; 0: it was not measured.
+double record_parts(const struct record_row *row);
 
 // record_print prints all rows as tables.
 void record_print(const struct record *record, FILE *out);

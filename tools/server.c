@@ -17,7 +17,8 @@
 
 enum {
     EVERYBODY_PER_S = 1000000, // one address sends all of the load
-    HANDSHAKES_BESIDE = 512
+    HANDSHAKES_BESIDE = 512,
+    COUNTERS_MAX = 256
 };
 
 void server_stay_on(int core)
@@ -39,14 +40,49 @@ static void on_log(void *user, enum hail_log_level level, const char *line)
         fprintf(stderr, "hail-load: server: %s\n", line);
 }
 
-// The child's life: serves until the other end of `line` is closed, which it is when that process
-// ends, however it does.
+static struct server_spent spent_by(const struct hail_endpoint *endpoint)
+{
+    static const char *const names[SERVER_PARTS] = {
+        [SERVER_SYSTEM] = "spent_system_ns",
+        [SERVER_COPY] = "spent_copy_ns",
+        [SERVER_CRYPTO] = "spent_crypto_ns",
+        [SERVER_PROTOCOL] = "spent_protocol_ns",
+    };
+    struct hail_counter counters[COUNTERS_MAX];
+    struct server_spent spent = {{0}};
+    size_t count = hail_stats(endpoint, counters, COUNTERS_MAX);
+
+    for (size_t i = 0; i < count && i < COUNTERS_MAX; i++) {
+        for (size_t part = 0; part < SERVER_PARTS; part++) {
+            if (strcmp(counters[i].name, names[part]) == 0)
+                spent.ns[part] = counters[i].value;
+        }
+    }
+    return spent;
+}
+
+// Answers questions until the other end of `line` is closed, which it is when that process ends,
+// however it does.
+static void answer(const struct hail_endpoint *endpoint, int line)
+{
+    char question;
+    ssize_t got;
+
+    while ((got = recv(line, &question, 1, 0)) != 0) {
+        struct server_spent spent = spent_by(endpoint);
+        if (got < 0 && errno != EINTR)
+            return;
+        if (got > 0 && send(line, &spent, sizeof spent, MSG_NOSIGNAL) != sizeof spent)
+            return;
+    }
+}
+
+// The child's life.
 static int serve(const struct server_wanted *wanted, int line)
 {
     static struct games games;
     struct hail_config config = HAIL_CONFIG_INIT;
     struct hail_endpoint *endpoint;
-    char end;
 
     config.profile = wanted->profile;
     config.io = wanted->io;
@@ -59,6 +95,7 @@ static int serve(const struct server_wanted *wanted, int line)
     config.shard_count = 1;
     config.conns_max = wanted->conns_max + HANDSHAKES_BESIDE;
     config.message_max = wanted->message_max;
+    config.measures_cost = wanted->measures_cost;
     config.takes_unknown_names = true;
     config.on_event = games_echo;
     config.on_log = on_log;
@@ -70,10 +107,8 @@ static int serve(const struct server_wanted *wanted, int line)
         return EXIT_FAILURE;
     }
     uint16_t port = hail_port(endpoint);
-    if (send(line, &port, sizeof port, MSG_NOSIGNAL) == sizeof port) {
-        while (recv(line, &end, 1, 0) < 0 && errno == EINTR)
-            continue;
-    }
+    if (send(line, &port, sizeof port, MSG_NOSIGNAL) == sizeof port)
+        answer(endpoint, line);
     hail_stop(endpoint, 0);
     return EXIT_SUCCESS;
 }
@@ -106,6 +141,12 @@ bool server_start(struct server *server, const struct server_wanted *wanted)
         return true;
     server_stop(server);
     return false;
+}
+
+bool server_spent(const struct server *server, struct server_spent *spent)
+{
+    return send(server->line, "?", 1, MSG_NOSIGNAL) == 1 &&
+           recv(server->line, spent, sizeof *spent, MSG_WAITALL) == sizeof *spent;
 }
 
 void server_stop(struct server *server)

@@ -15,6 +15,20 @@ struct server_wanted {
     int core;                  // -1: any
     uint32_t conns_max;
     uint32_t message_max;
+    bool measures_cost;
+};
+
+// What a server's shard spent its CPU time on, in nanoseconds since it started.
+enum server_part {
+    SERVER_SYSTEM,
+    SERVER_COPY,
+    SERVER_CRYPTO,
+    SERVER_PROTOCOL,
+    SERVER_PARTS
+};
+
+struct server_spent {
+    uint64_t ns[SERVER_PARTS];
 };
 
 struct server {
@@ -28,6 +42,9 @@ struct server {
 //
 // Threads  The calling process has no other.
 bool server_start(struct server *server, const struct server_wanted *wanted);
+
+// server_spent asks a server with measures_cost. False: it is gone.
+bool server_spent(const struct server *server, struct server_spent *spent);
 
 // server_stop ends it and waits until it has. One that never started is no matter.
 void server_stop(struct server *server);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "crypto/meter.h"
 #include "proto/mlapi/bits.h"
 
 enum {
@@ -218,5 +219,5 @@ void hail_mlapi_message_body_write(uint8_t *out, const struct hail_message_view 
 
     memcpy(out, fields, len);
     if (view->body_len > 0)
-        memcpy(out + len, view->body, view->body_len);
+        hail_meter_copy(out + len, view->body, view->body_len);
 }

@@ -69,6 +69,14 @@ def whole():
                     values = found_row[figure]["values"]
                     equal(len(values), 2, "%s of %s" % (figure, row))
                     check(min(values) >= 0 and found_row["per_second"]["low"] > 0, str(found_row))
+        split = [row for row in rows if "spent_cpu_us" in row]
+        check(split, "nothing was split")
+        for row in split:
+            parts = sum(row["spent_%s_us" % part]["median"]
+                        for part in ("system", "copy", "crypto", "protocol"))
+            check(0.7 < parts / row["spent_cpu_us"]["median"] < 1.3, "parts of %s" % row)
+            check(row["flags"] == "plain" or row["spent_crypto_us"]["median"] > 0.01,
+                  "cryptography of %s" % row)
         xml.dom.minidom.parse(page)
         with open(page, encoding="utf-8") as file:
             text = file.read()
