@@ -63,27 +63,6 @@ static enum hail_status decide(struct hail_shard *shard, uint32_t slot,
     return HAIL_OK;
 }
 
-// A call that wants a response needs a place among those under way, under an id of its own.
-static enum hail_status open_call(struct hail_shard *shard, uint32_t slot,
-                                  const struct hail_message_view *view,
-                                  struct hail_open_call **opened)
-{
-    struct hail_open_call *calls = hail_conn_calls(shard, slot);
-    struct hail_open_call *place = NULL;
-
-    for (uint32_t i = 0; i < shard->context->config.calls_max; i++) {
-        if (!calls[i].used && !place)
-            place = &calls[i];
-        if (calls[i].used && calls[i].id == view->call_id)
-            return HAIL_EINVAL;
-    }
-    if (!place)
-        return HAIL_EFULL;
-    *place = (struct hail_open_call){.id = view->call_id, .flags = view->flags, .used = true};
-    *opened = place;
-    return HAIL_OK;
-}
-
 // A reliable message that was promised and finds no room, since buffers_max is reached or it was
 // one to many: its connection ends, for what it receives would have a hole.
 static void break_promise(struct hail_shard *shard, uint32_t slot,
@@ -97,19 +76,22 @@ static void break_promise(struct hail_shard *shard, uint32_t slot,
 }
 
 static enum hail_status send_one(struct hail_shard *shard, uint32_t slot,
-                                 const struct hail_message_view *view, bool posted)
+                                 const struct hail_command *command)
 {
+    struct hail_message_view view = command->view;
     struct hail_open_call *call = NULL;
     enum hail_status status = HAIL_OK;
 
-    if (view->kind == HAIL_MESSAGE_REQUEST)
-        status = open_call(shard, slot, view, &call);
+    if (view.kind == HAIL_MESSAGE_REQUEST) {
+        status = hail_calls_open(shard, slot, &view, command->timeout_ms, &call);
+        view.call_id = call ? call->wire_id : 0;
+    }
     if (status == HAIL_OK)
-        status = hail_conn_send(shard, slot, view);
+        status = hail_conn_send(shard, slot, &view);
     if (status != HAIL_OK && call)
         call->used = false;
-    if (status == HAIL_EFULL && posted && !call)
-        break_promise(shard, slot, view);
+    if (status == HAIL_EFULL && command->posted && !call)
+        break_promise(shard, slot, &view);
     return status;
 }
 
@@ -123,9 +105,8 @@ static enum hail_status send_many(struct hail_shard *shard, const struct hail_co
         if (hail_name_unpack(command->conns[i]).shard != shard->index)
             continue; // another shard's
         uint32_t slot = hail_table_find(&shard->table, command->conns[i]);
-        enum hail_status status = slot == HAIL_SLOT_NONE
-                                      ? HAIL_EGONE
-                                      : send_one(shard, slot, &command->view, command->posted);
+        enum hail_status status =
+            slot == HAIL_SLOT_NONE ? HAIL_EGONE : send_one(shard, slot, command);
         if (status == HAIL_OK)
             (*done)++;
         else if (first_failure == HAIL_OK)
@@ -146,7 +127,7 @@ static enum hail_status send_all_but(struct hail_shard *shard, const struct hail
             continue;
         if (hail_table_name(&shard->table, slot).id == command->conn.id)
             continue;
-        enum hail_status status = send_one(shard, slot, &command->view, command->posted);
+        enum hail_status status = send_one(shard, slot, command);
         if (status != HAIL_OK && conn->state == HAIL_CONN_OPEN && first_failure == HAIL_OK)
             first_failure = status;
     }
@@ -185,7 +166,7 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
     case HAIL_COMMAND_UPDATE_KEYS:
         return hail_native_update(shard, slot);
     case HAIL_COMMAND_SEND:
-        return send_one(shard, slot, &command->view, command->posted);
+        return send_one(shard, slot, command);
     case HAIL_COMMAND_CONNECT:
     case HAIL_COMMAND_DATAGRAM:
     case HAIL_COMMAND_SEND_MANY:

@@ -44,7 +44,8 @@ struct hail_command {
     size_t conn_count;
     const struct hail_addresses *addresses; // CONNECT
     const struct hail_address *from;        // DATAGRAM
-    bool posted; // it has crossed threads, and whoever made it is not told how it went
+    uint32_t timeout_ms; // SEND* of a call that wants a response; 0: the config's
+    bool posted;         // it has crossed threads, and whoever made it is not told how it went
 };
 
 struct hail_shard;

@@ -54,11 +54,6 @@ static void handshakes_remove(struct hail_shard *shard, uint32_t slot)
     hail_stat_set(&shard->stats, HAIL_STAT_HANDSHAKES_OPEN, --shard->handshake_count);
 }
 
-struct hail_open_call *hail_conn_calls(struct hail_shard *shard, uint32_t slot)
-{
-    return shard->calls + (size_t)slot * shard->context->config.calls_max;
-}
-
 // Whether everybody who may join has. Those who are about to leave have not left.
 static bool is_full(const struct hail_shard *shard)
 {
@@ -91,8 +86,7 @@ void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_sta
     }
     hail_chain_init(&conn->in);
     hail_chain_init(&conn->out);
-    for (uint32_t i = 0; i < shard->context->config.calls_max; i++)
-        hail_conn_calls(shard, slot)[i].used = false;
+    hail_calls_begin(shard, slot);
     if (is_native(shard))
         hail_native_begin(shard, slot);
 
@@ -264,8 +258,8 @@ static uint64_t deadline_native(const struct hail_shard *shard, const struct hai
     return conn->in_handshakes && handshake < next ? handshake : next;
 }
 
-// When something about the connection is next due, or too late.
-static uint64_t deadline(const struct hail_shard *shard, const struct hail_connection *conn)
+// When something about the connection itself is next due, or too late.
+static uint64_t own_deadline(const struct hail_shard *shard, const struct hail_connection *conn)
 {
     const struct hail_config *config = &shard->context->config;
     uint64_t earliest = UINT64_MAX;
@@ -292,6 +286,13 @@ static uint64_t deadline(const struct hail_shard *shard, const struct hail_conne
     return earliest;
 }
 
+static uint64_t deadline(const struct hail_shard *shard, const struct hail_connection *conn)
+{
+    uint64_t own = own_deadline(shard, conn);
+
+    return conn->state == HAIL_CONN_OPEN && conn->calls_ns < own ? conn->calls_ns : own;
+}
+
 void hail_conn_arm(struct hail_shard *shard, uint32_t slot)
 {
     uint64_t next = deadline(shard, &shard->conns[slot]);
@@ -313,8 +314,10 @@ void hail_conn_ring(struct hail_shard *shard, uint32_t slot)
     const struct hail_config *config = &shard->context->config;
     struct hail_connection *conn = &shard->conns[slot];
     uint64_t stall_ns = config->stall_timeout_ms * ns_per_ms;
-    uint64_t next = deadline(shard, conn);
 
+    if (conn->state == HAIL_CONN_OPEN && conn->calls_ns <= shard->now_ns)
+        hail_calls_due(shard, slot);
+    uint64_t next = deadline(shard, conn);
     if (next > shard->now_ns) {
         hail_timers_set(&shard->timers, slot, next);
         return;

@@ -59,7 +59,4 @@ void hail_conn_retry(struct hail_shard *shard, uint32_t slot);
 // hail_conn_joined ends the handshake: from here on messages are the application's.
 void hail_conn_joined(struct hail_shard *shard, uint32_t slot);
 
-// hail_conn_calls returns the connection's calls_max places for calls under way.
-struct hail_open_call *hail_conn_calls(struct hail_shard *shard, uint32_t slot);
-
 #endif

@@ -86,6 +86,7 @@ static bool check_limits(struct hail_context *context)
         {"stall_timeout_ms", &config->stall_timeout_ms, 30000, 1, UINT32_MAX},
         {"command_queue_bytes", &config->command_queue_bytes, 4u << 20, 4096, 1u << 29},
         {"event_queue_bytes", &config->event_queue_bytes, 16u << 20, 4096, 1u << 29},
+        {"call_timeout_ms", &config->call_timeout_ms, 10000, 1, UINT32_MAX},
         {"stretch_wait_us", &config->stretch_wait_us, 2000, 1, 1000000},
         {"native.handshakes_per_s", &config->native.handshakes_per_s, 1000, 1, UINT32_MAX},
         {"native.source_per_s", &config->native.source_per_s, 100, 1, 1000000},
@@ -347,8 +348,8 @@ static enum hail_status build_channels(struct hail_context *context,
     }
     if (is_native(&context->config) && hail_policy_bare(policy) == HAIL_POLICY_CHANNELS_MAX) {
         hail_log_line(&context->log, HAIL_LOG_ERROR,
-                      "config field=channels: declare a HAIL_UNRELIABLE one, which responses "
-                      "travel by");
+                      "config field=channels: declare a HAIL_UNRELIABLE one, which the wire needs "
+                      "for messages that name none");
         return HAIL_EINVAL;
     }
     return HAIL_OK;

@@ -45,7 +45,11 @@ enum hail_status {
     HAIL_ENOKEY = 7,    // protection was asked for and the connection has no key
     HAIL_EABI = 8,      // the config comes from a newer header and uses something this build lacks
     HAIL_ESTATE = 9,    // not now: the connection is not in the state that this needs
-    HAIL_ENAME = 10     // two handlers share a name or its hash; the log names them
+    HAIL_ENAME = 10,    // two handlers share a name or its hash; the log names them
+    HAIL_ETIMEOUT = 11, // a call was not answered in its time; it may have been carried out
+    HAIL_EUNKNOWN = 12, // a call's name is none that the other end takes
+    HAIL_EARGUMENTS = 13, // a call's arguments cannot be read, says the other end
+    HAIL_EREFUSED = 14    // the other end's application refused a call
 };
 
 // hail_strerror returns a short English phrase for `status`; never NULL, never to be freed.
@@ -176,7 +180,9 @@ struct hail_event {
     bool wants_response;                // CALL
     uint16_t behaviour;                 // CALL: the behaviour's order on its networked object
     enum hail_close_reason reason;      // CLOSED
-    enum hail_status status; // RESPONSE: HAIL_OK, or why the call never left (HAIL_EFULL, ...)
+    enum hail_status status; // RESPONSE: HAIL_OK; HAIL_ETIMEOUT; what the other end says:
+                             // HAIL_EUNKNOWN, HAIL_EARGUMENTS, HAIL_EREFUSED; or why the call
+                             // never left: HAIL_EFULL, HAIL_EGONE, ...
     uint64_t name_hash;      // MESSAGE with a name; CALL: of the method
     uint64_t network_id;     // CALL: the networked object
     uint64_t call_id;        // CALL that wants a response; RESPONSE: as given to hail_call
@@ -366,12 +372,13 @@ struct hail_config {
     enum hail_io_kind io;
 
     const struct hail_channel *channels; // in the order of their numbers; hail: one HAIL_UNRELIABLE
-                                         // at least, which responses travel by
+                                         // at least, whose messages need not name it on the wire
     size_t channel_count;                // at most HAIL_CHANNELS_MAX; 0: one for each kind
 
     uint32_t stretch_wait_us; // hail, server: how long a handshake's last step may wait for others,
                               // since many keys are stretched in little more time than one; it
                               // does not when no other handshake is under way; 0: 2,000
+    uint32_t call_timeout_ms; // for calls that do not say; 0: 10,000
 
     bool measures_cost; // tell what the shards spend their CPU time on: the counters spent_*_ns,
                         // which are 0 without; costs some 0.1 us a message itself, and
@@ -547,21 +554,44 @@ struct hail_call {
     uint32_t flags;
     uint8_t channel; // as hail_message's
     bool wants_response;
-    uint64_t call_id; // with wants_response: yours to choose, comes back with the response
+    uint64_t call_id;    // with wants_response: yours to choose, comes back with the response
+    uint32_t timeout_ms; // with wants_response: after which the response is HAIL_ETIMEOUT; one that
+                         // comes later is dropped and counted (dropped_call); 0: call_timeout_ms
 };
 
 // hail_call sends a call. With wants_response, at most calls_max may be under way on a connection
 // and their ids differ: else HAIL_EFULL or HAIL_EINVAL. Returns otherwise as hail_send. When the
-// call was handed to another shard and fails there, a RESPONSE event with that status says so.
+// call was handed to another shard and fails there, a RESPONSE event with that status says so. A
+// call that was taken and wants a response has one RESPONSE event, or its connection CLOSED.
 HAIL_API enum hail_status hail_call(struct hail_endpoint *endpoint, struct hail_conn conn,
                                     const struct hail_call *call);
 
-// hail_respond answers a CALL event that wants a response, with the protection the call came with.
-//
-// flags    Those of the event; more may be added, never less.
+// hail_call_many, hail_call_all and hail_call_all_but call as hail_send_many, _all and _all_but
+// send. Each connection that wants to answers by itself, under the same call_id: the event's `conn`
+// says which.
+HAIL_API enum hail_status hail_call_many(struct hail_endpoint *endpoint,
+                                         const struct hail_conn *conns, size_t conn_count,
+                                         const struct hail_call *call, size_t *sent);
+HAIL_API enum hail_status hail_call_all(struct hail_endpoint *endpoint,
+                                        const struct hail_call *call);
+HAIL_API enum hail_status hail_call_all_but(struct hail_endpoint *endpoint, struct hail_conn but,
+                                            const struct hail_call *call);
+
+// The answer to a CALL event that wants one.
+struct hail_response {
+    uint64_t call_id; // the event's
+    uint32_t flags;   // the event's; more may be added, never less: the caller would not take it
+    uint8_t channel;  // the event's, or another
+    const void *result;
+    size_t len;
+    enum hail_status status; // HAIL_OK; or, on the hail profile, HAIL_EARGUMENTS, HAIL_EREFUSED or
+                             // HAIL_EUNKNOWN, and `result` is what the caller gets with it
+};
+
+// hail_respond answers a call. Returns as hail_send; HAIL_EINVAL also for a status that cannot be
+// told: the mlapi wire has none, so there the caller's time runs out.
 HAIL_API enum hail_status hail_respond(struct hail_endpoint *endpoint, struct hail_conn conn,
-                                       uint64_t call_id, uint32_t flags, const void *result,
-                                       size_t len);
+                                       const struct hail_response *response);
 
 // Arguments and results, bit-packed as MLAPI's typed RPCs have them. A writer that ran out of room,
 // or a reader out of bytes, is `failed` and stays so; check once at the end.

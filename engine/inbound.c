@@ -25,22 +25,20 @@ void hail_inbound_request(struct hail_shard *shard, uint32_t slot, struct hail_d
     hail_deliver_commit(shard, delivery, &event);
 }
 
-// Takes the call that `message` answers off the books. False: there is none, or the response is
-// less protected than the call was.
-static bool settle_call(struct hail_shard *shard, uint32_t slot,
-                        const struct hail_message_view *message)
+// The other end is told that there is no such method, where the wire has words for it.
+static void refuse_unknown(struct hail_shard *shard, uint32_t slot,
+                           const struct hail_message_view *request)
 {
-    struct hail_open_call *calls = hail_conn_calls(shard, slot);
+    const struct hail_message_view error = {
+        .kind = HAIL_MESSAGE_ERROR,
+        .flags = request->flags,
+        .call_id = request->call_id,
+        .error = HAIL_CALL_UNKNOWN,
+        .channel = request->channel,
+    };
 
-    for (uint32_t i = 0; i < shard->context->config.calls_max; i++) {
-        if (!calls[i].used || calls[i].id != message->call_id)
-            continue;
-        if ((message->flags & calls[i].flags) != calls[i].flags)
-            return false;
-        calls[i].used = false;
-        return true;
-    }
-    return false;
+    if (shard->context->config.profile == HAIL_PROFILE_HAIL)
+        (void)!hail_conn_send(shard, slot, &error); // without room the caller's time runs out
 }
 
 // A message below a floor ends its connection, if the application wants that. A plain one does not:
@@ -55,15 +53,15 @@ static void punish(struct hail_shard *shard, uint32_t slot, const struct hail_me
 }
 
 // Whether the application takes the message; if not, it has been counted.
-static bool admit(struct hail_shard *shard, uint32_t slot, const struct hail_message_view *message,
+static bool admit(struct hail_shard *shard, uint32_t slot, struct hail_message_view *message,
                   const struct hail_handler **handler)
 {
     const struct hail_context *context = shard->context;
     uint16_t index = HAIL_POLICY_NO_HANDLER;
 
     *handler = NULL;
-    if (message->kind == HAIL_MESSAGE_RESPONSE) {
-        if (settle_call(shard, slot, message))
+    if (message->kind >= HAIL_MESSAGE_RESPONSE) {
+        if (hail_calls_settle(shard, slot, message, &message->call_id))
             return true;
         count_drop(shard, HAIL_DROP_CALL);
         return false;
@@ -74,6 +72,8 @@ static bool admit(struct hail_shard *shard, uint32_t slot, const struct hail_mes
     if (verdict == HAIL_ACCEPT)
         return true;
     count_drop(shard, verdict);
+    if (verdict == HAIL_DROP_NAME && message->kind == HAIL_MESSAGE_REQUEST)
+        refuse_unknown(shard, slot, message);
     if (verdict == HAIL_DROP_FLOOR && index != HAIL_POLICY_NO_HANDLER)
         atomic_fetch_add_explicit(&shard->handler_drops[index], 1, memory_order_relaxed);
     if (verdict == HAIL_DROP_FLOOR)
@@ -88,9 +88,25 @@ void hail_inbound_below_channel(struct hail_shard *shard, uint32_t slot,
     punish(shard, slot, message, "a message came with less protection than its channel demands");
 }
 
-void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
-                          const struct hail_message_view *message, struct hail_delivery *delivery)
+static enum hail_status status_of(const struct hail_message_view *message)
 {
+    if (message->kind != HAIL_MESSAGE_ERROR)
+        return HAIL_OK;
+    switch (message->error) {
+    case HAIL_CALL_UNKNOWN:
+        return HAIL_EUNKNOWN;
+    case HAIL_CALL_ARGUMENTS:
+        return HAIL_EARGUMENTS;
+    default:
+        return HAIL_EREFUSED;
+    }
+}
+
+void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
+                          const struct hail_message_view *came, struct hail_delivery *delivery)
+{
+    struct hail_message_view own = *came; // a response's id becomes the application's
+    struct hail_message_view *message = &own;
     const struct hail_handler *handler;
 
     // A frame has room for the longest form of message_max bytes, so other forms can bring more.
@@ -101,7 +117,7 @@ void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
     if (!admit(shard, slot, message, &handler))
         return;
     enum hail_event_type type =
-        message->kind == HAIL_MESSAGE_RESPONSE ? HAIL_EVENT_RESPONSE
+        message->kind >= HAIL_MESSAGE_RESPONSE ? HAIL_EVENT_RESPONSE
         : message->kind == HAIL_MESSAGE_CALL || message->kind == HAIL_MESSAGE_REQUEST
             ? HAIL_EVENT_CALL
             : HAIL_EVENT_MESSAGE;
@@ -116,6 +132,7 @@ void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
     event.name_hash = message->name_hash;
     event.network_id = message->network_id;
     event.call_id = message->call_id;
+    event.status = status_of(message);
     event.channel = message->channel;
     hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_IN_PLAIN + message->flags, 1);
     hail_table_count(&shard->table, slot, HAIL_TRAFFIC_MESSAGES_IN, 1);

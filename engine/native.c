@@ -312,6 +312,7 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
     case HAIL_FRAME_CALL:
     case HAIL_FRAME_REQUEST:
     case HAIL_FRAME_RESPONSE:
+    case HAIL_FRAME_ERROR:
     case HAIL_FRAME_CHANNEL:
     case HAIL_FRAME_RELIABLE:
     case HAIL_FRAME_FRAGMENT:

@@ -193,11 +193,11 @@ enum hail_status hail_send_many(struct hail_endpoint *endpoint, const struct hai
     return first_failure == HAIL_OK && known < conn_count ? HAIL_EGONE : first_failure;
 }
 
-enum hail_status hail_send_all_but(struct hail_endpoint *endpoint, struct hail_conn but,
-                                   const struct hail_message *message)
+static enum hail_status to_all_but(struct hail_endpoint *endpoint, struct hail_conn but,
+                                   struct hail_message_view view, uint32_t timeout_ms)
 {
     const struct hail_command command = {
-        .op = HAIL_COMMAND_SEND_ALL_BUT, .conn = but, .view = view_of(message)};
+        .op = HAIL_COMMAND_SEND_ALL_BUT, .conn = but, .view = view, .timeout_ms = timeout_ms};
     enum hail_status first_failure = check_view(endpoint, &command.view);
 
     if (first_failure != HAIL_OK)
@@ -214,48 +214,105 @@ enum hail_status hail_send_all_but(struct hail_endpoint *endpoint, struct hail_c
     return first_failure;
 }
 
+enum hail_status hail_send_all_but(struct hail_endpoint *endpoint, struct hail_conn but,
+                                   const struct hail_message *message)
+{
+    return to_all_but(endpoint, but, view_of(message), 0);
+}
+
 enum hail_status hail_send_all(struct hail_endpoint *endpoint, const struct hail_message *message)
 {
     return hail_send_all_but(endpoint, (struct hail_conn){0}, message);
 }
 
+static struct hail_message_view view_of_call(const struct hail_call *call)
+{
+    return (struct hail_message_view){
+        .kind = call->wants_response ? HAIL_MESSAGE_REQUEST : HAIL_MESSAGE_CALL,
+        .flags = call->flags,
+        .name_hash = call->name_hash,
+        .network_id = call->network_id,
+        .behaviour = call->behaviour,
+        .call_id = call->wants_response ? call->call_id : 0,
+        .channel = call->channel,
+        .body = call->args,
+        .body_len = call->len,
+    };
+}
+
 enum hail_status hail_call(struct hail_endpoint *endpoint, struct hail_conn conn,
                            const struct hail_call *call)
 {
-    const struct hail_command command = {
-        .op = HAIL_COMMAND_SEND,
-        .conn = conn,
-        .view = {.kind = call->wants_response ? HAIL_MESSAGE_REQUEST : HAIL_MESSAGE_CALL,
-                 .flags = call->flags,
-                 .name_hash = call->name_hash,
-                 .network_id = call->network_id,
-                 .behaviour = call->behaviour,
-                 .call_id = call->wants_response ? call->call_id : 0,
-                 .channel = call->channel,
-                 .body = call->args,
-                 .body_len = call->len},
-    };
+    const struct hail_command command = {.op = HAIL_COMMAND_SEND,
+                                         .conn = conn,
+                                         .view = view_of_call(call),
+                                         .timeout_ms = call->timeout_ms};
     enum hail_status status = check_view(endpoint, &command.view);
 
     return status == HAIL_OK ? dispatch(endpoint, &command) : status;
 }
 
-enum hail_status hail_respond(struct hail_endpoint *endpoint, struct hail_conn conn,
-                              uint64_t call_id, uint32_t flags, const void *result, size_t len)
+enum hail_status hail_call_many(struct hail_endpoint *endpoint, const struct hail_conn *conns,
+                                size_t conn_count, const struct hail_call *call, size_t *sent)
 {
-    bool native = endpoint->context.config.profile == HAIL_PROFILE_HAIL;
-    const struct hail_command command = {
+    enum hail_status first_failure = HAIL_OK;
+    size_t done = 0;
+
+    for (size_t i = 0; i < conn_count; i++) {
+        enum hail_status status = hail_call(endpoint, conns[i], call);
+        done += status == HAIL_OK;
+        if (status != HAIL_OK && first_failure == HAIL_OK)
+            first_failure = status;
+    }
+    if (sent)
+        *sent = done;
+    return first_failure;
+}
+
+enum hail_status hail_call_all_but(struct hail_endpoint *endpoint, struct hail_conn but,
+                                   const struct hail_call *call)
+{
+    return to_all_but(endpoint, but, view_of_call(call), call->timeout_ms);
+}
+
+enum hail_status hail_call_all(struct hail_endpoint *endpoint, const struct hail_call *call)
+{
+    return hail_call_all_but(endpoint, (struct hail_conn){0}, call);
+}
+
+// What an error is called on the wire; false: it is none that can be told.
+static bool error_of(uint8_t *error, enum hail_status status)
+{
+    if (status == HAIL_EUNKNOWN)
+        *error = HAIL_CALL_UNKNOWN;
+    else if (status == HAIL_EARGUMENTS)
+        *error = HAIL_CALL_ARGUMENTS;
+    else if (status == HAIL_EREFUSED)
+        *error = HAIL_CALL_REFUSED;
+    else
+        return false;
+    return true;
+}
+
+enum hail_status hail_respond(struct hail_endpoint *endpoint, struct hail_conn conn,
+                              const struct hail_response *response)
+{
+    bool is_error = response->status != HAIL_OK;
+    struct hail_command command = {
         .op = HAIL_COMMAND_SEND,
         .conn = conn,
-        .view = {.kind = HAIL_MESSAGE_RESPONSE,
-                 .flags = flags,
-                 .call_id = call_id,
-                 .channel = native ? hail_policy_bare(&endpoint->context.policy) : 0,
-                 .body = result,
-                 .body_len = len},
+        .view = {.kind = is_error ? HAIL_MESSAGE_ERROR : HAIL_MESSAGE_RESPONSE,
+                 .flags = response->flags,
+                 .call_id = response->call_id,
+                 .channel = response->channel,
+                 .body = response->result,
+                 .body_len = response->len},
     };
     enum hail_status status = check_view(endpoint, &command.view);
 
+    if (is_error && (endpoint->context.config.profile != HAIL_PROFILE_HAIL ||
+                     !error_of(&command.view.error, response->status)))
+        return HAIL_EINVAL;
     return status == HAIL_OK ? dispatch(endpoint, &command) : status;
 }
 

@@ -12,6 +12,7 @@
 
 #include <sys/uio.h>
 
+#include "engine/calls.h"
 #include "engine/command.h"
 #include "engine/context.h"
 #include "engine/native.h"
@@ -54,6 +55,8 @@ struct hail_connection {
     uint32_t handshake_next;
     uint64_t tag;
     uint64_t client_id;
+    uint64_t calls_made;
+    uint64_t calls_ns; // when the next open call is to be given up; UINT64_MAX: never
     uint64_t opened_ns;
     uint64_t heard_ns;     // when bytes last came
     uint64_t in_since_ns;  // when the first byte of an unfinished message came
@@ -62,13 +65,6 @@ struct hail_connection {
     struct hail_chain in;  // of an unfinished message, or held
     struct hail_chain out; // framed bytes to be sent
     struct hail_mlapi_session *session; // profile mlapi
-};
-
-// A call of ours that awaits its response.
-struct hail_open_call {
-    uint64_t id;
-    uint32_t flags;
-    bool used;
 };
 
 // A client's copy of where it connects to.

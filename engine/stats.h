@@ -44,6 +44,7 @@ enum hail_stat {
     HAIL_STAT_PACKETS_LOST,  // that were not acknowledged and others overtook
     HAIL_STAT_BYTES_RESENT,  // of reliable messages
     HAIL_STAT_PROBES,        // sent when no acknowledgement came
+    HAIL_STAT_CALLS_TIMED_OUT,
     HAIL_STAT_MESSAGES_LATE, // unreliable, and not sent since they had waited for too long
     HAIL_STAT_MESSAGES_TORN, // unreliable, and given up with parts missing
     HAIL_STAT_RECV_STARVED,  // times that the kernel had no receive buffer

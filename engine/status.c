@@ -32,6 +32,14 @@ const char *hail_strerror(enum hail_status status)
         return "config from a newer header";
     case HAIL_ESTATE:
         return "connection is not in the state that this needs";
+    case HAIL_ETIMEOUT:
+        return "the call was not answered in time";
+    case HAIL_EUNKNOWN:
+        return "the other end takes no call of this name";
+    case HAIL_EARGUMENTS:
+        return "the other end cannot read the call's arguments";
+    case HAIL_EREFUSED:
+        return "the other end refused the call";
     case HAIL_ENAME:
         return "two handlers share a name or its hash";
     }

@@ -269,6 +269,8 @@ void hail_conn_retry(struct hail_shard *shard, uint32_t slot)
         hail_queue_push(&shard->held, slot);
         return;
     }
+    if (conn->state == HAIL_CONN_OPEN)
+        hail_calls_due(shard, slot);
     if (conn->state == HAIL_CONN_OPEN && shard->context->config.profile == HAIL_PROFILE_HAIL)
         hail_receiver_retry(shard, slot);
     if (!conn->held || conn->state != HAIL_CONN_OPEN)

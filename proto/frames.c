@@ -13,8 +13,7 @@ enum {
     BEFORE_CONTENT_MAX = 1 + HAIL_VARINT_LEN_MAX
 };
 
-_Static_assert(HAIL_FRAME_RESPONSE - HAIL_FRAME_MESSAGE ==
-                   HAIL_MESSAGE_RESPONSE - HAIL_MESSAGE_UNNAMED,
+_Static_assert(HAIL_FRAME_ERROR - HAIL_FRAME_MESSAGE == HAIL_MESSAGE_ERROR - HAIL_MESSAGE_UNNAMED,
                "types of messages have the order of their kinds");
 
 // ---- Reading
@@ -76,9 +75,15 @@ static enum hail_verdict read_message(struct hail_message_view *message, enum ha
         return HAIL_DROP_NAME;
     message->kind = (enum hail_message_kind)(type - HAIL_FRAME_MESSAGE);
     message->channel = channel;
-    if (type == HAIL_FRAME_REQUEST || type == HAIL_FRAME_RESPONSE) {
+    if (type == HAIL_FRAME_REQUEST || type == HAIL_FRAME_RESPONSE || type == HAIL_FRAME_ERROR) {
         if (!take_varint(&content, &message->call_id))
             return HAIL_DROP_MALFORMED;
+    }
+    if (type == HAIL_FRAME_ERROR) {
+        if (content.len < 1)
+            return HAIL_DROP_MALFORMED;
+        message->error = content.data[0];
+        skip(&content, 1);
     }
     if (type == HAIL_FRAME_NAMED || is_rpc)
         verdict = take_name(&content, &message->name_hash, is_rpc, policy);
@@ -98,7 +103,7 @@ static enum hail_verdict read_message(struct hail_message_view *message, enum ha
 enum hail_verdict hail_frames_inner(struct hail_message_view *message, uint8_t channel,
                                     const struct hail_policy *policy, struct hail_bytes inner)
 {
-    if (inner.len < 1 || inner.data[0] < HAIL_FRAME_MESSAGE || inner.data[0] > HAIL_FRAME_RESPONSE)
+    if (inner.len < 1 || inner.data[0] < HAIL_FRAME_MESSAGE || inner.data[0] > HAIL_FRAME_ERROR)
         return HAIL_DROP_MALFORMED;
     enum hail_frame_type type = (enum hail_frame_type)inner.data[0];
     *message = (struct hail_message_view){.channel = channel};
@@ -140,7 +145,7 @@ static enum hail_verdict read_on_channel(struct hail_message_view *message,
                                          struct hail_bytes content)
 {
     if (content.len < 2 || content.data[1] < HAIL_FRAME_MESSAGE ||
-        content.data[1] > HAIL_FRAME_RESPONSE)
+        content.data[1] > HAIL_FRAME_ERROR)
         return HAIL_DROP_MALFORMED;
     uint8_t number = content.data[0];
     enum hail_frame_type type = (enum hail_frame_type)content.data[1];
@@ -164,6 +169,7 @@ static enum hail_verdict read_content(struct hail_native_frame *frame,
     case HAIL_FRAME_CALL:
     case HAIL_FRAME_REQUEST:
     case HAIL_FRAME_RESPONSE:
+    case HAIL_FRAME_ERROR:
         return read_message(&frame->message, frame->type, hail_policy_bare(policy), policy,
                             content);
     case HAIL_FRAME_CHANNEL:
@@ -269,11 +275,13 @@ static bool compose_message(struct content *content, enum hail_frame_type type,
 {
     bool is_rpc = type == HAIL_FRAME_CALL || type == HAIL_FRAME_REQUEST;
 
-    if (type == HAIL_FRAME_REQUEST || type == HAIL_FRAME_RESPONSE) {
+    if (type == HAIL_FRAME_REQUEST || type == HAIL_FRAME_RESPONSE || type == HAIL_FRAME_ERROR) {
         if (message->call_id > HAIL_VARINT_MAX)
             return false;
         put_varint(content, message->call_id);
     }
+    if (type == HAIL_FRAME_ERROR)
+        content->fields[content->fields_len++] = message->error;
     if (type == HAIL_FRAME_NAMED || is_rpc)
         put_name(content, is_rpc, message->name_hash, policy);
     if (is_rpc) {
@@ -310,6 +318,7 @@ static bool compose(struct content *content, const struct hail_native_frame *fra
     case HAIL_FRAME_CALL:
     case HAIL_FRAME_REQUEST:
     case HAIL_FRAME_RESPONSE:
+    case HAIL_FRAME_ERROR:
         return compose_message(content, frame->type, &frame->message, policy);
     case HAIL_FRAME_CHANNEL:
         content->fields[content->fields_len++] = frame->message.channel;
@@ -431,5 +440,5 @@ enum hail_frame_type hail_frames_type_of(const struct hail_message_view *message
 bool hail_frames_is_control(enum hail_frame_type type)
 {
     return type < HAIL_FRAME_MESSAGE || type > HAIL_FRAME_FRAGMENT ||
-           (type > HAIL_FRAME_RESPONSE && type < HAIL_FRAME_CHANNEL);
+           (type > HAIL_FRAME_ERROR && type < HAIL_FRAME_CHANNEL);
 }

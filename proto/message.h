@@ -17,7 +17,15 @@ enum hail_message_kind {
     HAIL_MESSAGE_NAMED,
     HAIL_MESSAGE_CALL,    // an RPC that wants no response
     HAIL_MESSAGE_REQUEST, // an RPC that wants one
-    HAIL_MESSAGE_RESPONSE
+    HAIL_MESSAGE_RESPONSE,
+    HAIL_MESSAGE_ERROR // a response that says why there is none; not on mlapi
+};
+
+// Why; values as on the wire.
+enum hail_call_error {
+    HAIL_CALL_UNKNOWN = 1,   // no such name there
+    HAIL_CALL_ARGUMENTS = 2, // they cannot be read
+    HAIL_CALL_REFUSED = 3    // by the application
 };
 
 // One message, on its way in or out. Fields that its kind does not have are 0.
@@ -27,7 +35,8 @@ struct hail_message_view {
     uint64_t name_hash;  // NAMED: of the name; CALL, REQUEST: of the method
     uint64_t network_id; // CALL, REQUEST: the networked object
     uint16_t behaviour;  // CALL, REQUEST: the behaviour's order on it
-    uint64_t call_id;    // REQUEST, RESPONSE: names the call, chosen by its caller
+    uint64_t call_id;    // REQUEST, RESPONSE, ERROR: names the call, chosen by its caller
+    uint8_t error;       // ERROR: enum hail_call_error
     uint8_t channel;     // the number of the channel it travels by; the mlapi wire has none: 0
     const uint8_t *body; // payload, arguments or result; borrowed
     size_t body_len;

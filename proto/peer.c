@@ -204,6 +204,7 @@ void hail_peer_control(struct hail_peer *peer, const struct hail_native_frame *f
     case HAIL_FRAME_CALL:
     case HAIL_FRAME_REQUEST:
     case HAIL_FRAME_RESPONSE:
+    case HAIL_FRAME_ERROR:
     case HAIL_FRAME_CHANNEL:
     case HAIL_FRAME_RELIABLE:
     case HAIL_FRAME_FRAGMENT:

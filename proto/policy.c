@@ -81,7 +81,7 @@ enum hail_verdict hail_policy_check(const struct hail_policy *policy, uint16_t *
     bool is_rpc = message->kind == HAIL_MESSAGE_CALL || message->kind == HAIL_MESSAGE_REQUEST;
     const struct hail_policy_rule *rule = NULL;
 
-    HAIL_ASSERT(message->kind != HAIL_MESSAGE_RESPONSE);
+    HAIL_ASSERT(message->kind < HAIL_MESSAGE_RESPONSE);
     *handler = HAIL_POLICY_NO_HANDLER;
     if (message->kind == HAIL_MESSAGE_UNNAMED)
         return check_floor(message->flags, policy->default_floor);

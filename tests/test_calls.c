@@ -377,8 +377,12 @@ static void answer(struct party *party, struct hail_endpoint *endpoint,
     hail_writer_init(&writer, result, sizeof result);
     hail_write_int(&writer, product);
     hail_write_string(&writer, reader.failed ? "failed" : twice);
-    hail_respond(endpoint, event->conn, event->call_id, event->flags, result,
-                 hail_writer_len(&writer));
+    const struct hail_response response = {.call_id = event->call_id,
+                                           .flags = event->flags,
+                                           .channel = event->channel,
+                                           .result = result,
+                                           .len = hail_writer_len(&writer)};
+    hail_respond(endpoint, event->conn, &response);
 }
 
 static enum hail_status ask(const struct party *party, struct hail_conn conn, uint32_t flags,

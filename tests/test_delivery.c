@@ -270,9 +270,12 @@ START_TEST(test_calls)
     ck_assert_int_eq(hail_call(client.endpoint, pair.client, &call), HAIL_OK);
     const struct party_event *asked = party_wait(&server, HAIL_EVENT_CALL, 0);
     ck_assert_uint_eq(asked->event.channel, HAIL_RELIABLE_ORDERED);
-    ck_assert_int_eq(hail_respond(server.endpoint, pair.server, asked->event.call_id,
-                                  asked->event.flags, "done", 4),
-                     HAIL_OK);
+    const struct hail_response response = {.call_id = asked->event.call_id,
+                                           .flags = asked->event.flags,
+                                           .channel = asked->event.channel,
+                                           .result = "done",
+                                           .len = 4};
+    ck_assert_int_eq(hail_respond(server.endpoint, pair.server, &response), HAIL_OK);
     ck_assert(party_says(party_wait(&client, HAIL_EVENT_RESPONSE, 0), "done"));
     party_stop(&client, 0);
     party_stop(&server, 0);

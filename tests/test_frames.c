@@ -87,7 +87,11 @@ static const struct {
     {"a response to nothing", "05", HAIL_DROP_MALFORMED, 0},
     {"a call id longer than need be", "054009", HAIL_DROP_MALFORMED, 0},
 
-    {"no such message", "06", HAIL_DROP_TYPE, 0},
+    {"an error response", "060901aa", HAIL_ACCEPT, 4},
+    {"one with nothing more to say", "060903", HAIL_ACCEPT, 3},
+    {"one that does not say which error", "0609", HAIL_DROP_MALFORMED, 0},
+    {"one to nothing", "06", HAIL_DROP_MALFORMED, 0},
+    {"no such message", "07", HAIL_DROP_TYPE, 0},
     {"on the sequenced channel", "080201aa", HAIL_ACCEPT, 4},
     {"the same, and another frame", "8803020aa0", HAIL_DROP_MALFORMED, 0},
     {"a call on it", "080203030507aa", HAIL_ACCEPT, 7},
@@ -229,6 +233,7 @@ static const enum hail_frame_type types[] = {HAIL_FRAME_PADDING,
                                              HAIL_FRAME_CALL,
                                              HAIL_FRAME_REQUEST,
                                              HAIL_FRAME_RESPONSE,
+                                             HAIL_FRAME_ERROR,
                                              HAIL_FRAME_CHANNEL,
                                              HAIL_FRAME_PING,
                                              HAIL_FRAME_PONG,
@@ -247,7 +252,7 @@ START_TEST(test_control)
 {
     for (size_t i = 0; i < HAIL_COUNTOF(types); i++)
         ck_assert_int_eq(hail_frames_is_control(types[i]),
-                         i == 0 || (i > 6 && types[i] != HAIL_FRAME_RELIABLE &&
+                         i == 0 || (i > 7 && types[i] != HAIL_FRAME_RELIABLE &&
                                     types[i] != HAIL_FRAME_FRAGMENT));
 }
 END_TEST
@@ -270,7 +275,7 @@ static struct hail_native_frame some_frame(uint64_t *dice, const uint8_t *bytes)
     enum hail_frame_type kind = frame.type;
 
     if (frame.type == HAIL_FRAME_CHANNEL)
-        kind = (enum hail_frame_type)(HAIL_FRAME_MESSAGE + test_next(dice) % 5);
+        kind = (enum hail_frame_type)(HAIL_FRAME_MESSAGE + test_next(dice) % 6);
     bool is_rpc = kind == HAIL_FRAME_CALL || kind == HAIL_FRAME_REQUEST;
     if (is_part(frame.type)) {
         frame.bytes = (struct hail_bytes){bytes, 1 + some_number(dice, 127) % BODY_MAX};
@@ -299,7 +304,9 @@ static struct hail_native_frame some_frame(uint64_t *dice, const uint8_t *bytes)
         frame.message.network_id = some_number(dice, HAIL_VARINT_MAX);
         frame.message.behaviour = (uint16_t)some_number(dice, UINT16_MAX);
     }
-    if (kind == HAIL_FRAME_REQUEST || kind == HAIL_FRAME_RESPONSE)
+    if (kind == HAIL_FRAME_ERROR)
+        frame.message.error = (uint8_t)test_next(dice);
+    if (kind == HAIL_FRAME_REQUEST || kind == HAIL_FRAME_RESPONSE || kind == HAIL_FRAME_ERROR)
         frame.message.call_id = some_number(dice, HAIL_VARINT_MAX);
     if (frame.type >= HAIL_FRAME_PING && frame.type <= HAIL_FRAME_PATH_RESPONSE)
         memcpy(frame.echo, bytes, sizeof frame.echo);
@@ -321,6 +328,7 @@ static void compare(const struct hail_native_frame *a, const struct hail_native_
     ck_assert_uint_eq(a->message.network_id, b->message.network_id);
     ck_assert_uint_eq(a->message.behaviour, b->message.behaviour);
     ck_assert_uint_eq(a->message.call_id, b->message.call_id);
+    ck_assert_uint_eq(a->message.error, b->message.error);
     ck_assert_uint_eq(a->message.body_len, b->message.body_len);
     if (a->message.body_len > 0)
         ck_assert_mem_eq(a->message.body, b->message.body, a->message.body_len);

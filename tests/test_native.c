@@ -168,9 +168,14 @@ static void answer(struct party *party, struct hail_endpoint *endpoint,
                    const struct hail_event *event)
 {
     (void)party;
+    const struct hail_response response = {.call_id = event->call_id,
+                                           .flags = event->flags,
+                                           .channel = event->channel,
+                                           .result = event->data,
+                                           .len = event->len};
+
     if (event->type == HAIL_EVENT_CALL && event->wants_response)
-        (void)!hail_respond(endpoint, event->conn, event->call_id, event->flags, event->data,
-                            event->len);
+        (void)!hail_respond(endpoint, event->conn, &response);
 }
 
 START_TEST(test_calls)

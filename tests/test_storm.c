@@ -129,7 +129,7 @@ static void check_gone(const struct party *party, struct hail_conn conn, const c
         {"hail_conn_info", hail_conn_info(endpoint, conn, &info)},
         {"hail_send", hail_send(endpoint, conn, &message)},
         {"hail_call", hail_call(endpoint, conn, &call)},
-        {"hail_respond", hail_respond(endpoint, conn, 1, 0, NULL, 0)},
+        {"hail_respond", hail_respond(endpoint, conn, &(struct hail_response){.call_id = 1})},
         {"hail_approve", hail_approve(endpoint, conn, 1)},
         {"hail_deny", hail_deny(endpoint, conn, NULL)},
         {"hail_set_tag", hail_set_tag(endpoint, conn, 1)},

@@ -112,6 +112,8 @@ static const char *frame_name(enum hail_frame_type type)
         return "request";
     case HAIL_FRAME_RESPONSE:
         return "response";
+    case HAIL_FRAME_ERROR:
+        return "error response";
     case HAIL_FRAME_CHANNEL:
         return "message on a channel";
     case HAIL_FRAME_RELIABLE:

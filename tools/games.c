@@ -44,8 +44,12 @@ void games_echo(struct hail_endpoint *endpoint, const struct hail_event *event, 
         const struct hail_message message = message_of(event);
         count(games, hail_send(endpoint, event->conn, &message));
     } else if (event->type == HAIL_EVENT_CALL && event->wants_response) {
-        count(games, hail_respond(endpoint, event->conn, event->call_id, event->flags, event->data,
-                                  event->len));
+        const struct hail_response response = {.call_id = event->call_id,
+                                               .flags = event->flags,
+                                               .channel = event->channel,
+                                               .result = event->data,
+                                               .len = event->len};
+        count(games, hail_respond(endpoint, event->conn, &response));
     } else if (event->type == HAIL_EVENT_CALL) {
         const struct hail_call call = call_of(event);
         count(games, hail_call(endpoint, event->conn, &call));

@@ -149,6 +149,8 @@ enum hail_mlapi_type hail_mlapi_message_type(enum hail_message_kind kind, bool f
         return from_server ? HAIL_MLAPI_CLIENT_RPC_REQUEST : HAIL_MLAPI_SERVER_RPC_REQUEST;
     case HAIL_MESSAGE_RESPONSE: // named after who was called
         return from_server ? HAIL_MLAPI_SERVER_RPC_RESPONSE : HAIL_MLAPI_CLIENT_RPC_RESPONSE;
+    case HAIL_MESSAGE_ERROR:
+        break; // this wire has none
     }
     HAIL_UNREACHABLE("every kind has its case");
 }
