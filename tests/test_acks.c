@@ -1,5 +1,6 @@
 // test_acks.c: what is acknowledged and when, against a plain list; and the frame's content, which
 // comes from the other end. SPDX-License-Identifier: MIT
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/acks.h"
@@ -146,6 +147,7 @@ START_TEST(test_content)
     ck_assert_msg(hail_ack_decode(&ack, (struct hail_bytes){bytes.data, bytes.len},
                                   contents[_i].next_number) == contents[_i].good,
                   "%s", contents[_i].why);
+    free(bytes.data);
 }
 END_TEST
 

@@ -51,7 +51,7 @@ static void serve(struct party *party, struct hail_endpoint *endpoint,
     (void)party;
     if (event->type != HAIL_EVENT_CALL || !event->wants_response)
         return;
-    enum deed deed = *(const char *)event->data;
+    enum deed deed = (enum deed)(*(const char *)event->data);
     if (deed == KEEP_QUIET)
         return;
     if (deed == REFUSE)
