@@ -114,12 +114,15 @@ rules() {
     libraries
 }
 
-# Lines of 100 columns, files of 800 lines, functions of 70.
+# Lines of 100 columns, files of 800 lines, functions of 70. The public header is one file whatever
+# it holds, since a user reads one: 1,200.
 # shellcheck disable=SC2086
 lengths() {
     awk '
         function end_file() {
-            if (lines > 800) print file ":800: the file has " lines " lines, 800 are the most"
+            most = file == "engine/hail.h" ? 1200 : 800
+            if (lines > most)
+                print file ":" most ": the file has " lines " lines, " most " are the most"
         }
         FNR == 1 { end_file(); file = FILENAME; inside = 0 }
         { lines = FNR }

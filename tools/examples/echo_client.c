@@ -51,7 +51,7 @@ int main(int argc, char **argv)
     config.profile = HAIL_PROFILE_HAIL;
     config.trust_file = argv[3];
     config.default_floor = HAIL_ENCRYPTED; // both ends agree on floors, or do not join
-    target.host = argv[1]; // also the name that the server's certificate must have
+    target.host = argv[1];                 // also the name that the server's certificate must have
     target.port = (uint16_t)strtoul(argv[2], NULL, 10);
     enum hail_status status = hail_client_start(&client, &config);
     if (status != HAIL_OK) {
