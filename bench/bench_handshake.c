@@ -80,17 +80,24 @@ static void make_hail(void *user)
 {
     struct job *job = user;
 
-    HAIL_ASSERT(hail_mlapi_hail_make(&job->hail, &job->setup, &job->random));
+    struct hail_x25519_pair pair;
+
+    hail_x25519_pair_init(&pair, &job->random);
+    HAIL_ASSERT(hail_mlapi_hail_make(&job->hail, &job->setup, &pair));
 }
 
 static void take_response(void *user)
 {
     struct job *job = user;
     struct hail_mlapi_ambient ambient = {.random = &job->random};
+    struct hail_mlapi_session *session = &job->session;
 
     hail_mlapi_server_init(&job->session, &job->setup, &job->hail);
     HAIL_ASSERT(hail_mlapi_session_input(&job->session, &job->result, job->response,
                                          job->response_len, &ambient) == HAIL_ACCEPT);
+    hail_mlapi_server_agree(&session, 1);
+    HAIL_ASSERT(session->has_key);
+    hail_mlapi_server_greet(&job->result, &ambient);
 }
 
 static void handshake(void *user)

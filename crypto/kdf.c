@@ -15,12 +15,13 @@
 
 enum {
     BLOCK_LEN = 64, // of both hashes
-    DIGEST_LEN_MAX = 32
+    DIGEST_LEN_MAX = 32,
+    BLOCKS_MAX = 2 // of a job's output
 };
 
 // What PBKDF2 needs of a hash.
 struct hash {
-    const EVP_MD *md;
+    const EVP_MD *(*md)(void);
     size_t digest_len;
     void (*begin)(uint32_t *state, const uint8_t block[BLOCK_LEN]); // the state after one block
     void (*stretch)(struct hail_stretch *chains, size_t count, uint32_t steps);
@@ -46,6 +47,9 @@ static void begin_sha256(uint32_t *state, const uint8_t block[BLOCK_LEN])
     hail_wipe(&hash, sizeof hash);
 }
 
+static const struct hash sha1 = {EVP_sha1, 20, begin_sha1, hail_stretch_sha1};
+static const struct hash sha256 = {EVP_sha256, 32, begin_sha256, hail_stretch_sha256};
+
 // Sets where every HMAC with this password begins (RFC 2104).
 static bool begin_chain(struct hail_stretch *chain, const struct hash *hash,
                         struct hail_bytes password)
@@ -54,7 +58,7 @@ static bool begin_chain(struct hail_stretch *chain, const struct hash *hash,
     bool good = true;
 
     if (password.len > sizeof block)
-        good = EVP_Digest(password.data, password.len, block, NULL, hash->md, NULL);
+        good = EVP_Digest(password.data, password.len, block, NULL, hash->md(), NULL);
     else if (password.len > 0)
         memcpy(block, password.data, password.len);
     for (size_t i = 0; i < sizeof block; i++)
@@ -78,7 +82,7 @@ static bool begin_value(struct hail_stretch *chain, const struct hash *hash,
 
     HMAC_CTX_init(&hmac);
     bool good = HMAC_Init_ex(&hmac, password.len > 0 ? password.data : (const uint8_t *)"",
-                             password.len, hash->md, NULL) &&
+                             password.len, hash->md(), NULL) &&
                 HMAC_Update(&hmac, salt.data, salt.len) &&
                 HMAC_Update(&hmac, number_be, sizeof number_be) && HMAC_Final(&hmac, digest, NULL);
     HMAC_CTX_cleanup(&hmac);
@@ -131,7 +135,7 @@ static bool pbkdf2(const struct hash *hash, uint8_t *out, size_t out_len,
     if (hail_stretch_usable(out_len > hash->digest_len ? 2 : 1)
             ? pbkdf2_in_chains(hash, out, out_len, password, salt, iterations)
             : PKCS5_PBKDF2_HMAC((const char *)password.data, password.len, salt.data, salt.len,
-                                iterations, hash->md, out_len, out))
+                                iterations, hash->md(), out_len, out))
         return true;
     ERR_clear_error();
     return false;
@@ -140,44 +144,74 @@ static bool pbkdf2(const struct hash *hash, uint8_t *out, size_t out_len,
 bool hail_pbkdf2_sha1(uint8_t *out, size_t out_len, struct hail_bytes password,
                       struct hail_bytes salt, uint32_t iterations)
 {
-    const struct hash sha1 = {EVP_sha1(), 20, begin_sha1, hail_stretch_sha1};
-
     return pbkdf2(&sha1, out, out_len, password, salt, iterations);
 }
 
 bool hail_pbkdf2_sha256(uint8_t *out, size_t out_len, struct hail_bytes password,
                         struct hail_bytes salt, uint32_t iterations)
 {
-    const struct hash sha256 = {EVP_sha256(), 32, begin_sha256, hail_stretch_sha256};
-
     return pbkdf2(&sha256, out, out_len, password, salt, iterations);
+}
+
+// A job's chains, one for each block of its output, lie side by side as the jobs do.
+static bool batch_in_chains(const struct hash *hash, struct hail_pbkdf2_job *jobs, size_t count,
+                            size_t blocks, uint32_t iterations)
+{
+    struct hail_stretch chains[HAIL_PBKDF2_BATCH_MAX * BLOCKS_MAX] = {0};
+    bool good = true;
+
+    for (size_t i = 0; good && i < count; i++) {
+        struct hail_stretch *chain = &chains[i * blocks];
+        good = begin_chain(&chain[0], hash, jobs[i].password);
+        for (size_t block = 0; good && block < blocks; block++) {
+            if (block > 0)
+                chain[block] = chain[0];
+            good = begin_value(&chain[block], hash, jobs[i].password, jobs[i].salt,
+                               (uint32_t)block + 1);
+        }
+    }
+    if (good)
+        hash->stretch(chains, count * blocks, iterations - 1);
+    for (size_t i = 0; good && i < count; i++) {
+        for (size_t at = 0; at < HAIL_PBKDF2_BLOCK; at += hash->digest_len) {
+            size_t left = HAIL_PBKDF2_BLOCK - at;
+            write_sum(jobs[i].out + at, left < hash->digest_len ? left : hash->digest_len,
+                      &chains[i * blocks + at / hash->digest_len]);
+        }
+    }
+    hail_wipe(chains, sizeof chains);
+    return good;
+}
+
+static bool batch(const struct hash *hash, struct hail_pbkdf2_job *jobs, size_t count,
+                  uint32_t iterations)
+{
+    size_t blocks = (HAIL_PBKDF2_BLOCK + hash->digest_len - 1) / hash->digest_len;
+    bool good = true;
+
+    HAIL_ASSERT(blocks <= BLOCKS_MAX);
+    HAIL_ASSERT(count <= HAIL_PBKDF2_BATCH_MAX);
+    HAIL_ASSERT(iterations > 0);
+    if (hail_stretch_usable(count * blocks)) {
+        good = batch_in_chains(hash, jobs, count, blocks, iterations);
+    } else {
+        for (size_t i = 0; good && i < count; i++)
+            good = pbkdf2(hash, jobs[i].out, sizeof jobs[i].out, jobs[i].password, jobs[i].salt,
+                          iterations);
+    }
+    if (!good)
+        ERR_clear_error();
+    return good;
+}
+
+bool hail_pbkdf2_sha1_batch(struct hail_pbkdf2_job *jobs, size_t count, uint32_t iterations)
+{
+    return batch(&sha1, jobs, count, iterations);
 }
 
 bool hail_pbkdf2_sha256_batch(struct hail_pbkdf2_job *jobs, size_t count, uint32_t iterations)
 {
-    const struct hash sha256 = {EVP_sha256(), 32, begin_sha256, hail_stretch_sha256};
-    struct hail_stretch chains[HAIL_PBKDF2_BATCH_MAX];
-    bool good = true;
-
-    HAIL_ASSERT(count <= HAIL_PBKDF2_BATCH_MAX);
-    HAIL_ASSERT(iterations > 0);
-    if (!hail_stretch_usable(count)) {
-        for (size_t i = 0; good && i < count; i++)
-            good = pbkdf2(&sha256, jobs[i].out, sizeof jobs[i].out, jobs[i].password, jobs[i].salt,
-                          iterations);
-        return good;
-    }
-    for (size_t i = 0; good && i < count; i++)
-        good = begin_chain(&chains[i], &sha256, jobs[i].password) &&
-               begin_value(&chains[i], &sha256, jobs[i].password, jobs[i].salt, 1);
-    if (good)
-        sha256.stretch(chains, count, iterations - 1);
-    else
-        ERR_clear_error();
-    for (size_t i = 0; good && i < count; i++)
-        write_sum(jobs[i].out, sizeof jobs[i].out, &chains[i]);
-    hail_wipe(chains, sizeof chains);
-    return good;
+    return batch(&sha256, jobs, count, iterations);
 }
 
 bool hail_hkdf_sha256(uint8_t *out, size_t out_len, struct hail_bytes secret,

@@ -21,7 +21,7 @@ HAIL_MUST_USE bool hail_pbkdf2_sha256(uint8_t *out, size_t out_len, struct hail_
 
 enum {
     HAIL_PBKDF2_BATCH_MAX = 16,
-    HAIL_PBKDF2_BLOCK = 32 // bytes of output that one block of SHA-256 gives
+    HAIL_PBKDF2_BLOCK = 32 // bytes of output: one block of SHA-256, or two of SHA-1
 };
 
 // One of several secrets that are stretched side by side.
@@ -31,9 +31,11 @@ struct hail_pbkdf2_job {
     uint8_t out[HAIL_PBKDF2_BLOCK];
 };
 
-// hail_pbkdf2_sha256_batch does what hail_pbkdf2_sha256 does for each of up to
-// HAIL_PBKDF2_BATCH_MAX jobs, in less time for two than for one and another. Fails as it does, and
-// then for all.
+// hail_pbkdf2_sha1_batch and hail_pbkdf2_sha256_batch do what hail_pbkdf2_sha1 and
+// hail_pbkdf2_sha256 do for each of up to HAIL_PBKDF2_BATCH_MAX jobs, in less time for two than for
+// one and another. They fail as those do, and then for all.
+HAIL_MUST_USE bool hail_pbkdf2_sha1_batch(struct hail_pbkdf2_job *jobs, size_t count,
+                                          uint32_t iterations);
 HAIL_MUST_USE bool hail_pbkdf2_sha256_batch(struct hail_pbkdf2_job *jobs, size_t count,
                                             uint32_t iterations);
 

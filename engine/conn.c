@@ -99,31 +99,6 @@ void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_sta
     hail_conn_arm(shard, slot);
 }
 
-void hail_conn_hail(struct hail_shard *shard, uint32_t slot)
-{
-    const struct hail_context *context = shard->context;
-    struct hail_connection *conn = &shard->conns[slot];
-
-    if (!context->setup.encryption) {
-        hail_mlapi_server_init(conn->session, &context->setup, NULL);
-        return;
-    }
-    if (shard->now_ns >= shard->hail_until_ns) {
-        if (!hail_mlapi_hail_make(&shard->hail, &context->setup, &shard->random)) {
-            hail_conn_end(shard, slot, HAIL_CLOSED_ERROR, false, "the hail could not be signed");
-            return;
-        }
-        shard->hail_until_ns = shard->now_ns + context->config.key_reuse_ms * ns_per_ms;
-        hail_stat_add(&shard->stats, HAIL_STAT_HAILS_MADE, 1);
-    }
-    hail_mlapi_server_init(conn->session, &context->setup, &shard->hail);
-    memcpy(shard->scratch_out + HAIL_FRAME_HEADER_LEN, shard->hail.message, shard->hail.len);
-    if (context->config.key_reuse_ms == 0)
-        hail_wipe(&shard->hail.pair, sizeof shard->hail.pair);
-    if (hail_conn_queue(shard, slot, shard->hail.len) != HAIL_OK)
-        hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
-}
-
 void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
 {
     handshakes_remove(shard, slot);

@@ -24,9 +24,6 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
 // hail_conn_release frees a slot that the backend has let go of, once the application is told.
 void hail_conn_release(struct hail_shard *shard, uint32_t slot);
 
-// hail_conn_hail greets a client that was accepted.
-void hail_conn_hail(struct hail_shard *shard, uint32_t slot);
-
 // hail_conn_approve lets a client in that has asked, or denies it when conns_max have joined
 // meanwhile.
 void hail_conn_approve(struct hail_shard *shard, uint32_t slot);
@@ -52,6 +49,9 @@ void hail_conn_arm(struct hail_shard *shard, uint32_t slot);
 // hail_conn_feed takes in `len` bytes that came, after those that wait already; none: tries again
 // those that wait.
 void hail_conn_feed(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len);
+
+// hail_conn_ambient returns the dice and clocks for a session of the mlapi profile.
+struct hail_mlapi_ambient hail_conn_ambient(struct hail_shard *shard);
 
 // hail_conn_retry tries again what waited for room among the events.
 void hail_conn_retry(struct hail_shard *shard, uint32_t slot);

@@ -375,7 +375,7 @@ struct hail_config {
                                          // at least, whose messages need not name it on the wire
     size_t channel_count;                // at most HAIL_CHANNELS_MAX; 0: one for each kind
 
-    uint32_t stretch_wait_us; // hail, server: how long a handshake's last step may wait for others,
+    uint32_t stretch_wait_us; // server: how long a handshake's last step may wait for others,
                               // since many keys are stretched in little more time than one; it
                               // does not when no other handshake is under way; 0: 2,000
     uint32_t call_timeout_ms; // for calls that do not say; 0: 10,000

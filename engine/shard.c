@@ -55,8 +55,9 @@ void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *con
     hail_table_init(&shard->table, arena, slots, shard->index);
     hail_timers_init(&shard->timers, arena, slots);
     hail_queue_init(&shard->output, arena, slots);
-    hail_queue_init(&shard->unhailed, arena, slots);
     hail_queue_init(&shard->held, arena, slots);
+    hail_hailer_reserve(shard,
+                        context->is_server && config->profile == HAIL_PROFILE_MLAPI ? slots : 0);
     hail_native_reserve(shard, context);
     shard->per_conn_len = (arena->used + slots - 1) / slots; // all of it until here
 
@@ -96,7 +97,7 @@ void hail_shard_cleanup(struct hail_shard *shard)
     HAIL_ASSERT(shard->table.used_count == 0);
     HAIL_ASSERT(shard->pool.used_count == 0);
     hail_random_cleanup(&shard->random);
-    hail_wipe(&shard->hail, sizeof shard->hail);
+    hail_hailer_cleanup(&shard->hailer);
     hail_wipe(&shard->result, sizeof shard->result);
 }
 
@@ -128,8 +129,7 @@ uint32_t hail_shard_accept(struct hail_shard *shard, const struct sockaddr *peer
     hail_stat_add(&shard->stats, HAIL_STAT_CONNS_ACCEPTED, 1);
     hail_table_publish_peer(&shard->table, slot, peer, peer_len);
     hail_conn_begin(shard, slot, HAIL_CONN_OPEN);
-    hail_queue_push(&shard->unhailed, slot);
-    shard->conns[slot].unhailed = true;
+    hail_hailer_accepted(shard, slot);
     return slot;
 }
 
@@ -242,28 +242,6 @@ void hail_shard_closed(struct hail_shard *shard, uint32_t slot)
     hail_conn_release(shard, slot);
 }
 
-static void make_hails(struct hail_shard *shard)
-{
-    uint32_t slot;
-
-    for (int i = 0; i < HAIL_HAILS_PER_TURN && hail_queue_pop(&shard->unhailed, &slot); i++) {
-        if (shard->conns[slot].state != HAIL_CONN_OPEN || !shard->conns[slot].unhailed)
-            continue;
-        shard->conns[slot].unhailed = false;
-        hail_conn_hail(shard, slot);
-        hail_conn_feed(shard, slot, NULL, 0); // what came too early
-    }
-}
-
-// A hail that may not be used any more: its private key goes.
-static void forget_hail(struct hail_shard *shard)
-{
-    if (shard->hail_until_ns == 0 || shard->now_ns < shard->hail_until_ns)
-        return;
-    hail_wipe(&shard->hail.pair, sizeof shard->hail.pair);
-    shard->hail_until_ns = 0;
-}
-
 static void retry_held(struct hail_shard *shard)
 {
     uint32_t slot;
@@ -292,8 +270,7 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
     shard->now_ns = now_ns;
     hail_stat_add(&shard->stats, HAIL_STAT_WAKEUPS, 1);
     hail_command_drain(shard);
-    make_hails(shard);
-    forget_hail(shard);
+    hail_hailer_turn(shard);
     if (shard->context->is_server && shard->context->config.profile == HAIL_PROFILE_HAIL)
         hail_greeter_turn(shard);
     retry_held(shard);
@@ -320,11 +297,10 @@ uint64_t hail_shard_next_ns(const struct hail_shard *shard)
     next = earlier(next, hail_shed_next_ns(&shard->native.hellos));
     next = earlier(next, hail_shed_next_ns(&shard->native.cookies));
     next = earlier(next, hail_greeter_next_ns(shard));
-    if (shard->unhailed.count > 0 || shard->native.ready.count > 0)
+    next = earlier(next, hail_hailer_next_ns(shard));
+    if (shard->native.ready.count > 0)
         return 0;
-    if (shard->stopping)
-        next = earlier(next, shard->stop_at_ns);
-    return shard->hail_until_ns > 0 ? earlier(next, shard->hail_until_ns) : next;
+    return shard->stopping ? earlier(next, shard->stop_at_ns) : next;
 }
 
 // The next piece of work of one connection; false: it has none.

@@ -15,6 +15,7 @@
 #include "engine/calls.h"
 #include "engine/command.h"
 #include "engine/context.h"
+#include "engine/hailer.h"
 #include "engine/native.h"
 #include "engine/pool.h"
 #include "engine/queue.h"
@@ -23,9 +24,8 @@
 #include "engine/timer.h"
 
 enum {
-    HAIL_HAILS_PER_TURN = 8, // fresh keys, and signatures, made before others get their turn
-    HAIL_WIRE_EXTRA = 128,   // a message's longest on the wire: message_max and this
-    HAIL_VIEWS_MAX = 16      // pieces of one send
+    HAIL_WIRE_EXTRA = 128, // a message's longest on the wire: message_max and this
+    HAIL_VIEWS_MAX = 16    // pieces of one send
 };
 
 enum hail_conn_state {
@@ -49,9 +49,9 @@ struct hail_connection {
     bool held;                     // its input waits for room among the events
     bool paused;                   // the backend has been told to receive no more
     bool pause_changed;            // and has not heard of the last change
-    bool unhailed;                 // server: it still has to be greeted with a hail
-    bool close_told;               // the backend has been given the task to close it
-    uint32_t handshake_prev;       // in the list of unfinished handshakes, oldest first
+    bool waits;              // mlapi, server: for its hail or its key; what comes meanwhile is kept
+    bool close_told;         // the backend has been given the task to close it
+    uint32_t handshake_prev; // in the list of unfinished handshakes, oldest first
     uint32_t handshake_next;
     uint64_t tag;
     uint64_t client_id;
@@ -100,16 +100,14 @@ struct hail_shard {
     struct hail_table table;
     struct hail_timers timers;
     struct hail_pool pool;
-    struct hail_queue output;   // connections with work for the backend
-    struct hail_queue unhailed; // accepted, and not yet greeted with a hail
-    struct hail_queue held;     // waiting for room among the events
+    struct hail_queue output; // connections with work for the backend
+    struct hail_queue held;   // waiting for room among the events
     uint32_t handshake_first;
     uint32_t handshake_last;
     uint32_t handshake_count;
-    uint64_t hail_until_ns; // the hail at hand may be reused until then
     struct hail_random random;
     struct hail_stats stats;
-    struct hail_mlapi_hail hail;
+    struct hail_hailer hailer; // profile mlapi, server
     struct hail_mlapi_result result;
     struct hail_native_shard native; // profile hail
     struct hail_outbox outbox;       // profile hail

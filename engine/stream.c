@@ -20,7 +20,7 @@ static void count_drop(struct hail_shard *shard, enum hail_verdict verdict)
     hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
 }
 
-static struct hail_mlapi_ambient ambient(struct hail_shard *shard)
+struct hail_mlapi_ambient hail_conn_ambient(struct hail_shard *shard)
 {
     int64_t unix_ns =
         shard->context->start_unix_ns + (int64_t)(shard->now_ns - shard->context->start_ns);
@@ -48,6 +48,9 @@ static void act_on_result(struct hail_shard *shard, uint32_t slot, struct hail_d
     hail_conn_reply(shard, slot);
     switch (shard->result.event) {
     case HAIL_MLAPI_EVENT_NONE:
+        return;
+    case HAIL_MLAPI_EVENT_ANSWERED:
+        hail_hailer_answered(shard, slot);
         return;
     case HAIL_MLAPI_EVENT_KEYED:
         hail_table_publish_key(&shard->table, slot, conn->session->key);
@@ -102,7 +105,7 @@ static bool take_message(struct hail_shard *shard, uint32_t slot, uint8_t *messa
         hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
         return false;
     }
-    struct hail_mlapi_ambient now = ambient(shard);
+    struct hail_mlapi_ambient now = hail_conn_ambient(shard);
     enum hail_verdict verdict =
         hail_mlapi_session_input(conn->session, &shard->result, message, len, &now);
     if (verdict != HAIL_ACCEPT)
@@ -173,7 +176,7 @@ static size_t feed_in_place(struct hail_shard *shard, uint32_t slot, uint8_t *da
     size_t taken = 0;
     size_t payload_len;
 
-    while (taken < len && conn->state == HAIL_CONN_OPEN) {
+    while (taken < len && conn->state == HAIL_CONN_OPEN && !conn->waits) {
         enum hail_frame_state state =
             hail_frame_next(data + taken, len - taken, payload_max(shard, conn), &payload_len);
         if (state == HAIL_FRAME_BAD)
@@ -233,20 +236,21 @@ void hail_conn_feed(struct hail_shard *shard, uint32_t slot, uint8_t *data, size
     struct hail_connection *conn = &shard->conns[slot];
     bool again = true;
 
-    if (conn->unhailed) { // there is no session yet: a client that cannot wait is heard later
+    if (conn->waits) { // a client that cannot wait is heard later
         if (conn->in.len + len > HAIL_FRAME_HEADER_LEN + payload_max(shard, conn))
             break_frame(shard, slot);
         else
             keep(shard, slot, data, len);
         return;
     }
-    while (again && conn->in.len > 0 && conn->state == HAIL_CONN_OPEN && !conn->held) {
+    while (again && conn->in.len > 0 && conn->state == HAIL_CONN_OPEN && !conn->held &&
+           !conn->waits) {
         size_t taken = feed_partial(shard, slot, data, len, &again);
         if (taken > 0) // where nothing came, `data` may be NULL
             data += taken;
         len -= taken;
     }
-    if (len > 0 && conn->in.len == 0 && !conn->held) {
+    if (len > 0 && conn->in.len == 0 && !conn->held && !conn->waits) {
         size_t taken = feed_in_place(shard, slot, data, len);
         data += taken;
         len -= taken;

@@ -59,7 +59,9 @@ struct ends *ends_init(const struct hail_mlapi_network *network, uint64_t seed)
     hail_mlapi_client_open(&ends->client, &ends->result, &ends->ambient);
     if (network->enable_encryption) {
         ck_assert_uint_eq(ends->result.reply_len, 0);
-        ck_assert(hail_mlapi_hail_make(&ends->hail, &ends->setup, &ends->random));
+        struct hail_x25519_pair pair;
+        hail_x25519_pair_init(&pair, &ends->random);
+        ck_assert(hail_mlapi_hail_make(&ends->hail, &ends->setup, &pair));
         hail_mlapi_server_init(&ends->server, &ends->setup, &ends->hail);
         ends->len = ends->hail.len;
         memcpy(ends->message, ends->hail.message, ends->len);
@@ -90,7 +92,14 @@ enum hail_verdict ends_give(struct ends *ends, struct hail_mlapi_session *to, co
     held = malloc(len ? len : 1);
     ck_assert_ptr_nonnull(held);
     memcpy(held, data, len);
-    return hail_mlapi_session_input(to, &ends->result, held, len, &ends->ambient);
+    enum hail_verdict verdict =
+        hail_mlapi_session_input(to, &ends->result, held, len, &ends->ambient);
+    if (verdict == HAIL_ACCEPT && ends->result.event == HAIL_MLAPI_EVENT_ANSWERED) {
+        hail_mlapi_server_agree(&to, 1);
+        ck_assert(to->has_key);
+        hail_mlapi_server_greet(&ends->result, &ends->ambient);
+    }
+    return verdict;
 }
 
 // Who takes the message that is on its way.

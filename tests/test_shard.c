@@ -4,7 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/mlapi/body.h"
+#include "proto/mlapi/frame.h"
 #include "tests/world.h"
+
+enum {
+    STRETCH_WAIT_MS = 2 // the default
+};
 
 static struct hail_config config(void)
 {
@@ -416,6 +422,7 @@ START_TEST(test_stranger)
                   "%s", strangers[_i].why);
     ck_assert_uint_eq(world->server.event_count, 0);
     world_connect(world, 1, NULL);
+    world_sleep(world, STRETCH_WAIT_MS);
     ck_assert_uint_eq(world_count(&world->client, HAIL_EVENT_CONNECTED), 1);
     world_cleanup(world);
 }
@@ -464,8 +471,70 @@ START_TEST(test_handshakes_crowd_out_the_oldest)
     ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_CLOSED_FIRST + HAIL_CLOSED_CROWDED_OUT),
                       2);
     world_connect(world, 1, NULL);
+    world_sleep(world, STRETCH_WAIT_MS);
     ck_assert_uint_eq(world_count(&world->client, HAIL_EVENT_CONNECTED), 1);
     ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_HANDSHAKES_OPEN), 3);
+    world_cleanup(world);
+}
+END_TEST
+
+// Hail responses wait for each other while somebody else is joining, but not for long, nor beyond
+// what is agreed on side by side.
+START_TEST(test_responses_wait_for_each_other)
+{
+    const struct hail_config both = config();
+    struct world *world = world_init(&both, &both, test_seed(), false);
+
+    world_raw(world); // never answers
+    for (uint64_t tag = 1; tag <= HAIL_MLAPI_AGREEMENTS_MAX + 3; tag++) {
+        bool served = tag >= HAIL_MLAPI_AGREEMENTS_MAX;
+        world_connect(world, tag, NULL);
+        ck_assert_uint_eq(world_count(&world->client, HAIL_EVENT_CONNECTED),
+                          served ? HAIL_MLAPI_AGREEMENTS_MAX : 0);
+    }
+    world_sleep(world, STRETCH_WAIT_MS);
+    ck_assert_uint_eq(world_count(&world->client, HAIL_EVENT_CONNECTED),
+                      HAIL_MLAPI_AGREEMENTS_MAX + 3);
+    ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_KEYS_STRETCHED),
+                      HAIL_MLAPI_AGREEMENTS_MAX + 3);
+    world_cleanup(world);
+}
+END_TEST
+
+// Who leaves while his response waits costs no key, and whoever has his slot then is not taken for
+// him.
+START_TEST(test_leaves_while_his_response_waits)
+{
+    const struct hail_config both = config();
+    struct world *world = world_init(&both, &both, test_seed(), false);
+    struct hail_x25519_pair pair;
+    struct hail_random random;
+    uint8_t part[HAIL_AFFINE_MAX];
+    uint8_t message[HAIL_FRAME_HEADER_LEN + 2 + HAIL_AFFINE_MAX];
+
+    hail_random_init_seeded(&random, 7);
+    hail_x25519_pair_init(&pair, &random);
+    struct hail_bytes public_part = {part, hail_affine_write(part, pair.public_key)};
+    message[HAIL_FRAME_HEADER_LEN] = HAIL_MLAPI_HAIL_RESPONSE << 2;
+    size_t len =
+        1 + hail_mlapi_hail_response_write(message + HAIL_FRAME_HEADER_LEN + 1,
+                                           sizeof message - HAIL_FRAME_HEADER_LEN - 1, public_part);
+    hail_frame_write(message, len);
+    world_raw(world); // so that he has to wait
+    uint32_t slot = world_raw(world);
+    world_feed(world, slot, message, HAIL_FRAME_HEADER_LEN + len);
+    hail_shard_ended(&world->server.shard, slot, 0);
+    world_run(world);
+    ck_assert(!world->server.open[slot]);
+    ck_assert_uint_eq(world_raw(world), slot);
+    world_sleep(world, STRETCH_WAIT_MS);
+    ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_KEYS_STRETCHED), 0);
+
+    world_feed(world, slot, message, HAIL_FRAME_HEADER_LEN + len);
+    ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_KEYS_STRETCHED), 0);
+    world_sleep(world, STRETCH_WAIT_MS);
+    ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_KEYS_STRETCHED), 1);
+    hail_random_cleanup(&random);
     world_cleanup(world);
 }
 END_TEST
@@ -712,6 +781,8 @@ int main(void)
     tcase_add_loop_test(tests, test_stranger, 0, HAIL_COUNTOF(strangers));
     tcase_add_test(tests, test_stranger_in_a_hurry);
     tcase_add_test(tests, test_handshakes_crowd_out_the_oldest);
+    tcase_add_test(tests, test_responses_wait_for_each_other);
+    tcase_add_test(tests, test_leaves_while_his_response_waits);
     tcase_add_test(tests, test_connections_full);
     tcase_add_test(tests, test_handshake_timeout);
     tcase_add_test(tests, test_idle_timeout);

@@ -15,7 +15,9 @@ static const uint32_t stretch_iterations = 1000;
 
 // The session's diagram: bit `to` of row `from` says that the step is legal.
 static const uint16_t legal[HAIL_MLAPI_STATE_COUNT] = {
-    [HAIL_MLAPI_EXPECT_HAIL_RESPONSE] = 1u << HAIL_MLAPI_EXPECT_REQUEST,
+    [HAIL_MLAPI_EXPECT_HAIL_RESPONSE] = 1u << HAIL_MLAPI_EXPECT_AGREEMENT,
+    [HAIL_MLAPI_EXPECT_AGREEMENT] =
+        1u << HAIL_MLAPI_EXPECT_REQUEST | 1u << HAIL_MLAPI_EXPECT_HAIL_RESPONSE,
     [HAIL_MLAPI_EXPECT_REQUEST] = 1u << HAIL_MLAPI_EXPECT_DECISION | 1u << HAIL_MLAPI_FAILED,
     [HAIL_MLAPI_EXPECT_DECISION] = 1u << HAIL_MLAPI_CONNECTED,
     [HAIL_MLAPI_EXPECT_HAIL] = 1u << HAIL_MLAPI_EXPECT_GREETINGS | 1u << HAIL_MLAPI_FAILED,
@@ -49,7 +51,7 @@ bool hail_mlapi_setup_init(struct hail_mlapi_setup *setup, const struct hail_mla
 }
 
 bool hail_mlapi_hail_make(struct hail_mlapi_hail *hail, const struct hail_mlapi_setup *setup,
-                          struct hail_random *random)
+                          const struct hail_x25519_pair *pair)
 {
     uint8_t part[HAIL_AFFINE_MAX];
     uint8_t signature[HAIL_SIGNATURE_MAX];
@@ -57,7 +59,7 @@ bool hail_mlapi_hail_make(struct hail_mlapi_hail *hail, const struct hail_mlapi_
                                         .signature = {signature, 0},
                                         .signature_type = HAIL_SIGNATURE_RSA};
 
-    hail_x25519_pair_init(&hail->pair, random);
+    hail->pair = *pair;
     body.public_part.len = hail_affine_write(part, hail->pair.public_key);
     if (body.public_part.len == 0)
         return false;
@@ -118,41 +120,48 @@ static void begin_result(struct hail_mlapi_result *result)
     result->reply_len = 0;
 }
 
-// Agrees on the key: X of the shared point, big-endian without leading zeroes, stretched. Nothing
-// changes unless it succeeds.
-static enum hail_verdict agree(struct hail_mlapi_session *session,
-                               const uint8_t private_key[HAIL_X25519_LEN],
-                               struct hail_bytes peer_part)
+// X of a shared point as MLAPI stretches it: big-endian, without leading zero bytes.
+static struct hail_bytes password_of(uint8_t password[HAIL_X25519_LEN],
+                                     const uint8_t shared[HAIL_X25519_LEN])
 {
-    uint8_t peer_key[HAIL_X25519_LEN];
-    uint8_t shared[HAIL_X25519_LEN];
-    uint8_t password[HAIL_X25519_LEN];
-    uint8_t key[HAIL_MLAPI_KEY_LEN];
     size_t zeroes = 0;
-    enum hail_verdict verdict = HAIL_DROP_POINT;
 
-    if (!hail_affine_parse(peer_key, peer_part.data, peer_part.len) ||
-        !hail_x25519(shared, private_key, peer_key))
-        goto out;
-    for (size_t i = 0; i < sizeof shared; i++)
-        password[i] = shared[sizeof shared - 1 - i];
-    while (zeroes < sizeof password - 1 && password[zeroes] == 0)
+    for (size_t i = 0; i < HAIL_X25519_LEN; i++)
+        password[i] = shared[HAIL_X25519_LEN - 1 - i];
+    while (zeroes < HAIL_X25519_LEN - 1 && password[zeroes] == 0)
         zeroes++;
-    if (!hail_pbkdf2_sha1(
-            key, sizeof key, (struct hail_bytes){password + zeroes, sizeof password - zeroes},
-            (struct hail_bytes){stretch_salt, sizeof stretch_salt - 1}, stretch_iterations))
-        goto out;
+    return (struct hail_bytes){password + zeroes, HAIL_X25519_LEN - zeroes};
+}
 
-    memcpy(session->key, key, sizeof session->key);
-    hail_mlapi_keys_init(&session->keys, key);
-    hail_wipe(session->private_key, sizeof session->private_key);
-    session->has_key = true;
-    verdict = HAIL_ACCEPT;
-out:
-    hail_wipe(shared, sizeof shared);
-    hail_wipe(password, sizeof password);
-    hail_wipe(key, sizeof key);
-    return verdict;
+// Agrees on the key with ends whose public keys lie where the keys will be. Who fails has none.
+static void agree(struct hail_mlapi_session *const *sessions, size_t count)
+{
+    const struct hail_bytes salt = {stretch_salt, sizeof stretch_salt - 1};
+    struct hail_x25519_job exchanges[HAIL_MLAPI_AGREEMENTS_MAX];
+    struct hail_pbkdf2_job jobs[HAIL_MLAPI_AGREEMENTS_MAX];
+    uint8_t passwords[HAIL_MLAPI_AGREEMENTS_MAX][HAIL_X25519_LEN];
+
+    HAIL_ASSERT(count <= HAIL_MLAPI_AGREEMENTS_MAX);
+    for (size_t i = 0; i < count; i++)
+        exchanges[i] = (struct hail_x25519_job){.private_key = sessions[i]->private_key,
+                                                .public_key = sessions[i]->key};
+    hail_x25519_batch(exchanges, count);
+    for (size_t i = 0; i < count; i++)
+        jobs[i] = (struct hail_pbkdf2_job){
+            .password = password_of(passwords[i], exchanges[i].shared), .salt = salt};
+    bool good = hail_pbkdf2_sha1_batch(jobs, count, stretch_iterations);
+    for (size_t i = 0; i < count; i++) {
+        struct hail_mlapi_session *session = sessions[i];
+        if (!good || !exchanges[i].good)
+            continue;
+        memcpy(session->key, jobs[i].out, sizeof session->key);
+        hail_mlapi_keys_init(&session->keys, session->key);
+        hail_wipe(session->private_key, sizeof session->private_key);
+        session->has_key = true;
+    }
+    hail_wipe(exchanges, sizeof exchanges);
+    hail_wipe(jobs, sizeof jobs);
+    hail_wipe(passwords, sizeof passwords);
 }
 
 static void reply_clear(struct hail_mlapi_result *result, uint8_t type, size_t body_len)
@@ -160,25 +169,40 @@ static void reply_clear(struct hail_mlapi_result *result, uint8_t type, size_t b
     result->reply_len = hail_mlapi_wrap(result->reply, body_len, type, 0, NULL, NULL);
 }
 
+// The key can wait, the point cannot: who sent a bad one may send another.
 static enum hail_verdict on_hail_response(struct hail_mlapi_session *session,
                                           struct hail_mlapi_result *result,
-                                          const struct hail_mlapi_packet *packet,
-                                          const struct hail_mlapi_ambient *ambient)
+                                          const struct hail_mlapi_packet *packet)
 {
     struct hail_bytes part;
 
     if (!hail_mlapi_hail_response_read(&part, (struct hail_bytes){packet->body, packet->body_len}))
         return HAIL_DROP_MALFORMED;
-    enum hail_verdict verdict = agree(session, session->private_key, part);
-    if (verdict != HAIL_ACCEPT)
-        return verdict; // and wait on: a right response may still come
+    if (!hail_affine_parse(session->key, part.data, part.len))
+        return HAIL_DROP_POINT;
+    enter(session, HAIL_MLAPI_EXPECT_AGREEMENT);
+    result->event = HAIL_MLAPI_EVENT_ANSWERED;
+    return HAIL_ACCEPT;
+}
 
+void hail_mlapi_server_agree(struct hail_mlapi_session *const *sessions, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        HAIL_ASSERT(sessions[i]->state == HAIL_MLAPI_EXPECT_AGREEMENT);
+    agree(sessions, count);
+    for (size_t i = 0; i < count; i++)
+        enter(sessions[i],
+              sessions[i]->has_key ? HAIL_MLAPI_EXPECT_REQUEST : HAIL_MLAPI_EXPECT_HAIL_RESPONSE);
+}
+
+void hail_mlapi_server_greet(struct hail_mlapi_result *result,
+                             const struct hail_mlapi_ambient *ambient)
+{
+    begin_result(result);
     struct hail_bits_writer writer = hail_bits_writer(result->reply + 1, sizeof result->reply - 1);
     hail_bits_write_zigzag(&writer, ambient->ticks);
     reply_clear(result, HAIL_MLAPI_GREETINGS, hail_bits_len(&writer));
-    enter(session, HAIL_MLAPI_EXPECT_REQUEST);
     result->event = HAIL_MLAPI_EVENT_KEYED;
-    return HAIL_ACCEPT;
 }
 
 // With encryption on, what admits a peer has to carry both flags: MLAPI takes it in the clear.
@@ -302,11 +326,14 @@ static enum hail_verdict on_hail(struct hail_mlapi_session *session,
         return give_up(session, result, verdict, NULL);
 
     hail_x25519_pair_init(&pair, ambient->random);
-    verdict = agree(session, pair.private_key, hail.public_part);
+    memcpy(session->private_key, pair.private_key, sizeof session->private_key);
     size_t part_len = hail_affine_write(part, pair.public_key);
     hail_wipe(&pair, sizeof pair);
-    if (verdict != HAIL_ACCEPT)
-        return give_up(session, result, verdict, "the server's public part is no usable point");
+    if (hail_affine_parse(session->key, hail.public_part.data, hail.public_part.len))
+        agree(&session, 1);
+    if (!session->has_key)
+        return give_up(session, result, HAIL_DROP_POINT,
+                       "the server's public part is no usable point");
     HAIL_ASSERT(part_len > 0);
     size_t len = hail_mlapi_hail_response_write(result->reply + 1, sizeof result->reply - 1,
                                                 (struct hail_bytes){part, part_len});
@@ -392,7 +419,7 @@ static enum hail_verdict dispatch(struct hail_mlapi_session *session,
     switch (session->state) {
     case HAIL_MLAPI_EXPECT_HAIL_RESPONSE:
         if (type == HAIL_MLAPI_HAIL_RESPONSE)
-            return on_hail_response(session, result, packet, ambient);
+            return on_hail_response(session, result, packet);
         return HAIL_DROP_UNEXPECTED;
     case HAIL_MLAPI_EXPECT_REQUEST:
         if (type == HAIL_MLAPI_CONNECTION_REQUEST)
@@ -414,6 +441,7 @@ static enum hail_verdict dispatch(struct hail_mlapi_session *session,
         if (type == HAIL_MLAPI_TIME_SYNC && !session->is_server)
             return HAIL_ACCEPT; // a real server sends one whenever somebody joins
         return on_message(session, result, packet);
+    case HAIL_MLAPI_EXPECT_AGREEMENT:
     case HAIL_MLAPI_EXPECT_DECISION:
     case HAIL_MLAPI_FAILED:
         return HAIL_DROP_UNEXPECTED;
