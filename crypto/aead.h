@@ -9,13 +9,22 @@ enum {
     HAIL_AEAD_KEY_LEN = 32,
     HAIL_AEAD_NONCE_LEN = 12,
     HAIL_AEAD_TAG_LEN = 16,
-    HAIL_AEAD_STATE_LEN = 640 // what BoringSSL needs for one key; asserted in aead.c
+    HAIL_AEAD_STATE_LEN = 1008 // what either library needs for one key; asserted in aead.c
 };
 
 // One key, ready to use. A secret: hail_aead_cleanup. It may be copied.
 struct hail_aead {
     _Alignas(16) uint8_t state[HAIL_AEAD_STATE_LEN];
+    bool is_gcm; // it is gcm.h's, not BoringSSL's
 };
+
+// hail_aead_prepare finds out what the CPU has, which takes half a millisecond and the memory of a
+// library's self-test: at start rather than with the first key. It may be left out.
+void hail_aead_prepare(void);
+
+// hail_aead_allow is for tests and measurements: whether keys that are made from now on, in the
+// whole process, may be gcm.h's. Allowed at start.
+void hail_aead_allow(bool gcm);
 
 // hail_aead_init expands a key. Fails only when BoringSSL has no memory.
 HAIL_MUST_USE bool hail_aead_init(struct hail_aead *aead, const uint8_t key[HAIL_AEAD_KEY_LEN]);

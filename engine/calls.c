@@ -12,8 +12,11 @@ static struct hail_open_call *calls_of(const struct hail_shard *shard, uint32_t 
 
 void hail_calls_begin(struct hail_shard *shard, uint32_t slot)
 {
-    for (uint32_t i = 0; i < shard->context->config.calls_max; i++)
-        calls_of(shard, slot)[i].used = false;
+    // Only where one is left over: memory that was never written takes no room.
+    for (uint32_t i = 0; i < shard->context->config.calls_max; i++) {
+        if (calls_of(shard, slot)[i].used)
+            calls_of(shard, slot)[i].used = false;
+    }
     shard->conns[slot].calls_ns = UINT64_MAX;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crypto/aead.h"
 #include "crypto/secret.h"
 #include "engine/context.h"
 
@@ -138,6 +139,7 @@ enum hail_status hail_keys_init(struct hail_context *context)
     };
     const struct hail_native_config *native = &context->config.native;
 
+    hail_aead_prepare();
     context->keys.log_fd = -1;
     if ((unsigned)native->exchange > HAIL_PINNED)
         return refuse(context, "exchange: not one of HAIL_SIGNED, HAIL_UNSIGNED, HAIL_PINNED");

@@ -86,14 +86,9 @@ static void set_taken(uint64_t *taken, uint32_t id, bool value)
 
 void hail_receiver_begin(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native_shard *native = &shard->native;
     struct hail_inlet *inlets = inlets_of(shard, slot);
-    size_t taken_len = (size_t)native->unordered_count * TAKEN_WORDS;
 
-    native->conns[slot].stored = 0;
-    memset(newest_of(shard, slot), 0, channel_count(shard) * sizeof(uint64_t));
-    if (taken_len > 0)
-        memset(native->taken + slot * taken_len, 0, taken_len * sizeof(uint64_t));
+    shard->native.conns[slot].stored = 0;
     for (size_t i = 0; i < channel_count(shard); i++)
         inlets[i] = (struct hail_inlet){.first = HAIL_SLAB_NONE, .last = HAIL_SLAB_NONE};
 }
@@ -126,14 +121,26 @@ static void remove_arrival(struct hail_shard *shard, uint32_t slot, struct hail_
     hail_slab_free(&shard->native.arrivals, index);
 }
 
+// What is zero stays as it is: memory that was never written takes no room.
+static void zero(uint64_t *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (words[i] != 0)
+            words[i] = 0;
+    }
+}
+
 void hail_receiver_clear(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_inlet *inlets = inlets_of(shard, slot);
+    size_t unordered = shard->native.unordered_count;
 
     for (size_t i = 0; i < channel_count(shard); i++) {
         while (inlets[i].first != HAIL_SLAB_NONE)
             remove_arrival(shard, slot, &inlets[i], HAIL_SLAB_NONE, inlets[i].first);
     }
+    zero(newest_of(shard, slot), channel_count(shard));
+    zero(shard->native.taken + slot * unordered * TAKEN_WORDS, unordered * TAKEN_WORDS);
     hail_receiver_begin(shard, slot);
 }
 
