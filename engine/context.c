@@ -232,6 +232,13 @@ static bool own_pointers(struct hail_context *context, const struct hail_config 
     return !failed;
 }
 
+uint64_t hail_context_unix_s(const struct hail_context *context, uint64_t now_ns)
+{
+    int64_t since_ns = (int64_t)(now_ns - context->start_ns);
+
+    return (uint64_t)((context->start_unix_ns + since_ns) / 1000000000);
+}
+
 bool hail_context_name_hash(const struct hail_context *context, uint64_t *hash, const char *name)
 {
     const char *rest = name;

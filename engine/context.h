@@ -51,6 +51,10 @@ bool hail_context_believe_keycert(void *user, const struct hail_keycert *keycert
                                   const struct hail_certificate *leaf, const char *host,
                                   int64_t unix_s, struct hail_fault_report *report);
 
+// hail_context_unix_s returns what CLOCK_REALTIME would say at `now_ns`, in seconds, had nobody set
+// it since the start.
+uint64_t hail_context_unix_s(const struct hail_context *context, uint64_t now_ns);
+
 // hail_context_cleanup frees and wipes; the zero state is allowed.
 void hail_context_cleanup(struct hail_context *context);
 

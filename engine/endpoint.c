@@ -289,6 +289,28 @@ enum hail_status hail_export_key(const struct hail_endpoint *endpoint, struct ha
     return derived ? HAIL_OK : HAIL_ENOMEM;
 }
 
+enum hail_status hail_ticket(const struct hail_endpoint *endpoint, struct hail_conn conn,
+                             void *ticket, size_t *len)
+{
+    const struct hail_shard *shard = hail_endpoint_shard(endpoint, conn);
+    enum hail_status status = HAIL_OK;
+    uint8_t own[HAIL_TICKET_MAX];
+    size_t own_len;
+
+    if (!shard || !hail_table_read_ticket(&shard->table, conn, own, &own_len))
+        return HAIL_EGONE;
+    if (own_len == 0)
+        status = HAIL_ENOKEY;
+    else if (own_len > *len)
+        status = HAIL_EINVAL;
+    if (status == HAIL_OK) {
+        memcpy(ticket, own, own_len);
+        *len = own_len;
+    }
+    hail_wipe(own, sizeof own);
+    return status;
+}
+
 enum hail_status hail_conn_info(const struct hail_endpoint *endpoint, struct hail_conn conn,
                                 struct hail_conn_info *info)
 {

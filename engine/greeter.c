@@ -15,6 +15,10 @@
 
 static const uint64_t ns_per_s = 1000000000;
 
+enum {
+    TICKETS_A_LIFE = 4 // of one ticket, so that some of them may be lost
+};
+
 _Static_assert((int)HAIL_FINISHES_MAX <= (int)HAIL_PBKDF2_BATCH_MAX, "a turn's are one batch");
 _Static_assert((int)HAIL_HELLOS_PER_TURN <= (int)HAIL_GREETINGS_MAX, "another");
 _Static_assert((int)HAIL_STRETCHED_LEN == (int)HAIL_PBKDF2_BLOCK, "and one block each");
@@ -160,6 +164,7 @@ static void greet(struct hail_shard *shard, const struct hail_address *from,
     uint32_t *bucket = bucket_of(native, from, hello->token);
     conn->lookup_next = *bucket;
     *bucket = slot + 1;
+    conn->resumed = hello->pattern == HAIL_HELLO_RESUME;
     conn->fragment_count = (uint8_t)((len + HAIL_FRAGMENT_LEN - 1) / HAIL_FRAGMENT_LEN);
     send_welcome(shard, slot, hello->wanted);
 }
@@ -169,7 +174,8 @@ static bool refuse_setup(struct hail_shard *shard, const struct hail_address *fr
                          const struct hail_hello *hello, const struct hail_static_key **key)
 {
     const struct hail_keys *keys = &shard->context->keys;
-    bool takes = hello->pattern == keys->pattern ||
+    bool resumes = hello->pattern == HAIL_HELLO_RESUME;
+    bool takes = hello->pattern == keys->pattern || resumes ||
                  (hello->pattern == HAIL_NOISE_NK && keys->pattern == HAIL_NOISE_NX);
 
     *key = hail_keys_current(keys, hello->pattern, hello->static_id);
@@ -177,6 +183,8 @@ static bool refuse_setup(struct hail_shard *shard, const struct hail_address *fr
         refuse(shard, from, hello, HAIL_REFUSAL_VERSION, HAIL_DROP_VERSION);
     else if (!takes)
         refuse(shard, from, hello, HAIL_REFUSAL_PATTERN, HAIL_DROP_PATTERN);
+    else if (resumes && !keys->gives_tickets)
+        refuse(shard, from, hello, HAIL_REFUSAL_TICKET, HAIL_DROP_PATTERN);
     else if (!hail_equal(hello->policy_hash, keys->policy_hash, sizeof keys->policy_hash))
         refuse(shard, from, hello, HAIL_REFUSAL_POLICY, HAIL_DROP_POLICY);
     else if (hello->pattern == HAIL_NOISE_NK && !*key)
@@ -242,6 +250,23 @@ void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *fro
     let_in(shard, &native->lobby, from, data, len);
 }
 
+// Whether a resumption's ticket is ours and good, and its owner made the hello. Everything before
+// the key exchange costs little, so that strangers with stale or made-up tickets do.
+static bool resumes(struct hail_shard *shard, const struct hail_address *from,
+                    struct hail_greeting *greeting)
+{
+    const struct hail_hello *hello = greeting->hello;
+    enum hail_verdict verdict = hail_keys_ticket_open(
+        &shard->context->keys, greeting->psk, (struct hail_bytes){hello->ticket, hello->ticket_len},
+        hail_context_unix_s(shard->context, shard->now_ns));
+
+    if (verdict == HAIL_ACCEPT && !hail_server_resumes(greeting))
+        verdict = HAIL_DROP_TICKET_FORGED;
+    if (verdict != HAIL_ACCEPT)
+        refuse(shard, from, hello, HAIL_REFUSAL_TICKET, verdict);
+    return verdict == HAIL_ACCEPT;
+}
+
 // Hellos whose turn has come. They were looked at before; since then things may have changed. The
 // key exchanges are done side by side.
 static void serve_hellos(struct hail_shard *shard)
@@ -259,6 +284,8 @@ static void serve_hellos(struct hail_shard *shard)
         greetings[count] = (struct hail_greeting){.hello = hello};
         if (find_greeted(shard, &guest->from, hello->token) != HAIL_SLOT_NONE ||
             refuse_setup(shard, &guest->from, hello, &greetings[count].key))
+            continue;
+        if (hello->pattern == HAIL_HELLO_RESUME && !resumes(shard, &guest->from, &greetings[count]))
             continue;
         from[count++] = guest->from;
     }
@@ -279,7 +306,27 @@ static void answer_again(struct hail_shard *shard, uint32_t slot)
 
     native->peer.owed |=
         native->state == HAIL_NATIVE_CONNECTED ? HAIL_OWED_APPROVED : HAIL_OWED_WAIT;
+    if (native->state == HAIL_NATIVE_CONNECTED && shard->context->keys.gives_tickets)
+        native->peer.owed |= HAIL_OWED_TICKET;
     hail_native_flush(shard, slot);
+}
+
+void hail_greeter_ticket(struct hail_shard *shard, uint32_t slot, uint32_t index)
+{
+    const struct hail_keys *keys = &shard->context->keys;
+    struct hail_native *native = &shard->native.conns[slot];
+    uint8_t ticket[HAIL_TICKET_LEN];
+    const struct hail_native_frame frame = {
+        .type = HAIL_FRAME_TICKET,
+        .life_s = keys->ticket_life_s,
+        .bytes = {ticket, sizeof ticket},
+    };
+
+    hail_keys_ticket_seal(keys, ticket, native->peer.stretched,
+                          hail_context_unix_s(shard->context, shard->now_ns), &shard->random);
+    hail_packets_add(shard, index, &frame);
+    hail_stat_add(&shard->stats, HAIL_STAT_TICKETS_ISSUED, 1);
+    native->ticket_ns = shard->now_ns + keys->ticket_life_s * ns_per_s / TICKETS_A_LIFE;
 }
 
 // Whose finish it is; HAIL_SLOT_NONE: nobody's, which has been counted.

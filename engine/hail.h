@@ -189,6 +189,7 @@ struct hail_event {
     uint64_t client_id;      // CONNECTED: the number the server gave the client
     uint8_t channel;         // MESSAGE, CALL: the number of its channel; mlapi: 0
     const char *text;        // CLOSED: a sentence for a person, if there is more to say; else NULL
+    bool resumed;            // CONNECTED, on the hail profile: by a ticket
 };
 
 // ---- Configuration
@@ -262,7 +263,8 @@ enum hail_cookie_use {
 };
 
 enum {
-    HAIL_STATIC_KEY_LEN = 32 // X25519 (RFC 7748)
+    HAIL_STATIC_KEY_LEN = 32, // X25519 (RFC 7748)
+    HAIL_TICKET_KEY_LEN = 32
 };
 
 // The hail profile's own settings; 0 means the default named beside the field.
@@ -288,6 +290,15 @@ struct hail_native_config {
                                      // shard's thread, and not to be answered; NULL: none
     const char *key_log_file;        // for debugging: session keys are appended to it, and the log
                                      // says so loudly; NULL: none
+
+    // Tickets, with which clients come back without a certificate: see hail_ticket.
+    const uint8_t
+        *ticket_key;        // server: HAIL_TICKET_KEY_LEN random bytes, never rotated: so tickets
+                            // outlive a restart, and servers that share it take each other's and
+                            // can pass for each other; NULL: drawn at start, and rotated
+    uint32_t ticket_life_s; // server; 0: 43,200; at most 604,800. With a key that is rotated,
+                            // no longer than one or two key_rotation_s
+    bool no_tickets;        // server: gives none and takes none
 };
 
 // What moves the bytes.
@@ -445,10 +456,19 @@ struct hail_target {
     const void *conn_data; // handed to the server's application with the request; copied
     size_t conn_data_len;  // at most 4,096, and 0 unless the mlapi config has connection_approval
     uint64_t tag;          // the connection's tag from the start
+    const void *ticket;    // hail profile: from hail_ticket; copied; NULL: none
+    size_t ticket_len;
+};
+
+enum {
+    HAIL_TICKET_MAX = 384
 };
 
 // hail_connect begins a connection. What becomes of it arrives as an event with the target's tag:
 // CONNECTED, or CLOSED.
+//
+// A ticket is used if it was given for this host, key exchange, pinned key and policy, and its life
+// is not over; where it is not, or the server will not have it, the handshake is done in full.
 //
 // Returns  HAIL_OK, HAIL_EINVAL (also for a server), HAIL_ESYS (the name does not resolve),
 //          HAIL_EFULL, or HAIL_ESTATE from a callback of an endpoint that is being stopped.
@@ -657,6 +677,21 @@ HAIL_API enum hail_status hail_export_key(const struct hail_endpoint *endpoint,
                                           struct hail_conn conn, const char *label,
                                           const void *context, size_t context_len, uint8_t *out,
                                           size_t len);
+
+// hail_ticket copies what a client needs to come back to this connection's server with less work:
+// no certificate to fetch and check, and a key exchange less (WIRE.md, section 2.8). It is a
+// secret: whoever has it can pass for the server to this client, though he cannot read what was
+// said before. The server gives a fresh one with each connection, there when CONNECTED is told, and
+// from time to time; it is good for the server's ticket_life_s, but no longer than 7 days after the
+// server last proved itself in full. Clients may keep it over restarts of their own.
+//
+// len      In: the capacity of `ticket`, HAIL_TICKET_MAX suffices. Out, on success: its length.
+//
+// Returns  HAIL_OK, HAIL_EGONE, HAIL_ENOKEY (there is none: a server, the mlapi profile, or a
+// server
+//          that gives none), or HAIL_EINVAL (too little room).
+HAIL_API enum hail_status hail_ticket(const struct hail_endpoint *endpoint, struct hail_conn conn,
+                                      void *ticket, size_t *len);
 
 // hail_server_key copies a server's present static public key, for clients that pin it: give it to
 // them through something they trust, such as a matchmaker. It is good for two key_rotation_s.

@@ -147,6 +147,8 @@ bool hail_inbound_connected(struct hail_shard *shard, uint32_t slot)
     if (!hail_deliver_reserve(shard, &delivery, 0))
         return false;
     struct hail_event event = hail_deliver_event(shard, slot, HAIL_EVENT_CONNECTED);
+    event.resumed =
+        shard->context->config.profile == HAIL_PROFILE_HAIL && shard->native.conns[slot].resumed;
     event.client_id = conn->client_id;
     conn->connected_pending = false;
     conn->announced = true;

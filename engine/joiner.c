@@ -14,7 +14,6 @@ enum {
 };
 
 static const uint64_t ns_per_ms = 1000000;
-static const uint64_t ns_per_s = 1000000000;
 
 static void count_drop(struct hail_shard *shard, enum hail_verdict verdict)
 {
@@ -66,12 +65,45 @@ static void begin_resends(struct hail_shard *shard, uint32_t slot)
     hail_conn_arm(shard, slot);
 }
 
+// What a ticket of this connection is good for.
+static void scope_of(const struct hail_shard *shard, uint32_t slot,
+                     uint8_t scope[HAIL_TICKET_SCOPE_LEN])
+{
+    const struct hail_client_setup *setup = &shard->context->keys.client;
+
+    hail_ticket_client_scope(scope, setup->pattern, setup->policy_hash, setup->server_key,
+                             shard->targets[slot].addresses.host);
+}
+
+// Begins with the target's ticket. False: it has none that is good.
+static bool resume(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native_client *client = &shard->native.clients[slot];
+    const struct hail_addresses *target = &shard->targets[slot].addresses;
+    uint8_t scope[HAIL_TICKET_SCOPE_LEN];
+    struct hail_resumption resumption;
+
+    if (!hail_resumption_read(&resumption, (struct hail_bytes){target->ticket, target->ticket_len}))
+        return false;
+    scope_of(shard, slot, scope);
+    bool good = hail_resumption_good(&resumption, scope,
+                                     hail_context_unix_s(shard->context, shard->now_ns));
+    if (good) {
+        client->proven_s = resumption.proven_s;
+        hail_client_resume(&client->handshake, &shard->context->keys.client,
+                           (struct hail_bytes){resumption.ticket, resumption.ticket_len},
+                           resumption.psk, &shard->random);
+    }
+    hail_wipe(&resumption, sizeof resumption);
+    return good;
+}
+
 void hail_native_open(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *native = &shard->native.conns[slot];
 
-    if (!hail_client_init(&shard->native.clients[slot].handshake, &shard->context->keys.client,
-                          &shard->random)) {
+    if (!resume(shard, slot) && !hail_client_init(&shard->native.clients[slot].handshake,
+                                                  &shard->context->keys.client, &shard->random)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_CONFIG, false,
                       "the server's static key in the configuration is no usable key");
         return;
@@ -79,6 +111,48 @@ void hail_native_open(struct hail_shard *shard, uint32_t slot)
     native->state = HAIL_NATIVE_EXPECT_WELCOME;
     say_hello(shard, slot);
     begin_resends(shard, slot);
+}
+
+static void forget_ticket(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_addresses *target = &shard->targets[slot].addresses;
+
+    hail_wipe(target->ticket, sizeof target->ticket);
+    target->ticket_len = 0;
+}
+
+// The server will not have the ticket: an attempt of its own, as if there had been none.
+static void begin_in_full(struct hail_shard *shard, uint32_t slot)
+{
+    forget_fragments(shard, slot);
+    forget_ticket(shard, slot);
+    hail_client_cleanup(&shard->native.clients[slot].handshake);
+    shard->native.conns[slot].retries = 0;
+    hail_native_open(shard, slot);
+}
+
+enum hail_verdict hail_joiner_ticket(struct hail_shard *shard, uint32_t slot,
+                                     const struct hail_native_frame *frame)
+{
+    const struct hail_native *native = &shard->native.conns[slot];
+    struct hail_addresses *target = &shard->targets[slot].addresses;
+    uint32_t life_s =
+        frame->life_s < HAIL_TICKET_LIFE_MAX_S ? frame->life_s : HAIL_TICKET_LIFE_MAX_S;
+    struct hail_resumption resumption = {
+        .until_s = hail_context_unix_s(shard->context, shard->now_ns) + life_s,
+        .proven_s = shard->native.clients[slot].proven_s,
+        .ticket_len = (uint8_t)frame->bytes.len,
+    };
+
+    if (native->state != HAIL_NATIVE_CONNECTED)
+        return HAIL_DROP_UNEXPECTED;
+    scope_of(shard, slot, resumption.scope);
+    hail_ticket_psk(resumption.psk, native->peer.stretched);
+    memcpy(resumption.ticket, frame->bytes.data, frame->bytes.len);
+    target->ticket_len = (uint16_t)hail_resumption_write(target->ticket, &resumption);
+    hail_table_publish_ticket(&shard->table, slot, target->ticket, target->ticket_len);
+    hail_wipe(&resumption, sizeof resumption);
+    return HAIL_ACCEPT;
 }
 
 static enum hail_verdict on_retry(struct hail_shard *shard, uint32_t slot, const uint8_t *data,
@@ -121,6 +195,8 @@ const char *hail_native_refusal(uint8_t reason)
         return "the server is full";
     case HAIL_REFUSAL_GOING_DOWN:
         return "the server is going down";
+    case HAIL_REFUSAL_TICKET:
+        return "the server does not take the ticket";
     }
     return "the server refused for a reason that this version does not know";
 }
@@ -138,7 +214,12 @@ static enum hail_verdict on_refuse(struct hail_shard *shard, uint32_t slot, cons
         return HAIL_DROP_CONNECTION;
     if (shard->native.conns[slot].state != HAIL_NATIVE_EXPECT_WELCOME)
         return HAIL_DROP_UNEXPECTED;
-    bool unlike = refuse.reason <= HAIL_REFUSAL_STATIC;
+    if (hello->pattern == HAIL_HELLO_RESUME &&
+        (refuse.reason == HAIL_REFUSAL_TICKET || refuse.reason == HAIL_REFUSAL_PATTERN)) {
+        begin_in_full(shard, slot);
+        return HAIL_DROP_REFUSED;
+    }
+    bool unlike = refuse.reason <= HAIL_REFUSAL_STATIC || refuse.reason == HAIL_REFUSAL_TICKET;
     hail_conn_end(shard, slot, unlike ? HAIL_CLOSED_CONFIG : HAIL_CLOSED_DENIED, false,
                   hail_native_refusal(refuse.reason));
     return HAIL_DROP_REFUSED;
@@ -181,16 +262,14 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
     struct hail_fault_report report = {0};
     struct hail_welcome_terms terms;
     struct hail_address address;
-    int64_t unix_s =
-        (shard->context->start_unix_ns + (int64_t)(shard->now_ns - shard->context->start_ns)) /
-        (int64_t)ns_per_s;
+    uint64_t unix_s = hail_context_unix_s(shard->context, shard->now_ns);
     size_t len = in->len;
 
     hail_chain_copy(in, &shard->pool, shard->scratch_in, len);
     forget_fragments(shard, slot);
     enum hail_verdict verdict = hail_client_welcome(
         &client->handshake, &native->agreement, &terms, &report, &shard->context->keys.client,
-        target->addresses.host, unix_s, shard->scratch_in, len, shard->scratch_out);
+        target->addresses.host, (int64_t)unix_s, shard->scratch_in, len, shard->scratch_out);
     if (verdict == HAIL_DROP_FORGED || verdict == HAIL_DROP_SHORT)
         return verdict; // not from whom we asked, perhaps: ask again
     if (verdict != HAIL_ACCEPT) {
@@ -204,6 +283,9 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
         return HAIL_DROP_TOO_LARGE;
     }
     native->idle_timeout_ms = terms.idle_timeout_ms;
+    native->resumed = client->handshake.hello.pattern == HAIL_HELLO_RESUME;
+    if (!native->resumed)
+        client->proven_s = unix_s;
     hail_address_set(&address, (const struct sockaddr *)&target->addresses.list[target->tried]);
     client->finish_len =
         (uint16_t)hail_client_finish(&native->agreement, client->finish, native->conn_id, data);

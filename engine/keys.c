@@ -15,7 +15,8 @@
 enum {
     ROTATION_DEFAULT_S = 86400,
     WINDOW_BEFORE_S = 3600, // clocks differ
-    ITERATIONS_DEFAULT = 1000
+    ITERATIONS_DEFAULT = 1000,
+    TICKET_LIFE_DEFAULT_S = 43200
 };
 
 static const uint64_t ns_per_s = 1000000000;
@@ -37,10 +38,9 @@ static uint32_t rotation_s(const struct hail_context *context)
 static bool vouch(struct hail_context *context, struct hail_static_key *key, uint64_t now_ns)
 {
     const struct hail_native_config *native = &context->config.native;
-    int64_t unix_s =
-        (context->start_unix_ns + (int64_t)(now_ns - context->start_ns)) / (int64_t)ns_per_s;
-    uint64_t not_before = (uint64_t)unix_s - WINDOW_BEFORE_S;
-    uint64_t not_after = (uint64_t)unix_s + 2 * (uint64_t)rotation_s(context) + WINDOW_BEFORE_S;
+    uint64_t unix_s = hail_context_unix_s(context, now_ns);
+    uint64_t not_before = unix_s - WINDOW_BEFORE_S;
+    uint64_t not_after = unix_s + 2 * (uint64_t)rotation_s(context) + WINDOW_BEFORE_S;
     struct hail_fault_report report = {0};
 
     if (context->keys.is_given) // never rotated: as long as may be
@@ -54,6 +54,31 @@ static bool vouch(struct hail_context *context, struct hail_static_key *key, uin
     return false;
 }
 
+static void draw_ticket_key(struct hail_ticket_key *key, struct hail_random *random)
+{
+    uint8_t secret[HAIL_TICKET_SECRET_LEN];
+
+    hail_random_bytes(random, secret, sizeof secret);
+    hail_ticket_key_init(key, secret);
+    hail_wipe(secret, sizeof secret);
+}
+
+static void init_tickets(struct hail_context *context, struct hail_random *random)
+{
+    const struct hail_native_config *native = &context->config.native;
+    struct hail_keys *keys = &context->keys;
+
+    keys->gives_tickets = !native->no_tickets;
+    keys->tickets_given = native->ticket_key != NULL;
+    keys->ticket_life_s = native->ticket_life_s > 0 ? native->ticket_life_s : TICKET_LIFE_DEFAULT_S;
+    hail_ticket_server_scope(keys->ticket_scope, (enum hail_noise_pattern)keys->pattern,
+                             keys->policy_hash, native->server_name ? native->server_name : "");
+    if (native->ticket_key)
+        hail_ticket_key_init(&keys->tickets[0], native->ticket_key);
+    else
+        draw_ticket_key(&keys->tickets[0], random);
+}
+
 static enum hail_status init_server(struct hail_context *context)
 {
     const struct hail_native_config *native = &context->config.native;
@@ -65,6 +90,8 @@ static enum hail_status init_server(struct hail_context *context)
         return refuse(context, "iterations: at most 100000");
     if (rotation_s(context) > HAIL_KEY_ROTATION_MAX_S)
         return refuse(context, "key_rotation_s: at most 1209600, which is 14 days");
+    if (native->ticket_life_s > HAIL_TICKET_LIFE_MAX_S)
+        return refuse(context, "ticket_life_s: at most 604800, which is 7 days");
     keys->terms = (struct hail_welcome_terms){
         .iterations = native->iterations > 0 ? native->iterations : ITERATIONS_DEFAULT,
         .idle_timeout_ms = context->config.idle_timeout_ms,
@@ -74,6 +101,7 @@ static enum hail_status init_server(struct hail_context *context)
     };
     hail_random_init_system(&random);
     hail_cookie_key_init(&keys->cookies, &random);
+    init_tickets(context, &random);
     keys->is_given = native->static_key != NULL;
     if (keys->is_given)
         hail_x25519_pair_from(&pair, native->static_key);
@@ -149,6 +177,7 @@ enum hail_status hail_keys_init(struct hail_context *context)
     hail_policy_hash(&context->policy, context->keys.policy_hash);
     enum hail_status status = context->is_server ? init_server(context) : init_client(context);
     context->config.native.static_key = NULL; // the application's, and not kept
+    context->config.native.ticket_key = NULL;
     return status == HAIL_OK ? open_log(context) : status;
 }
 
@@ -157,6 +186,7 @@ void hail_keys_cleanup(struct hail_keys *keys)
     for (size_t i = 0; i < HAIL_STATIC_KEYS; i++)
         hail_static_key_cleanup(&keys->statics[i]);
     hail_wipe(&keys->cookies, sizeof keys->cookies);
+    hail_wipe(keys->tickets, sizeof keys->tickets);
     if (keys->log_fd > 0)
         close(keys->log_fd);
 }
@@ -167,7 +197,7 @@ const struct hail_static_key *hail_keys_current(const struct hail_keys *keys, ui
     // Acquire: pairs with the release in hail_keys_rotate.
     uint32_t current = atomic_load_explicit(&keys->current, memory_order_acquire);
 
-    if (pattern == HAIL_NOISE_NN)
+    if (pattern != HAIL_HELLO_NX && pattern != HAIL_HELLO_NK)
         return NULL;
     for (uint32_t age = 0; age <= 1 && age <= current; age++) {
         const struct hail_static_key *key = &keys->statics[(current - age) % HAIL_STATIC_KEYS];
@@ -175,6 +205,17 @@ const struct hail_static_key *hail_keys_current(const struct hail_keys *keys, ui
             return key;
     }
     return NULL;
+}
+
+static void rotate_tickets(struct hail_keys *keys, struct hail_random *random)
+{
+    uint32_t current = atomic_load_explicit(&keys->ticket_current, memory_order_relaxed);
+
+    if (keys->tickets_given)
+        return;
+    draw_ticket_key(&keys->tickets[(current + 1) % HAIL_STATIC_KEYS], random);
+    // Release: pairs with the acquire in whoever seals or opens a ticket.
+    atomic_store_explicit(&keys->ticket_current, current + 1, memory_order_release);
 }
 
 void hail_keys_rotate(struct hail_context *context, struct hail_random *random, uint64_t now_ns)
@@ -187,6 +228,7 @@ void hail_keys_rotate(struct hail_context *context, struct hail_random *random, 
     if (now_ns < keys->rotate_ns)
         return;
     keys->rotate_ns = now_ns + rotation_s(context) * ns_per_s;
+    rotate_tickets(keys, random);
     if (keys->is_given)
         pair = keys->statics[current % HAIL_STATIC_KEYS].pair;
     else
@@ -199,6 +241,34 @@ void hail_keys_rotate(struct hail_context *context, struct hail_random *random, 
     // Release: pairs with the acquire in hail_keys_current, so the key is whole before it is used.
     atomic_store_explicit(&keys->current, current + 1, memory_order_release);
     hail_log_line(&context->log, HAIL_LOG_INFO, "static key rotated");
+}
+
+void hail_keys_ticket_seal(const struct hail_keys *keys, uint8_t ticket[HAIL_TICKET_LEN],
+                           const uint8_t stretched[HAIL_STRETCHED_LEN], uint64_t unix_s,
+                           struct hail_random *random)
+{
+    // Acquire: pairs with the release in rotate_tickets, here and below.
+    uint32_t current = atomic_load_explicit(&keys->ticket_current, memory_order_acquire);
+    uint8_t psk[HAIL_NOISE_PSK_LEN];
+
+    hail_ticket_psk(psk, stretched);
+    hail_ticket_seal(ticket, &keys->tickets[current % HAIL_STATIC_KEYS], keys->ticket_scope, psk,
+                     unix_s + keys->ticket_life_s, random);
+    hail_wipe(psk, sizeof psk);
+}
+
+enum hail_verdict hail_keys_ticket_open(const struct hail_keys *keys,
+                                        uint8_t psk[HAIL_NOISE_PSK_LEN], struct hail_bytes ticket,
+                                        uint64_t unix_s)
+{
+    uint32_t current = atomic_load_explicit(&keys->ticket_current, memory_order_acquire);
+
+    for (uint32_t age = 0; age <= 1 && age <= current; age++) {
+        const struct hail_ticket_key *key = &keys->tickets[(current - age) % HAIL_STATIC_KEYS];
+        if (hail_ticket_is_by(ticket, key))
+            return hail_ticket_open(psk, ticket, key, keys->ticket_scope, unix_s);
+    }
+    return HAIL_DROP_TICKET_KEY;
 }
 
 void hail_keys_log(const struct hail_keys *keys, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],

@@ -10,6 +10,7 @@
 #include "proto/cookie.h"
 #include "proto/handshake.h"
 #include "proto/policy.h"
+#include "proto/ticket.h"
 
 enum {
     // The one in use, the one before, and room to make the next. A reader holds one for as long as
@@ -32,6 +33,14 @@ struct hail_keys {
     _Atomic uint32_t current; // keys made so far, less one
     uint64_t rotate_ns;       // when the next is due; shard 0's alone. UINT64_MAX: never
 
+    // Server. Ticket keys come and go as static keys do.
+    bool gives_tickets;
+    bool tickets_given;     // the application's key: never rotated
+    uint32_t ticket_life_s; // of those that are given
+    uint8_t ticket_scope[HAIL_TICKET_SCOPE_LEN];
+    struct hail_ticket_key tickets[HAIL_STATIC_KEYS];
+    _Atomic uint32_t ticket_current;
+
     int log_fd; // -1: no key log
 };
 
@@ -46,9 +55,21 @@ void hail_keys_cleanup(struct hail_keys *keys);
 const struct hail_static_key *hail_keys_current(const struct hail_keys *keys, uint8_t pattern,
                                                 const uint8_t id[HAIL_STATIC_ID_LEN]);
 
-// hail_keys_rotate makes a fresh static key if it is time.
+// hail_keys_rotate makes a fresh static key, and a fresh ticket key, if it is time.
 // Threads  Shard 0's.
 void hail_keys_rotate(struct hail_context *context, struct hail_random *random, uint64_t now_ns);
+
+// hail_keys_ticket_seal writes a ticket for a connection with this stretched key.
+// Threads  Any shard's, here and below.
+void hail_keys_ticket_seal(const struct hail_keys *keys, uint8_t ticket[HAIL_TICKET_LEN],
+                           const uint8_t stretched[HAIL_STRETCHED_LEN], uint64_t unix_s,
+                           struct hail_random *random);
+
+// hail_keys_ticket_open reads one that the present ticket key made or the one before. Returns as
+// hail_ticket_open.
+enum hail_verdict hail_keys_ticket_open(const struct hail_keys *keys,
+                                        uint8_t psk[HAIL_NOISE_PSK_LEN], struct hail_bytes ticket,
+                                        uint64_t unix_s);
 
 // hail_keys_log appends a session's key to the key log, if there is one.
 void hail_keys_log(const struct hail_keys *keys, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],

@@ -174,6 +174,12 @@ static void acknowledge(struct hail_shard *shard, uint32_t slot)
         hail_packets_acknowledge(shard, slot, index);
 }
 
+// What is owed shares a packet: so whoever gets approved gets the ticket with it.
+static size_t room_for(uint8_t owed)
+{
+    return HAIL_CONTROL_MAX + (owed & HAIL_OWED_TICKET ? HAIL_FRAME_TICKET_MAX : 0);
+}
+
 void hail_native_flush(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *native = &shard->native.conns[slot];
@@ -187,12 +193,16 @@ void hail_native_flush(struct hail_shard *shard, uint32_t slot)
         bool elsewhere = !hail_address_equal(&to, &native->peer.address);
         uint32_t index =
             elsewhere ? hail_packets_begin(shard, slot, HAIL_PROTECTION_ENCRYPTED)
-                      : hail_packets_for(shard, slot, HAIL_PROTECTION_ENCRYPTED, HAIL_CONTROL_MAX);
+                      : hail_packets_for(shard, slot, HAIL_PROTECTION_ENCRYPTED, room_for(owed));
         if (index == HAIL_OUTGOING_NONE)
             return; // what matters is owed again when its time comes
         for (unsigned bit = 1; bit <= owed; bit <<= 1) {
             if (!(owed & bit))
                 continue;
+            if (bit == HAIL_OWED_TICKET) {
+                hail_greeter_ticket(shard, slot, index);
+                continue;
+            }
             hail_peer_frame(&native->peer, (enum hail_owed)bit, &frame);
             hail_packets_add(shard, index, &frame);
         }
@@ -304,6 +314,8 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
         return is_server ? HAIL_DROP_UNEXPECTED : on_approved(shard, slot, frame);
     case HAIL_FRAME_WAIT:
         return is_server ? HAIL_DROP_UNEXPECTED : HAIL_ACCEPT;
+    case HAIL_FRAME_TICKET:
+        return is_server ? HAIL_DROP_UNEXPECTED : hail_joiner_ticket(shard, slot, frame);
     case HAIL_FRAME_ACK:
         return hail_sender_acked(shard, slot, frame->bytes) ? HAIL_ACCEPT : HAIL_DROP_MALFORMED;
     case HAIL_FRAME_PADDING:
@@ -518,6 +530,8 @@ void hail_native_approve(struct hail_shard *shard, uint32_t slot)
     native->state = HAIL_NATIVE_CONNECTED;
     native->peer.client_id = shard->conns[slot].client_id;
     native->peer.owed |= HAIL_OWED_APPROVED;
+    if (shard->context->keys.gives_tickets)
+        native->peer.owed |= HAIL_OWED_TICKET;
     native->peer.owed &= (uint8_t)~HAIL_OWED_WAIT;
     hail_native_flush(shard, slot);
 }
@@ -594,6 +608,8 @@ uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
     }
     if (resends && native->resend_ms > 0 && native->resend_ns < next)
         next = native->resend_ns;
+    if (native->ticket_ns > 0 && native->ticket_ns < next)
+        next = native->ticket_ns;
     if (native->state == HAIL_NATIVE_CONNECTED && native->idle_timeout_ms > 0) {
         uint64_t idle = shard->conns[slot].heard_ns + native->idle_timeout_ms * ns_per_ms;
         next = idle < next ? idle : next;
@@ -614,6 +630,10 @@ void hail_native_due(struct hail_shard *shard, uint32_t slot)
     if (native->keyed && !hail_sender_due(shard, slot)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
         return;
+    }
+    if (native->ticket_ns > 0 && shard->now_ns >= native->ticket_ns) {
+        native->ticket_ns = 0;
+        native->peer.owed |= HAIL_OWED_TICKET;
     }
     if (native->keyed) {
         hail_peer_tick(&native->peer, shard->now_ns);

@@ -41,6 +41,7 @@ struct hail_native {
     uint8_t fragments;      // client: that have come, in order
     uint8_t fragments_then; // when it last asked again
     uint8_t retries;        // client: cookies it has been given
+    bool resumed;           // by a ticket
     uint32_t conn_id;
     uint32_t lookup_next; // server: the next slot in its bucket of shard->greeted
     uint32_t out_first;   // of its datagrams in the outbox
@@ -53,12 +54,14 @@ struct hail_native {
     struct hail_peer peer;
     struct hail_acks acks;
     struct hail_sender sender;
-    uint64_t stored; // bytes of messages that have not all come, or whose turn it is not
+    uint64_t ticket_ns; // server: when to give the next ticket; 0: none
+    uint64_t stored;    // bytes of messages that have not all come, or whose turn it is not
 };
 
 // A client's handshake and what it asks with.
 struct hail_native_client {
     struct hail_client_handshake handshake;
+    uint64_t proven_s; // when the server last proved who it is otherwise than by a ticket
     uint16_t finish_len;
     uint8_t finish[HAIL_DATAGRAM_MAX];
 };
@@ -156,6 +159,13 @@ void hail_greeter_forget(struct hail_shard *shard, uint32_t slot);
 // hail_joiner_input is a client's side of it: any handshake datagram.
 void hail_joiner_input(struct hail_shard *shard, uint32_t slot, enum hail_datagram_type type,
                        const uint8_t *data, size_t len);
+
+// hail_greeter_ticket adds a ticket to a packet that has room for one.
+void hail_greeter_ticket(struct hail_shard *shard, uint32_t slot, uint32_t index);
+
+// hail_joiner_ticket takes one.
+enum hail_verdict hail_joiner_ticket(struct hail_shard *shard, uint32_t slot,
+                                     const struct hail_native_frame *frame);
 
 // hail_joiner_resend says the hello or finish again.
 void hail_joiner_resend(struct hail_shard *shard, uint32_t slot);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/secret.h"
 #include "engine/endpoint.h"
 
 _Static_assert(HAIL_UNRELIABLE == (unsigned)HAIL_GUARANTEE_NONE &&
@@ -346,6 +347,26 @@ static enum hail_status resolve(const struct hail_endpoint *endpoint,
     return HAIL_OK;
 }
 
+// False: it is no ticket.
+static bool take_ticket(struct hail_addresses *addresses, const struct hail_endpoint *endpoint,
+                        const struct hail_target *target)
+{
+    struct hail_resumption resumption;
+
+    if (target->ticket_len == 0)
+        return true;
+    if (!target->ticket || endpoint->context.config.profile != HAIL_PROFILE_HAIL)
+        return false;
+    const struct hail_bytes bytes = {target->ticket, target->ticket_len};
+    bool good = hail_resumption_read(&resumption, bytes);
+    hail_wipe(&resumption, sizeof resumption);
+    if (!good)
+        return false;
+    memcpy(addresses->ticket, bytes.data, bytes.len);
+    addresses->ticket_len = (uint16_t)bytes.len;
+    return true;
+}
+
 enum hail_status hail_connect(struct hail_endpoint *endpoint, const struct hail_target *target)
 {
     const struct hail_config *config = &endpoint->context.config;
@@ -363,6 +384,8 @@ enum hail_status hail_connect(struct hail_endpoint *endpoint, const struct hail_
         (target->conn_data_len > 0 && !target->conn_data) ||
         (target->conn_data_len > 0 && config->profile == HAIL_PROFILE_MLAPI &&
          !config->mlapi.connection_approval))
+        return HAIL_EINVAL;
+    if (!take_ticket(&addresses, endpoint, target))
         return HAIL_EINVAL;
     enum hail_status status = resolve(endpoint, target, &addresses);
     if (status != HAIL_OK)

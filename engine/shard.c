@@ -53,6 +53,8 @@ void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *con
     shard->targets =
         hail_arena_take(arena, context->is_server ? 0 : slots, sizeof(struct hail_shard_target));
     hail_table_init(&shard->table, arena, slots, shard->index);
+    if (config->profile == HAIL_PROFILE_HAIL && !context->is_server)
+        hail_table_keep_tickets(&shard->table, arena);
     hail_timers_init(&shard->timers, arena, slots);
     hail_queue_init(&shard->output, arena, slots);
     hail_queue_init(&shard->held, arena, slots);

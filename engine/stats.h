@@ -17,6 +17,8 @@ enum hail_stat {
     HAIL_STAT_ACCEPT_ERRORS,
     HAIL_STAT_HANDSHAKES_OPEN, // gauge
     HAIL_STAT_HANDSHAKES_DONE,
+    HAIL_STAT_HANDSHAKES_RESUMED, // of them with a ticket
+    HAIL_STAT_TICKETS_ISSUED,
     HAIL_STAT_HAILS_MADE, // fresh keys, and signatures if signing
     HAIL_STAT_REQUESTS,
     HAIL_STAT_MESSAGES_IN_PLAIN, // the next three: index plus flags

@@ -25,6 +25,11 @@ void hail_table_init(struct hail_table *table, struct hail_arena *arena, uint32_
     };
 }
 
+void hail_table_keep_tickets(struct hail_table *table, struct hail_arena *arena)
+{
+    table->tickets = hail_arena_take(arena, table->slot_count, sizeof(struct hail_slot_ticket));
+}
+
 static void begin_write(struct hail_slot_public *slot)
 {
     uint32_t sequence = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
@@ -51,6 +56,17 @@ static void write_words(_Atomic uint64_t *words, const void *bytes, size_t count
     }
 }
 
+static void write_ticket(struct hail_slot_ticket *own, const uint8_t *ticket, size_t len)
+{
+    uint8_t whole[HAIL_TICKET_MAX] = {0};
+
+    if (len > 0)
+        memcpy(whole, ticket, len);
+    atomic_store_explicit(&own->len, (uint32_t)len, memory_order_release);
+    write_words(own->words, whole, HAIL_COUNTOF(own->words));
+    hail_wipe(whole, sizeof whole);
+}
+
 static void clear(struct hail_slot_public *slot)
 {
     atomic_store_explicit(&slot->facts, 0, memory_order_release);
@@ -59,12 +75,15 @@ static void clear(struct hail_slot_public *slot)
     write_words(slot->traffic, NULL, HAIL_COUNTOF(slot->traffic));
 }
 
-static void step_generation(struct hail_slot_public *slot)
+static void step_generation(struct hail_table *table, uint32_t index)
 {
+    struct hail_slot_public *slot = &table->slots[index];
     uint32_t generation = atomic_load_explicit(&slot->generation, memory_order_relaxed);
 
     begin_write(slot);
     clear(slot);
+    if (table->tickets)
+        write_ticket(&table->tickets[index], NULL, 0);
     atomic_store_explicit(&slot->generation, generation + 1, memory_order_release);
     end_write(slot);
 }
@@ -80,7 +99,7 @@ uint32_t hail_table_take(struct hail_table *table)
     else
         return HAIL_SLOT_NONE;
     table->used_count++;
-    step_generation(&table->slots[slot]);
+    step_generation(table, slot);
     return slot;
 }
 
@@ -88,7 +107,7 @@ void hail_table_free(struct hail_table *table, uint32_t slot)
 {
     HAIL_ASSERT(table->used_count > 0);
     HAIL_ASSERT(atomic_load_explicit(&table->slots[slot].generation, memory_order_relaxed) & 1);
-    step_generation(&table->slots[slot]);
+    step_generation(table, slot);
     table->used_count--;
     table->next_free[slot] = table->free_first;
     table->free_first = slot;
@@ -159,6 +178,16 @@ void hail_table_publish_connected(struct hail_table *table, uint32_t slot)
     end_write(&table->slots[slot]);
 }
 
+void hail_table_publish_ticket(struct hail_table *table, uint32_t slot, const uint8_t *ticket,
+                               size_t len)
+{
+    HAIL_ASSERT(table->tickets);
+    HAIL_ASSERT(len <= HAIL_TICKET_MAX);
+    begin_write(&table->slots[slot]);
+    write_ticket(&table->tickets[slot], ticket, len);
+    end_write(&table->slots[slot]);
+}
+
 static void read_words(void *bytes, const _Atomic uint64_t *words, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -195,4 +224,29 @@ bool hail_table_read(const struct hail_table *table, struct hail_conn conn,
         if (atomic_load_explicit(&slot->sequence, memory_order_relaxed) == before)
             return true;
     }
+}
+
+bool hail_table_read_ticket(const struct hail_table *table, struct hail_conn conn,
+                            uint8_t ticket[HAIL_TICKET_MAX], size_t *len)
+{
+    uint32_t slot = hail_table_find(table, conn);
+    uint32_t before;
+
+    if (slot == HAIL_SLOT_NONE)
+        return false;
+    *len = 0;
+    if (!table->tickets)
+        return true;
+    const struct hail_slot_public *facts = &table->slots[slot];
+    const struct hail_slot_ticket *own = &table->tickets[slot];
+    do {
+        // Acquire: pairs with the release in end_write.
+        before = atomic_load_explicit(&facts->sequence, memory_order_acquire);
+        *len = atomic_load_explicit(&own->len, memory_order_acquire);
+        read_words(ticket, own->words, HAIL_COUNTOF(own->words));
+    } while (before & 1 || atomic_load_explicit(&facts->sequence, memory_order_relaxed) != before);
+    if (hail_table_find(table, conn) == slot)
+        return true;
+    hail_wipe(ticket, HAIL_TICKET_MAX); // another's
+    return false;
 }

@@ -66,8 +66,15 @@ struct hail_slot_public {
     _Atomic uint64_t traffic[HAIL_TRAFFIC_COUNT];
 };
 
+// A client's newest ticket, published likewise under the slot's sequence.
+struct hail_slot_ticket {
+    _Atomic uint32_t len; // 0: none
+    _Atomic uint64_t words[HAIL_TICKET_MAX / 8];
+};
+
 struct hail_table {
     struct hail_slot_public *slots;
+    struct hail_slot_ticket *tickets; // one for each slot; NULL: this end keeps none
     uint32_t *next_free;
     uint32_t free_first;
     uint32_t fresh; // slots from here on were never used
@@ -78,6 +85,9 @@ struct hail_table {
 
 void hail_table_init(struct hail_table *table, struct hail_arena *arena, uint32_t slot_count,
                      uint8_t shard);
+
+// hail_table_keep_tickets makes room for tickets.
+void hail_table_keep_tickets(struct hail_table *table, struct hail_arena *arena);
 
 // hail_table_take takes a free slot under a fresh generation; HAIL_SLOT_NONE: there is none.
 uint32_t hail_table_take(struct hail_table *table);
@@ -104,6 +114,10 @@ void hail_table_publish_peer(struct hail_table *table, uint32_t slot, const stru
 void hail_table_publish_key(struct hail_table *table, uint32_t slot,
                             const uint8_t key[HAIL_KEY_LEN]);
 void hail_table_publish_connected(struct hail_table *table, uint32_t slot);
+
+// hail_table_publish_ticket publishes a ticket of at most HAIL_TICKET_MAX bytes.
+void hail_table_publish_ticket(struct hail_table *table, uint32_t slot, const uint8_t *ticket,
+                               size_t len);
 
 // hail_table_count adds to a traffic counter, hail_table_gauge sets one.
 static inline void hail_table_count(struct hail_table *table, uint32_t slot,
@@ -133,5 +147,10 @@ struct hail_slot_view {
 // Threads  Any. Never waits for longer than the writer takes for a few stores.
 HAIL_MUST_USE bool hail_table_read(const struct hail_table *table, struct hail_conn conn,
                                    struct hail_slot_view *view);
+
+// hail_table_read_ticket copies the newest ticket of the connection that `conn` names; `*len` is 0
+// when it has none. False: the name is stale. As hail_table_read otherwise.
+HAIL_MUST_USE bool hail_table_read_ticket(const struct hail_table *table, struct hail_conn conn,
+                                          uint8_t ticket[HAIL_TICKET_MAX], size_t *len);
 
 #endif

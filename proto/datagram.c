@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "crypto/hash.h"
 #include "proto/noise.h"
 
 // Where things lie in a hello.
@@ -16,9 +17,17 @@ enum {
     AT_STATIC = 44,
     AT_WANTED = 52,
     AT_COOKIE = 54,
-    AT_NOISE = 78
+    AT_NOISE = 78,
+    AT_TICKET_LEN = AT_NOISE + HAIL_NOISE_FIRST_MAX,
+    AT_TICKET = AT_TICKET_LEN + 1,
+    PROLOGUE_LEN = 4 + AT_WANTED - AT_VERSION // without a ticket
 };
-_Static_assert(AT_WANTED - AT_VERSION + 4 == HAIL_PROLOGUE_LEN, "WIRE.md, section 2.1");
+_Static_assert((int)PROLOGUE_LEN + (int)HAIL_SHA256_LEN == (int)HAIL_PROLOGUE_MAX,
+               "WIRE.md, section 2.1");
+_Static_assert((int)HAIL_HELLO_NX == (int)HAIL_NOISE_NX &&
+                   (int)HAIL_HELLO_NN == (int)HAIL_NOISE_NN &&
+                   (int)HAIL_HELLO_NK == (int)HAIL_NOISE_NK,
+               "Noise's patterns are named by the hello's numbers");
 _Static_assert(AT_COOKIE + HAIL_COOKIE_LEN == AT_NOISE, "WIRE.md, section 2.1");
 
 static bool all_zero(const uint8_t *bytes, size_t len)
@@ -60,7 +69,30 @@ enum hail_verdict hail_datagram_type_of(enum hail_datagram_type *type, const uin
 
 size_t hail_noise_first_len(uint8_t pattern)
 {
-    return pattern == HAIL_NOISE_NK ? HAIL_NOISE_FIRST_MAX : HAIL_X25519_LEN;
+    return pattern == HAIL_HELLO_NK || pattern == HAIL_HELLO_RESUME ? HAIL_NOISE_FIRST_MAX
+                                                                    : HAIL_X25519_LEN;
+}
+
+// Whether a hello of this version, with a known pattern, has the form that these have.
+static bool has_form(const uint8_t *datagram)
+{
+    uint8_t pattern = datagram[AT_PATTERN];
+    uint8_t cookie_len = datagram[HAIL_HELLO_COOKIE_LEN_AT];
+    size_t end = AT_NOISE + hail_noise_first_len(pattern);
+
+    if (datagram[AT_RESERVED] != 0 || (cookie_len != 0 && cookie_len != HAIL_COOKIE_LEN) ||
+        datagram[AT_WANTED] >= HAIL_FRAGMENTS_MAX)
+        return false;
+    if (pattern != HAIL_HELLO_NK && !all_zero(datagram + AT_STATIC, HAIL_STATIC_ID_LEN))
+        return false;
+    if (cookie_len == 0 && !all_zero(datagram + AT_COOKIE, HAIL_COOKIE_LEN))
+        return false;
+    if (pattern == HAIL_HELLO_RESUME) {
+        if (datagram[AT_TICKET_LEN] == 0)
+            return false;
+        end = (size_t)AT_TICKET + datagram[AT_TICKET_LEN];
+    }
+    return all_zero(datagram + end, HAIL_HELLO_LEN - end);
 }
 
 enum hail_verdict hail_hello_decode(struct hail_hello *hello, const uint8_t *datagram, size_t len)
@@ -72,19 +104,10 @@ enum hail_verdict hail_hello_decode(struct hail_hello *hello, const uint8_t *dat
     size_t noise_len = hail_noise_first_len(datagram[AT_PATTERN]);
     bool same_version = datagram[AT_VERSION] == HAIL_WIRE_VERSION;
     uint8_t cookie_len = datagram[HAIL_HELLO_COOKIE_LEN_AT];
-    bool known = datagram[AT_PATTERN] >= HAIL_NOISE_NX && datagram[AT_PATTERN] <= HAIL_NOISE_NK;
+    bool known = datagram[AT_PATTERN] >= HAIL_HELLO_NX && datagram[AT_PATTERN] <= HAIL_HELLO_RESUME;
 
-    if (same_version && known) {
-        if (datagram[AT_RESERVED] != 0 || (cookie_len != 0 && cookie_len != HAIL_COOKIE_LEN) ||
-            datagram[AT_WANTED] >= HAIL_FRAGMENTS_MAX)
-            return HAIL_DROP_MALFORMED;
-        if (datagram[AT_PATTERN] != HAIL_NOISE_NK &&
-            !all_zero(datagram + AT_STATIC, HAIL_STATIC_ID_LEN))
-            return HAIL_DROP_MALFORMED;
-        if ((cookie_len == 0 && !all_zero(datagram + AT_COOKIE, HAIL_COOKIE_LEN)) ||
-            !all_zero(datagram + AT_NOISE + noise_len, HAIL_HELLO_LEN - AT_NOISE - noise_len))
-            return HAIL_DROP_MALFORMED;
-    }
+    if (same_version && known && !has_form(datagram))
+        return HAIL_DROP_MALFORMED;
     *hello = (struct hail_hello){
         .version = datagram[AT_VERSION],
         .pattern = datagram[AT_PATTERN],
@@ -96,6 +119,10 @@ enum hail_verdict hail_hello_decode(struct hail_hello *hello, const uint8_t *dat
     memcpy(hello->static_id, datagram + AT_STATIC, sizeof hello->static_id);
     memcpy(hello->cookie, datagram + AT_COOKIE, sizeof hello->cookie);
     memcpy(hello->noise, datagram + AT_NOISE, noise_len);
+    if (same_version && hello->pattern == HAIL_HELLO_RESUME) {
+        hello->ticket_len = datagram[AT_TICKET_LEN];
+        memcpy(hello->ticket, datagram + AT_TICKET, hello->ticket_len);
+    }
     return HAIL_ACCEPT;
 }
 
@@ -114,19 +141,28 @@ size_t hail_hello_encode(uint8_t datagram[HAIL_HELLO_LEN], const struct hail_hel
         memcpy(datagram + AT_COOKIE, hello->cookie, sizeof hello->cookie);
     }
     memcpy(datagram + AT_NOISE, hello->noise, hail_noise_first_len(hello->pattern));
+    if (hello->pattern == HAIL_HELLO_RESUME) {
+        datagram[AT_TICKET_LEN] = hello->ticket_len;
+        memcpy(datagram + AT_TICKET, hello->ticket, hello->ticket_len);
+    }
     return HAIL_HELLO_LEN;
 }
 
-void hail_prologue_write(uint8_t prologue[HAIL_PROLOGUE_LEN], const struct hail_hello *hello)
+size_t hail_prologue_write(uint8_t prologue[HAIL_PROLOGUE_MAX], const struct hail_hello *hello)
 {
+    uint8_t *at = prologue + 4 - AT_VERSION; // from here on as in the hello
+
     memcpy(prologue, "hail", 4);
-    prologue += 4 - AT_VERSION; // from here on as in the hello
-    prologue[AT_VERSION] = hello->version;
-    prologue[AT_PATTERN] = hello->pattern;
-    prologue[AT_RESERVED] = 0;
-    memcpy(prologue + AT_TOKEN, hello->token, sizeof hello->token);
-    memcpy(prologue + AT_POLICY, hello->policy_hash, sizeof hello->policy_hash);
-    memcpy(prologue + AT_STATIC, hello->static_id, sizeof hello->static_id);
+    at[AT_VERSION] = hello->version;
+    at[AT_PATTERN] = hello->pattern;
+    at[AT_RESERVED] = 0;
+    memcpy(at + AT_TOKEN, hello->token, sizeof hello->token);
+    memcpy(at + AT_POLICY, hello->policy_hash, sizeof hello->policy_hash);
+    memcpy(at + AT_STATIC, hello->static_id, sizeof hello->static_id);
+    if (hello->pattern != HAIL_HELLO_RESUME)
+        return PROLOGUE_LEN;
+    hail_sha256(at + AT_WANTED, hello->ticket, hello->ticket_len);
+    return HAIL_PROLOGUE_MAX;
 }
 
 enum hail_verdict hail_retry_decode(uint8_t token[HAIL_CLIENT_TOKEN_LEN],

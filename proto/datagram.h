@@ -13,9 +13,10 @@ enum {
     HAIL_STATIC_ID_LEN = 8,
     HAIL_COOKIE_LEN = 24,
     HAIL_HELLO_LEN = HAIL_DATAGRAM_MAX,
-    HAIL_HELLO_COOKIE_LEN_AT = 53, // 0: there is no cookie
-    HAIL_PROLOGUE_LEN = 4 + 51,    // "hail", and bytes 1 to 51 of the hello
-    HAIL_NOISE_FIRST_MAX = 48,     // the first Noise message, of NK
+    HAIL_HELLO_COOKIE_LEN_AT = 53,   // 0: there is no cookie
+    HAIL_PROLOGUE_MAX = 4 + 51 + 32, // "hail", bytes 1 to 51 of the hello, a ticket's hash
+    HAIL_NOISE_FIRST_MAX = 48,       // the first Noise message, of NK and NNpsk0
+    HAIL_TICKET_LEN_MAX = 255,
     HAIL_WELCOME_HEADER_LEN = 15,
     HAIL_FRAGMENT_LEN = 1150,
     HAIL_FRAGMENTS_MAX = 15,
@@ -45,19 +46,30 @@ enum hail_refusal {
     HAIL_REFUSAL_POLICY = 3,
     HAIL_REFUSAL_STATIC = 4,
     HAIL_REFUSAL_FULL = 5,
-    HAIL_REFUSAL_GOING_DOWN = 6
+    HAIL_REFUSAL_GOING_DOWN = 6,
+    HAIL_REFUSAL_TICKET = 7
+};
+
+// Values as in a hello. The first three are those of enum hail_noise_pattern.
+enum hail_hello_pattern {
+    HAIL_HELLO_NX = 1,
+    HAIL_HELLO_NN = 2,
+    HAIL_HELLO_NK = 3,
+    HAIL_HELLO_RESUME = 4 // NNpsk0, with a ticket
 };
 
 struct hail_hello {
     uint8_t version;
-    uint8_t pattern; // enum hail_noise_pattern, if this version knows it
+    uint8_t pattern; // enum hail_hello_pattern, if this version knows it
     uint8_t token[HAIL_CLIENT_TOKEN_LEN];
     uint8_t policy_hash[HAIL_POLICY_HASH_LEN];
     uint8_t static_id[HAIL_STATIC_ID_LEN];
     uint8_t wanted; // the first fragment that the client lacks
     bool has_cookie;
     uint8_t cookie[HAIL_COOKIE_LEN];
-    uint8_t noise[HAIL_NOISE_FIRST_MAX]; // the first message: 32 bytes, or 48 with NK
+    uint8_t noise[HAIL_NOISE_FIRST_MAX]; // the first message: 32 bytes, or 48 with NK and NNpsk0
+    uint8_t ticket_len;                  // NNpsk0
+    uint8_t ticket[HAIL_TICKET_LEN_MAX];
 };
 
 struct hail_welcome {
@@ -113,7 +125,8 @@ size_t hail_finish_encode(uint8_t datagram[HAIL_FINISH_HEADER_LEN],
                           const struct hail_finish *finish);
 size_t hail_refuse_encode(uint8_t datagram[HAIL_REFUSE_LEN], const struct hail_refuse *refuse);
 
-// hail_prologue_write writes Noise's prologue for a hello (WIRE.md, section 2.1).
-void hail_prologue_write(uint8_t prologue[HAIL_PROLOGUE_LEN], const struct hail_hello *hello);
+// hail_prologue_write writes Noise's prologue for a hello (WIRE.md, section 2.1), and returns its
+// length.
+size_t hail_prologue_write(uint8_t prologue[HAIL_PROLOGUE_MAX], const struct hail_hello *hello);
 
 #endif

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "crypto/meter.h"
+#include "proto/datagram.h"
 
 enum {
     HAS_LENGTH = 0x80, // in a frame's first byte
     HASH_LEN = 8,
     CLIENT_ID_LEN = 8,
+    LIFE_LEN = 4,
     BEFORE_CONTENT_MAX = 1 + HAIL_VARINT_LEN_MAX
 };
 
@@ -203,6 +205,14 @@ static enum hail_verdict read_content(struct hail_native_frame *frame,
     case HAIL_FRAME_UPDATE:
     case HAIL_FRAME_ASK:
         return content.len == 0 ? HAIL_ACCEPT : HAIL_DROP_MALFORMED;
+    case HAIL_FRAME_TICKET:
+        if (content.len <= LIFE_LEN || content.len > LIFE_LEN + HAIL_TICKET_LEN_MAX)
+            return HAIL_DROP_MALFORMED;
+        frame->life_s = (uint32_t)content.data[0] << 24 | (uint32_t)content.data[1] << 16 |
+                        (uint32_t)content.data[2] << 8 | content.data[3];
+        skip(&content, LIFE_LEN);
+        frame->bytes = content;
+        return HAIL_ACCEPT;
     }
     return HAIL_DROP_TYPE;
 }
@@ -349,6 +359,11 @@ static bool compose(struct content *content, const struct hail_native_frame *fra
     case HAIL_FRAME_UPDATE:
     case HAIL_FRAME_ASK:
         return true;
+    case HAIL_FRAME_TICKET:
+        for (unsigned shift = 8 * LIFE_LEN; shift > 0; shift -= 8)
+            content->fields[content->fields_len++] = (uint8_t)(frame->life_s >> (shift - 8));
+        content->rest = frame->bytes;
+        return frame->bytes.len > 0 && frame->bytes.len <= HAIL_TICKET_LEN_MAX;
     }
     HAIL_UNREACHABLE("whoever writes a frame takes its type from the enumeration");
 }

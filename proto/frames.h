@@ -30,7 +30,8 @@ enum hail_frame_type {
     HAIL_FRAME_WAIT = 0x16,
     HAIL_FRAME_UPDATE = 0x17,
     HAIL_FRAME_ACK = 0x18,
-    HAIL_FRAME_ASK = 0x19
+    HAIL_FRAME_ASK = 0x19,
+    HAIL_FRAME_TICKET = 0x1a
 };
 
 enum {
@@ -38,7 +39,8 @@ enum {
     // behaviour.
     HAIL_FRAME_HEADER_MAX = 1 + 8 + 2 + 8 + (1 + 8) + 8 + 4,
     HAIL_FRAME_ECHO_LEN = 8, // ping, pong, path challenge and response
-    HAIL_FRAME_TEXT_MAX = 255
+    HAIL_FRAME_TEXT_MAX = 255,
+    HAIL_FRAME_TICKET_MAX = 1 + 2 + 4 + 255 // a whole frame with a ticket
 };
 
 enum {
@@ -67,7 +69,9 @@ struct hail_native_frame {
     uint8_t reason;                    // CLOSE
     struct hail_bytes text;            // CLOSE: at most HAIL_FRAME_TEXT_MAX bytes, UTF-8 unchecked
     struct hail_part part;             // RELIABLE, FRAGMENT
-    struct hail_bytes bytes;           // RELIABLE, FRAGMENT: the part; ACK: its content (acks.h)
+    uint32_t life_s;                   // TICKET
+    struct hail_bytes bytes;           // RELIABLE, FRAGMENT: the part; ACK: its content (acks.h);
+                                       // TICKET: the ticket, 1 to HAIL_TICKET_LEN_MAX bytes
 };
 
 // hail_frames_next reads the frame at `*at`, before the end of a packet's frames, and steps over

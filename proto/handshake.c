@@ -104,6 +104,42 @@ void hail_server_exchange(struct hail_greeting *greetings, size_t count, struct 
     hail_wipe(jobs, sizeof jobs);
 }
 
+static enum hail_noise_pattern noise_pattern(const struct hail_hello *hello)
+{
+    return hello->pattern == HAIL_HELLO_RESUME ? HAIL_NOISE_NN
+                                               : (enum hail_noise_pattern)hello->pattern;
+}
+
+// The server's end after the first message.
+static bool read_hello(struct hail_noise *noise, const struct hail_greeting *greeting)
+{
+    const struct hail_hello *hello = greeting->hello;
+    const struct hail_static_key *key = greeting->key;
+    uint8_t prologue[HAIL_PROLOGUE_MAX];
+    uint8_t nothing[HAIL_NOISE_FIRST_MAX];
+
+    HAIL_ASSERT(key || noise_pattern(hello) == HAIL_NOISE_NN);
+    size_t prologue_len = hail_prologue_write(prologue, hello);
+    hail_noise_init(noise, &(struct hail_noise_setup){
+                               .pattern = noise_pattern(hello),
+                               .prologue = {prologue, prologue_len},
+                               .e = &greeting->e,
+                               .s = key ? &key->pair : NULL,
+                               .psk = hello->pattern == HAIL_HELLO_RESUME ? greeting->psk : NULL,
+                               .shared = &greeting->shared,
+                           });
+    return hail_noise_read(noise, nothing, hello->noise, hail_noise_first_len(hello->pattern));
+}
+
+bool hail_server_resumes(const struct hail_greeting *greeting)
+{
+    struct hail_noise noise;
+
+    bool good = read_hello(&noise, greeting);
+    hail_noise_cleanup(&noise);
+    return good;
+}
+
 enum hail_verdict hail_server_welcome(struct hail_agreement *agreement,
                                       uint8_t message[HAIL_WELCOME_MAX], size_t *message_len,
                                       const struct hail_greeting *greeting,
@@ -112,23 +148,12 @@ enum hail_verdict hail_server_welcome(struct hail_agreement *agreement,
     const struct hail_hello *hello = greeting->hello;
     const struct hail_static_key *key = greeting->key;
     uint8_t payload[HAIL_WELCOME_FIXED_LEN + HAIL_KEYCERT_MAX];
-    uint8_t prologue[HAIL_PROLOGUE_LEN];
-    uint8_t nothing[HAIL_NOISE_FIRST_MAX];
     enum hail_verdict verdict = HAIL_DROP_FORGED;
-    bool signs = hello->pattern == HAIL_NOISE_NX;
+    bool signs = hello->pattern == HAIL_HELLO_NX;
     size_t payload_len = HAIL_WELCOME_FIXED_LEN;
     struct hail_noise noise;
 
-    HAIL_ASSERT(hello->pattern == HAIL_NOISE_NN || key);
-    hail_prologue_write(prologue, hello);
-    hail_noise_init(&noise, &(struct hail_noise_setup){
-                                .pattern = (enum hail_noise_pattern)hello->pattern,
-                                .prologue = {prologue, sizeof prologue},
-                                .e = &greeting->e,
-                                .s = key ? &key->pair : NULL,
-                                .shared = &greeting->shared,
-                            });
-    if (!hail_noise_read(&noise, nothing, hello->noise, hail_noise_first_len(hello->pattern)))
+    if (!read_hello(&noise, greeting))
         goto out;
 
     put_be(payload, terms->iterations, 4);
@@ -171,32 +196,59 @@ enum hail_verdict hail_server_finish(const struct hail_agreement *agreement,
     return HAIL_ACCEPT;
 }
 
+static void begin_hello(struct hail_hello *hello, const struct hail_client_setup *setup,
+                        uint8_t pattern, struct hail_random *random)
+{
+    *hello = (struct hail_hello){.version = HAIL_WIRE_VERSION, .pattern = pattern};
+    hail_random_bytes(random, hello->token, sizeof hello->token);
+    memcpy(hello->policy_hash, setup->policy_hash, sizeof hello->policy_hash);
+}
+
+// Writes the first message of a hello whose other fields are there.
+static bool write_hello(struct hail_client_handshake *client, const uint8_t *server_key,
+                        const uint8_t *psk, struct hail_random *random)
+{
+    uint8_t prologue[HAIL_PROLOGUE_MAX];
+    struct hail_x25519_pair fresh;
+
+    size_t prologue_len = hail_prologue_write(prologue, &client->hello);
+    hail_x25519_pair_init(&fresh, random);
+    hail_noise_init(&client->noise, &(struct hail_noise_setup){
+                                        .pattern = noise_pattern(&client->hello),
+                                        .initiator = true,
+                                        .prologue = {prologue, prologue_len},
+                                        .e = &fresh,
+                                        .rs = server_key,
+                                        .psk = psk,
+                                    });
+    hail_wipe(&fresh, sizeof fresh);
+    return hail_noise_write(&client->noise, client->hello.noise, (struct hail_bytes){NULL, 0});
+}
+
 bool hail_client_init(struct hail_client_handshake *client, const struct hail_client_setup *setup,
                       struct hail_random *random)
 {
-    struct hail_hello *hello = &client->hello;
-    uint8_t prologue[HAIL_PROLOGUE_LEN];
     uint8_t digest[HAIL_SHA256_LEN];
-    struct hail_x25519_pair fresh;
 
-    *hello = (struct hail_hello){.version = HAIL_WIRE_VERSION, .pattern = (uint8_t)setup->pattern};
-    hail_random_bytes(random, hello->token, sizeof hello->token);
-    memcpy(hello->policy_hash, setup->policy_hash, sizeof hello->policy_hash);
+    begin_hello(&client->hello, setup, (uint8_t)setup->pattern, random);
     if (setup->pattern == HAIL_NOISE_NK) {
         hail_sha256(digest, setup->server_key, HAIL_X25519_LEN);
-        memcpy(hello->static_id, digest, sizeof hello->static_id);
+        memcpy(client->hello.static_id, digest, sizeof client->hello.static_id);
     }
-    hail_prologue_write(prologue, hello);
-    hail_x25519_pair_init(&fresh, random);
-    hail_noise_init(&client->noise, &(struct hail_noise_setup){
-                                        .pattern = setup->pattern,
-                                        .initiator = true,
-                                        .prologue = {prologue, sizeof prologue},
-                                        .e = &fresh,
-                                        .rs = setup->server_key,
-                                    });
-    hail_wipe(&fresh, sizeof fresh);
-    return hail_noise_write(&client->noise, hello->noise, (struct hail_bytes){NULL, 0});
+    return write_hello(client, setup->server_key, NULL, random);
+}
+
+void hail_client_resume(struct hail_client_handshake *client, const struct hail_client_setup *setup,
+                        struct hail_bytes ticket, const uint8_t psk[HAIL_NOISE_PSK_LEN],
+                        struct hail_random *random)
+{
+    HAIL_ASSERT(ticket.len > 0);
+    HAIL_ASSERT(ticket.len <= HAIL_TICKET_LEN_MAX);
+    begin_hello(&client->hello, setup, HAIL_HELLO_RESUME, random);
+    client->hello.ticket_len = (uint8_t)ticket.len;
+    memcpy(client->hello.ticket, ticket.data, ticket.len);
+    bool written = write_hello(client, NULL, psk, random);
+    HAIL_ASSERT(written); // there is no key of the other end in it
 }
 
 void hail_client_cleanup(struct hail_client_handshake *client)
@@ -235,7 +287,7 @@ hail_client_welcome(struct hail_client_handshake *client, struct hail_agreement 
     size_t overhead = hail_noise_overhead(&client->noise);
     struct hail_noise noise = client->noise; // a welcome that is refused leaves ours as it was
     enum hail_verdict verdict = HAIL_DROP_FORGED;
-    bool signs = setup->pattern == HAIL_NOISE_NX;
+    bool signs = client->hello.pattern == HAIL_HELLO_NX; // the key of a ticket proves the server
 
     if (message_len < overhead + HAIL_WELCOME_FIXED_LEN)
         return HAIL_DROP_SHORT;

@@ -65,10 +65,15 @@ HAIL_MUST_USE bool hail_agreement_stretch(const struct hail_agreement *agreement
 // for it. Secret: hail_wipe.
 struct hail_greeting {
     const struct hail_hello *hello;
-    const struct hail_static_key *key; // NX and NK; NN: NULL
+    const struct hail_static_key *key; // NX and NK; NN and a resumption: NULL
+    uint8_t psk[HAIL_NOISE_PSK_LEN];   // a resumption: what its ticket holds
     struct hail_x25519_pair e;         // from here on hail_server_exchange's
     struct hail_noise_shared shared;
 };
+
+// hail_server_resumes says whether whoever made a resumption's hello had the key in its ticket,
+// which costs no key exchange. He need not be who sent it: a hello can be sent again by anybody.
+HAIL_MUST_USE bool hail_server_resumes(const struct hail_greeting *greeting);
 
 // hail_server_exchange draws a fresh pair for each of up to HAIL_GREETINGS_MAX greetings, and does
 // their key exchanges side by side.
@@ -78,7 +83,7 @@ void hail_server_exchange(struct hail_greeting *greetings, size_t count,
 // hail_server_welcome answers a hello: it writes the second Noise message, to be sent in fragments.
 //
 // Returns  HAIL_ACCEPT, HAIL_DROP_POINT (a key of low order) or HAIL_DROP_FORGED (NK: made for
-//          another static key, or a key of low order).
+//          another static key, or a key of low order; resumption: not by the ticket's owner).
 enum hail_verdict hail_server_welcome(struct hail_agreement *agreement,
                                       uint8_t message[HAIL_WELCOME_MAX], size_t *message_len,
                                       const struct hail_greeting *greeting,
@@ -121,6 +126,12 @@ struct hail_client_handshake {
 HAIL_MUST_USE bool hail_client_init(struct hail_client_handshake *client,
                                     const struct hail_client_setup *setup,
                                     struct hail_random *random);
+
+// hail_client_resume begins with a ticket instead of the setup's pattern, which `ticket` stands
+// for: 1 to HAIL_TICKET_LEN_MAX bytes, and the key that goes with it.
+void hail_client_resume(struct hail_client_handshake *client, const struct hail_client_setup *setup,
+                        struct hail_bytes ticket, const uint8_t psk[HAIL_NOISE_PSK_LEN],
+                        struct hail_random *random);
 void hail_client_cleanup(struct hail_client_handshake *client);
 
 // hail_client_welcome takes the whole second Noise message.

@@ -15,8 +15,8 @@ enum {
 static const uint64_t ns_per_ms = 1000000;
 
 // Bits of `owed` that may share one packet to the peer's own address.
-static const uint8_t to_address =
-    HAIL_OWED_PING | HAIL_OWED_PONG | HAIL_OWED_WAIT | HAIL_OWED_APPROVED | HAIL_OWED_UPDATE;
+static const uint8_t to_address = HAIL_OWED_PING | HAIL_OWED_PONG | HAIL_OWED_WAIT |
+                                  HAIL_OWED_APPROVED | HAIL_OWED_UPDATE | HAIL_OWED_TICKET;
 
 static enum hail_direction outwards(const struct hail_peer *peer)
 {
@@ -210,6 +210,7 @@ void hail_peer_control(struct hail_peer *peer, const struct hail_native_frame *f
     case HAIL_FRAME_FRAGMENT:
     case HAIL_FRAME_ACK:
     case HAIL_FRAME_ASK:
+    case HAIL_FRAME_TICKET:
         return;
     }
 }
@@ -306,6 +307,9 @@ void hail_peer_frame(const struct hail_peer *peer, enum hail_owed owed,
         return;
     case HAIL_OWED_UPDATE:
         frame->type = HAIL_FRAME_UPDATE;
+        return;
+    case HAIL_OWED_TICKET:
+        frame->type = HAIL_FRAME_TICKET;
         return;
     }
     HAIL_UNREACHABLE("one bit of what is owed, and each has its frame");

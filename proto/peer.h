@@ -30,7 +30,8 @@ enum hail_owed {
     HAIL_OWED_CHALLENGE = 1u << 3, // to `candidate`
     HAIL_OWED_WAIT = 1u << 4,
     HAIL_OWED_APPROVED = 1u << 5,
-    HAIL_OWED_UPDATE = 1u << 6
+    HAIL_OWED_UPDATE = 1u << 6,
+    HAIL_OWED_TICKET = 1u << 7
 };
 
 // Secret: hail_peer_cleanup.
@@ -107,7 +108,7 @@ size_t hail_peer_seal(struct hail_peer *peer, uint8_t *datagram, size_t frames_l
 // returned has been taken off the books.
 uint8_t hail_peer_owes(struct hail_peer *peer, struct hail_address *to);
 
-// hail_peer_frame fills in the frame for one bit of what is owed.
+// hail_peer_frame fills in the frame for one bit of what is owed; of a ticket, the type alone.
 void hail_peer_frame(const struct hail_peer *peer, enum hail_owed owed,
                      struct hail_native_frame *frame);
 

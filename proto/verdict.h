@@ -34,7 +34,10 @@
     X(DROP_COOKIE, "cookie")           /* a cookie that is wrong or too old */                     \
     X(DROP_RATE, "rate")               /* its source prefix asks too often */                      \
     X(DROP_BUDGET, "budget")           /* no time for more handshakes in this turn */              \
-    X(DROP_REFUSED, "refused")         /* client: the server will not have us */
+    X(DROP_REFUSED, "refused")         /* client: the server will not have us */                   \
+    X(DROP_TICKET_KEY, "ticket_key")   /* made with a ticket key that is none of ours */           \
+    X(DROP_TICKET_OLD, "ticket_old")   /* a ticket whose time is over */                           \
+    X(DROP_TICKET_FORGED, "ticket_forged") /* not ours, changed, or not its owner's */
 
 #define HAIL_VERDICT_ENUM(id, name) HAIL_##id,
 enum hail_verdict {

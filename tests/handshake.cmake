@@ -3,6 +3,7 @@ hail_test(datagram hail_proto)
 hail_test(noise hail_proto)
 hail_test(keycert hail_proto)
 hail_test(handshake hail_proto)
+hail_test(ticket hail_proto)
 hail_test(peer hail_proto)
 target_sources(test_peer PRIVATE pair.c)
 # Every seal in this one goes by the test, which looks for keys and nonces that repeat.

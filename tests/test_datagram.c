@@ -33,6 +33,10 @@ static struct hail_hello some_hello(uint64_t *seed, uint8_t pattern)
         hello.cookie[i] = (uint8_t)test_next(seed);
     for (size_t i = 0; i < hail_noise_first_len(pattern); i++)
         hello.noise[i] = (uint8_t)test_next(seed);
+    hello.ticket_len =
+        pattern == HAIL_HELLO_RESUME ? (uint8_t)(1 + test_next(seed) % HAIL_TICKET_LEN_MAX) : 0;
+    for (size_t i = 0; i < hello.ticket_len; i++)
+        hello.ticket[i] = (uint8_t)test_next(seed);
     return hello;
 }
 
@@ -43,7 +47,7 @@ START_TEST(test_hello_round_trip)
     uint8_t again[HAIL_HELLO_LEN];
 
     for (int round = 0; round < ROUNDS; round++) {
-        struct hail_hello hello = some_hello(&seed, (uint8_t)(1 + test_next(&seed) % 3));
+        struct hail_hello hello = some_hello(&seed, (uint8_t)(1 + test_next(&seed) % 4));
         struct hail_hello read;
         ck_assert_uint_eq(hail_hello_encode(datagram, &hello), HAIL_HELLO_LEN);
         ck_assert_int_eq(hail_hello_decode(&read, datagram, sizeof datagram), HAIL_ACCEPT);
@@ -84,6 +88,43 @@ START_TEST(test_hello_byte)
     datagram[hellos[_i].at] = hellos[_i].to;
     ck_assert_msg(hail_hello_decode(&read, datagram, HAIL_HELLO_LEN) == hellos[_i].want, "%s",
                   hellos[_i].why);
+}
+END_TEST
+
+// The same of one with a ticket of ten bytes.
+static const struct {
+    const char *why;
+    size_t at;
+    uint8_t to;
+    enum hail_verdict want;
+} tickets[] = {
+    {"no ticket", 126, 0, HAIL_DROP_MALFORMED},
+    {"a shorter one, and a byte behind it", 126, 9, HAIL_DROP_MALFORMED},
+    {"a longer one, by a zero", 126, 11, HAIL_ACCEPT},
+    {"a byte behind it", 137, 1, HAIL_DROP_MALFORMED},
+    {"the last byte of padding", HAIL_HELLO_LEN - 1, 1, HAIL_DROP_MALFORMED},
+    {"a static key's id", 44, 1, HAIL_DROP_MALFORMED},
+    {"as NK, which has none", 2, HAIL_HELLO_NK, HAIL_DROP_MALFORMED},
+    {"of another version", 1, 2, HAIL_ACCEPT},
+};
+
+START_TEST(test_ticket_byte)
+{
+    uint64_t seed = test_seed();
+    struct hail_hello hello = some_hello(&seed, HAIL_HELLO_RESUME);
+    uint8_t datagram[HAIL_HELLO_LEN];
+    struct hail_hello read;
+
+    hello.has_cookie = false;
+    memset(hello.cookie, 0, sizeof hello.cookie);
+    hello.ticket_len = 10;
+    memset(hello.ticket, 0xff, 10);
+    hail_hello_encode(datagram, &hello);
+    ck_assert_int_eq(hail_hello_decode(&read, datagram, sizeof datagram), HAIL_ACCEPT);
+    ck_assert_uint_eq(read.ticket_len, 10);
+    datagram[tickets[_i].at] = tickets[_i].to;
+    ck_assert_msg(hail_hello_decode(&read, datagram, sizeof datagram) == tickets[_i].want, "%s",
+                  tickets[_i].why);
 }
 END_TEST
 
@@ -259,6 +300,7 @@ int main(void)
 
     tcase_add_test(tests, test_hello_round_trip);
     tcase_add_loop_test(tests, test_hello_byte, 0, HAIL_COUNTOF(hellos));
+    tcase_add_loop_test(tests, test_ticket_byte, 0, HAIL_COUNTOF(tickets));
     tcase_add_test(tests, test_hello_length);
     tcase_add_loop_test(tests, test_welcome, 0, HAIL_COUNTOF(welcomes));
     tcase_add_test(tests, test_small_ones);

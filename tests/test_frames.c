@@ -1,4 +1,5 @@
 // test_frames.c: what packets carry, read and written. SPDX-License-Identifier: MIT
+#include "proto/datagram.h"
 #include "proto/frames.h"
 
 #include <stdlib.h>
@@ -107,7 +108,11 @@ static const struct {
     {"on a channel beyond the table", "080401aa", HAIL_DROP_NAME, 4},
     {"on the largest channel", "08ff01aa", HAIL_DROP_NAME, 4},
     {"the last before control", "8f00", HAIL_DROP_TYPE, 0},
-    {"the first after control", "1a00", HAIL_DROP_TYPE, 0},
+    {"the first after control", "1b00", HAIL_DROP_TYPE, 0},
+
+    {"a ticket of no bytes", "1a0000a8c0", HAIL_DROP_MALFORMED, 0},
+    {"half a life", "1a0000", HAIL_DROP_MALFORMED, 0},
+    {"a ticket", "1a0000a8c0ff", HAIL_ACCEPT, 6},
 
     {"a reliable message", "0900123401aa", HAIL_ACCEPT, 6},
     {"a reliable message without an id", "090012", HAIL_DROP_MALFORMED, 0},
@@ -246,7 +251,8 @@ static const enum hail_frame_type types[] = {HAIL_FRAME_PADDING,
                                              HAIL_FRAME_RELIABLE,
                                              HAIL_FRAME_FRAGMENT,
                                              HAIL_FRAME_ACK,
-                                             HAIL_FRAME_ASK};
+                                             HAIL_FRAME_ASK,
+                                             HAIL_FRAME_TICKET};
 
 START_TEST(test_control)
 {
@@ -290,6 +296,11 @@ static struct hail_native_frame some_frame(uint64_t *dice, const uint8_t *bytes)
     }
     if (frame.type == HAIL_FRAME_ACK) {
         frame.bytes = (struct hail_bytes){bytes, some_number(dice, 127) % BODY_MAX};
+        return frame;
+    }
+    if (frame.type == HAIL_FRAME_TICKET) {
+        frame.life_s = (uint32_t)some_number(dice, UINT32_MAX);
+        frame.bytes = (struct hail_bytes){bytes, 1 + test_next(dice) % HAIL_TICKET_LEN_MAX};
         return frame;
     }
     if (!hail_frames_is_control(frame.type)) {
@@ -339,6 +350,7 @@ static void compare(const struct hail_native_frame *a, const struct hail_native_
     ck_assert_uint_eq(a->part.id, b->part.id);
     ck_assert_uint_eq(a->part.total, b->part.total);
     ck_assert_uint_eq(a->part.offset, b->part.offset);
+    ck_assert_uint_eq(a->life_s, b->life_s);
     ck_assert_uint_eq(a->bytes.len, b->bytes.len);
     if (a->bytes.len > 0)
         ck_assert_mem_eq(a->bytes.data, b->bytes.data, a->bytes.len);

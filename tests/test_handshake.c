@@ -253,16 +253,16 @@ static void complete(struct ends *ends)
 static void answer_with(struct ends *ends, const struct hail_x25519_pair *s,
                         struct hail_bytes payload)
 {
-    uint8_t prologue[HAIL_PROLOGUE_LEN];
+    uint8_t prologue[HAIL_PROLOGUE_MAX];
     uint8_t nothing[HAIL_NOISE_FIRST_MAX];
     struct hail_x25519_pair fresh;
     struct hail_noise noise;
 
     hail_x25519_pair_init(&fresh, &ends->dice);
-    hail_prologue_write(prologue, &ends->client.hello);
+    size_t prologue_len = hail_prologue_write(prologue, &ends->client.hello);
     hail_noise_init(&noise, &(struct hail_noise_setup){
                                 .pattern = ends->setup.pattern,
-                                .prologue = {prologue, sizeof prologue},
+                                .prologue = {prologue, prologue_len},
                                 .e = &fresh,
                                 .s = s,
                             });

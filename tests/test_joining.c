@@ -251,7 +251,7 @@ static struct hail_hello connect_client(struct end *end, const char *conn_data)
 static size_t answer(uint8_t message[HAIL_WELCOME_MAX], const struct hail_hello *hello,
                      const uint8_t *payload, size_t payload_len)
 {
-    uint8_t prologue[HAIL_PROLOGUE_LEN];
+    uint8_t prologue[HAIL_PROLOGUE_MAX];
     uint8_t nothing[HAIL_NOISE_FIRST_MAX];
     struct hail_x25519_pair fresh;
     struct hail_random dice;
@@ -259,10 +259,10 @@ static size_t answer(uint8_t message[HAIL_WELCOME_MAX], const struct hail_hello 
 
     hail_random_init_seeded(&dice, 2);
     hail_x25519_pair_init(&fresh, &dice);
-    hail_prologue_write(prologue, hello);
+    size_t prologue_len = hail_prologue_write(prologue, hello);
     hail_noise_init(&noise, &(struct hail_noise_setup){
                                 .pattern = (enum hail_noise_pattern)hello->pattern,
-                                .prologue = {prologue, sizeof prologue},
+                                .prologue = {prologue, prologue_len},
                                 .e = &fresh,
                                 .s = &static_pair,
                             });

@@ -10,6 +10,7 @@
 #include "proto/handshake.h"
 #include "proto/mlapi/names.h"
 #include "proto/packet.h"
+#include "proto/ticket.h"
 #include "tests/vectors.h"
 
 enum {
@@ -142,7 +143,7 @@ static void load_dice(struct hail_random *dice, const uint8_t *token, const char
 }
 
 static const struct {
-    enum hail_noise_pattern pattern;
+    enum hail_hello_pattern pattern;
     size_t shown; // of the hello; zeros follow
     const char *hello;
     const char *welcome;
@@ -151,10 +152,34 @@ static const struct {
     const char *stretched;
     const char *finish;
 } handshakes[] = {
-    {HAIL_NOISE_NX, 110, "nx-hello", "nx-welcome", "nx-ck", "nx-h", "nx-stretched", "nx-finish"},
-    {HAIL_NOISE_NN, 110, "nn-hello", "nn-welcome", "nn-ck", "nn-h", "nn-stretched", "nn-finish"},
-    {HAIL_NOISE_NK, 126, "nk-hello", "nk-welcome", "nk-ck", "nk-h", "nk-stretched", "nk-finish"},
+    {HAIL_HELLO_NX, 110, "nx-hello", "nx-welcome", "nx-ck", "nx-h", "nx-stretched", "nx-finish"},
+    {HAIL_HELLO_NN, 110, "nn-hello", "nn-welcome", "nn-ck", "nn-h", "nn-stretched", "nn-finish"},
+    {HAIL_HELLO_NK, 126, "nk-hello", "nk-welcome", "nk-ck", "nk-h", "nk-stretched", "nk-finish"},
+    {HAIL_HELLO_RESUME, 135, "resume-hello", "resume-welcome", "resume-ck", "resume-h",
+     "resume-stretched", "resume-finish"},
 };
+
+// A client that comes back to the server of the handshake with pattern 1, or comes for the first
+// time.
+static void first_message(struct hail_client_handshake *client, struct hail_greeting *greeting,
+                          const struct hail_client_setup *setup, bool resumes,
+                          struct hail_random *dice)
+{
+    static const uint8_t ticket[] = "a ticket"; // without its terminator
+    struct vector_bytes stretched = example("nx-stretched");
+
+    if (resumes) {
+        hail_ticket_psk(greeting->psk, stretched.data);
+        compare("resume-psk", greeting->psk, sizeof greeting->psk);
+        hail_client_resume(client, setup, (struct hail_bytes){ticket, sizeof ticket - 1},
+                           greeting->psk, dice);
+        greeting->key = NULL;
+    } else {
+        ck_assert(hail_client_init(client, setup, dice));
+    }
+    greeting->hello = &client->hello;
+    free(stretched.data);
+}
 
 START_TEST(test_handshake)
 {
@@ -162,19 +187,21 @@ START_TEST(test_handshake)
     static const uint8_t zeros[HAIL_HELLO_LEN] = {0};
     const struct hail_bytes data = {(const uint8_t *)"let me in", 9};
     const struct hail_welcome_terms terms = {1000, 15000, 1024};
+    const bool resumes = handshakes[_i].pattern == HAIL_HELLO_RESUME;
     struct vector_bytes policy_hash = example("policy-hash");
     struct hail_trust *trust = example_trust();
     static struct hail_static_key key;
     static uint8_t message[HAIL_WELCOME_MAX];
     static uint8_t payload[HAIL_WELCOME_MAX];
     struct hail_client_setup setup = {
-        .pattern = handshakes[_i].pattern,
+        .pattern = resumes ? HAIL_NOISE_NX : (enum hail_noise_pattern)handshakes[_i].pattern,
         .iterations_max = HAIL_ITERATIONS_MAX,
         .server_key = key.pair.public_key,
         .verifier = {believe, trust},
     };
     struct hail_welcome welcome = {.conn_id = 0x01020304, .count = 1};
     struct hail_client_handshake client;
+    struct hail_greeting greeting = {.key = &key};
     struct hail_agreement servers;
     struct hail_agreement clients;
     struct hail_welcome_terms told;
@@ -187,13 +214,12 @@ START_TEST(test_handshake)
     example_static(&key);
     memcpy(setup.policy_hash, policy_hash.data, sizeof setup.policy_hash);
     load_dice(&dice, token, "client-ephemeral");
-    ck_assert(hail_client_init(&client, &setup, &dice));
+    first_message(&client, &greeting, &setup, resumes, &dice);
     hail_hello_encode(datagram, &client.hello);
     compare(handshakes[_i].hello, datagram, handshakes[_i].shown);
     ck_assert_mem_eq(datagram + handshakes[_i].shown, zeros, HAIL_HELLO_LEN - handshakes[_i].shown);
 
     load_dice(&dice, NULL, "server-ephemeral");
-    struct hail_greeting greeting = {.hello = &client.hello, .key = &key};
     hail_server_exchange(&greeting, 1, &dice);
     ck_assert_int_eq(hail_server_welcome(&servers, message, &len, &greeting, &terms), HAIL_ACCEPT);
     memcpy(welcome.token, token, sizeof token);
@@ -411,6 +437,7 @@ static const struct {
     {"frame-wait", HAIL_FRAME_WAIT, NULL},
     {"frame-update", HAIL_FRAME_UPDATE, NULL},
     {"frame-ask", HAIL_FRAME_ASK, NULL},
+    {"frame-ticket", HAIL_FRAME_TICKET, NULL},
 };
 
 // The values are said once for all types: a frame takes those that its type has.
@@ -431,6 +458,8 @@ START_TEST(test_frame)
         .echo = {1, 2, 3, 4, 5, 6, 7, 8},
         .reason = 3,
         .text = {(const uint8_t *)"bye", 3},
+        .life_s = 43200,
+        .bytes = {(const uint8_t *)"a ticket", 8},
     };
     uint8_t bytes[ROOM];
 

@@ -140,6 +140,8 @@ static const char *frame_name(enum hail_frame_type type)
         return "acknowledgement";
     case HAIL_FRAME_ASK:
         return "ask";
+    case HAIL_FRAME_TICKET:
+        return "ticket";
     }
     return "unknown frame";
 }

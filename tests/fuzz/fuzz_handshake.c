@@ -12,7 +12,7 @@
 static void hello(const uint8_t *data, size_t size)
 {
     uint8_t again[HAIL_HELLO_LEN];
-    uint8_t prologue[HAIL_PROLOGUE_LEN];
+    uint8_t prologue[HAIL_PROLOGUE_MAX];
     struct hail_hello hello;
 
     if (hail_hello_decode(&hello, data, size) != HAIL_ACCEPT)

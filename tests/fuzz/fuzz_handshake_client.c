@@ -34,7 +34,7 @@ static struct ends *ends_of(uint8_t pattern)
 {
     static struct ends all[HAIL_NOISE_NK + 1];
     struct ends *ends = &all[pattern];
-    uint8_t prologue[HAIL_PROLOGUE_LEN];
+    uint8_t prologue[HAIL_PROLOGUE_MAX];
     uint8_t nothing[HAIL_NOISE_FIRST_MAX];
     struct hail_x25519_pair fresh;
     struct hail_random dice;
@@ -50,10 +50,10 @@ static struct ends *ends_of(uint8_t pattern)
     };
     fuzz_holds(hail_client_init(&ends->client, &ends->setup, &dice));
     hail_x25519_pair_init(&fresh, &dice);
-    hail_prologue_write(prologue, &ends->client.hello);
+    size_t prologue_len = hail_prologue_write(prologue, &ends->client.hello);
     hail_noise_init(&ends->server, &(struct hail_noise_setup){
                                        .pattern = ends->setup.pattern,
-                                       .prologue = {prologue, sizeof prologue},
+                                       .prologue = {prologue, prologue_len},
                                        .e = &fresh,
                                        .s = &signed_key()->pair,
                                    });

@@ -36,16 +36,16 @@ static enum hail_verdict welcome(struct hail_agreement *agreement, uint8_t *mess
 // The client that says this hello. False: it has a use for no such key.
 static bool client_of(struct hail_client_handshake *client, const struct hail_hello *hello)
 {
-    uint8_t prologue[HAIL_PROLOGUE_LEN];
+    uint8_t prologue[HAIL_PROLOGUE_MAX];
     struct hail_x25519_pair fresh;
 
     client->hello = *hello;
     hail_x25519_pair_from(&fresh, hello->noise);
-    hail_prologue_write(prologue, hello);
+    size_t prologue_len = hail_prologue_write(prologue, hello);
     hail_noise_init(&client->noise, &(struct hail_noise_setup){
                                         .pattern = (enum hail_noise_pattern)hello->pattern,
                                         .initiator = true,
-                                        .prologue = {prologue, sizeof prologue},
+                                        .prologue = {prologue, prologue_len},
                                         .e = &fresh,
                                         .rs = signed_key()->pair.public_key,
                                     });
