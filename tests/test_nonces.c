@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proto/handshake.h"
+#include "proto/ticket.h"
 #include "tests/pair.h"
 #include "tests/vectors.h"
 
@@ -58,9 +59,10 @@ static void forget_seals(void)
 
 // ---- Keys and nonces
 
-// A whole handshake, as after a restart: the same static key, other dice.
+// A whole handshake, as after a restart: the same static key, other dice. With the key of an
+// earlier connection's ticket it is resumed; NULL: in full.
 static void agree(uint8_t stretched[HAIL_STRETCHED_LEN], const struct hail_static_key *key,
-                  uint64_t seed)
+                  const uint8_t *psk, uint64_t seed)
 {
     const struct hail_client_setup setup = {
         .pattern = HAIL_NOISE_NK,
@@ -81,8 +83,15 @@ static void agree(uint8_t stretched[HAIL_STRETCHED_LEN], const struct hail_stati
     size_t len;
 
     hail_random_init_seeded(&dice, seed);
-    ck_assert(hail_client_init(&client, &setup, &dice));
-    struct hail_greeting greeting = {.hello = &client.hello, .key = key};
+    struct hail_greeting greeting = {.hello = &client.hello, .key = psk ? NULL : key};
+    if (psk) {
+        const struct hail_bytes ticket = {(const uint8_t *)"the same", 8};
+        hail_client_resume(&client, &setup, ticket, psk, &dice);
+        memcpy(greeting.psk, psk, sizeof greeting.psk);
+        ck_assert(hail_server_resumes(&greeting));
+    } else {
+        ck_assert(hail_client_init(&client, &setup, &dice));
+    }
     hail_server_exchange(&greeting, 1, &dice);
     ck_assert_int_eq(hail_server_welcome(&agreements[0], message, &len, &greeting, &terms),
                      HAIL_ACCEPT);
@@ -95,6 +104,17 @@ static void agree(uint8_t stretched[HAIL_STRETCHED_LEN], const struct hail_stati
     ck_assert(hail_agreement_stretch(&agreements[0], stretched, 1));
     ck_assert(hail_agreement_stretch(&agreements[1], again, 1));
     ck_assert_mem_eq(stretched, again, sizeof again);
+}
+
+// A ticket for a connection, by a server that keeps its ticket key over restarts.
+static void give_ticket(uint8_t psk[HAIL_NOISE_PSK_LEN], const struct hail_ticket_key *key,
+                        const uint8_t stretched[HAIL_STRETCHED_LEN], struct hail_random *random)
+{
+    const uint8_t scope[HAIL_TICKET_SCOPE_LEN] = {1};
+    uint8_t ticket[HAIL_TICKET_LEN];
+
+    hail_ticket_psk(psk, stretched);
+    hail_ticket_seal(ticket, key, scope, psk, 1000, random);
 }
 
 // One random thing happens to a pair.
@@ -163,7 +183,8 @@ START_TEST(test_seam)
 END_TEST
 
 // Connections side by side, with one static key over several starts of the server, whose keys and
-// addresses change at random: no key sees a nonce twice, handshakes included.
+// addresses change at random: no key sees a nonce twice, handshakes, resumptions and tickets
+// included.
 START_TEST(test_nonces)
 {
     enum {
@@ -177,7 +198,10 @@ START_TEST(test_nonces)
     struct hail_x25519_pair fixed;
     struct hail_static_key key;
     struct hail_random random;
+    const uint8_t secret[HAIL_TICKET_SECRET_LEN] = {7};
+    struct hail_ticket_key ticket_key;
     uint8_t stretched[HAIL_STRETCHED_LEN];
+    uint8_t psks[PAIRS][HAIL_NOISE_PSK_LEN];
     uint32_t epochs = 0;
     size_t moves = 0;
 
@@ -185,9 +209,14 @@ START_TEST(test_nonces)
     hail_random_init_seeded(&random, dice);
     hail_x25519_pair_init(&fixed, &random);
     hail_static_key_init(&key, &fixed);
+    hail_ticket_key_init(&ticket_key, secret);
     for (int start = 0; start < STARTS; start++) {
         for (int i = 0; i < PAIRS; i++) {
-            agree(stretched, &key, test_next(&dice));
+            // Every other comes back with a ticket of the start before, again and again.
+            bool resumes = start > 0 && i % 2 == 1;
+            agree(stretched, &key, resumes ? psks[i - (int)(test_next(&dice) % 2)] : NULL,
+                  test_next(&dice));
+            give_ticket(psks[i], &ticket_key, stretched, &random);
             pair_from(&pairs[i], stretched, test_next(&dice));
         }
         for (int step = 0; step < STEPS; step++)

@@ -1,7 +1,8 @@
-// hail-cert: makes development certificates, says what is in a file, and runs a client's check.
-// SPDX-License-Identifier: MIT
+// hail-cert: makes development certificates and ticket keys, says what is in a file, and runs a
+// client's check. SPDX-License-Identifier: MIT
 #include "crypto/bundle.h"
 #include "crypto/issue.h"
+#include "crypto/random.h"
 #include "crypto/secret.h"
 
 #include <errno.h>
@@ -28,13 +29,15 @@ enum {
     FILE_MAX = 1024 * 1024,
     CA_FILE_MAX = 16 * 1024 * 1024,
     COMMON_NAME_MAX = 64,
-    DESCRIPTION_MAX = 4096
+    DESCRIPTION_MAX = 4096,
+    TICKET_KEY_LEN = 32
 };
 
 enum command {
     COMMAND_DEV = 1u << 0,
     COMMAND_INSPECT = 1u << 1,
-    COMMAND_VERIFY = 1u << 2
+    COMMAND_VERIFY = 1u << 2,
+    COMMAND_TICKET_KEY = 1u << 3
 };
 
 // What the command line asks for.
@@ -63,6 +66,7 @@ static const char usage[] =
     "usage: hail-cert dev [--dir DIR] [--name NAME]... [--days N] [--force]\n"
     "       hail-cert inspect FILE [--key FILE] [--password-file FILE]\n"
     "       hail-cert verify FILE --host NAME [--ca FILE] [--at UNIX] [--password-file FILE]\n"
+    "       hail-cert ticket-key FILE [--force]\n"
     "\n"
     "dev      makes a development CA and a server certificate that it signs, and writes into DIR\n"
     "         (default: here)\n"
@@ -74,6 +78,9 @@ static const char usage[] =
     "inspect  says what is in a PFX (DER or base64) or PEM file, whether the private key belongs\n"
     "         to the certificate, and whether a server can use them for signed key exchange\n"
     "verify   runs a client's check on the file's certificate: chain, time, purpose, name\n"
+    "ticket-key\n"
+    "         draws a key for haild's ticket_key_file, with which clients come back quickly over\n"
+    "         restarts, and to every server that has it; make a new one now and then\n"
     "\n"
     "  --dir DIR             where dev writes; made when missing\n"
     "  --name NAME           a host name or IP address for the certificate, repeatable (default:\n"
@@ -115,9 +122,11 @@ static const struct {
     char letter;
     unsigned commands; // that take it
 } takers[] = {
-    {'d', COMMAND_DEV},    {'n', COMMAND_DEV},     {'y', COMMAND_DEV},
-    {'f', COMMAND_DEV},    {'k', COMMAND_INSPECT}, {'p', COMMAND_INSPECT | COMMAND_VERIFY},
-    {'o', COMMAND_VERIFY}, {'c', COMMAND_VERIFY},  {'a', COMMAND_VERIFY},
+    {'d', COMMAND_DEV},     {'n', COMMAND_DEV},
+    {'y', COMMAND_DEV},     {'f', COMMAND_DEV | COMMAND_TICKET_KEY},
+    {'k', COMMAND_INSPECT}, {'p', COMMAND_INSPECT | COMMAND_VERIFY},
+    {'o', COMMAND_VERIFY},  {'c', COMMAND_VERIFY},
+    {'a', COMMAND_VERIFY},
 };
 
 static _Noreturn void HAIL_FORMAT(1, 2) fail_usage(const char *format, ...)
@@ -195,7 +204,9 @@ static enum command parse_command(const char *word)
         return COMMAND_INSPECT;
     if (strcmp(word, "verify") == 0)
         return COMMAND_VERIFY;
-    fail_usage("there is no command \"%s\", only dev, inspect and verify", word);
+    if (strcmp(word, "ticket-key") == 0)
+        return COMMAND_TICKET_KEY;
+    fail_usage("there is no command \"%s\", only dev, inspect, verify and ticket-key", word);
 }
 
 static void parse(struct request *request, int argc, char **argv)
@@ -210,7 +221,7 @@ static void parse(struct request *request, int argc, char **argv)
         }
     }
     if (argc < 2)
-        fail_usage("a command is missing: dev, inspect or verify");
+        fail_usage("a command is missing: dev, inspect, verify or ticket-key");
     *request = (struct request){
         .command = parse_command(argv[1]), .dir = ".", .days = DAYS_DEFAULT, .at_s = time(NULL)};
 
@@ -565,6 +576,46 @@ static int dev(struct request *request)
     return done ? EXIT_SUCCESS : EXIT_FAULT;
 }
 
+// Made at once under its own name and mode, so that nobody else ever reads it.
+static int ticket_key(const struct request *request)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t secret[TICKET_KEY_LEN];
+    uint8_t text[2 * TICKET_KEY_LEN + 1];
+    const struct content content = {text, sizeof text};
+    struct hail_random random;
+
+    if (request->force && unlink(request->file) != 0 && errno != ENOENT) {
+        fprintf(stderr, "hail-cert: %s: %s\n", request->file, strerror(errno));
+        return EXIT_FAULT;
+    }
+    int fd = open(request->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        fprintf(stderr, "hail-cert: %s: %s\n", request->file,
+                errno == EEXIST ? "is there already; --force writes over it" : strerror(errno));
+        return EXIT_FAULT;
+    }
+    hail_random_init_system(&random);
+    hail_random_bytes(&random, secret, sizeof secret);
+    hail_random_cleanup(&random);
+    for (size_t i = 0; i < sizeof secret; i++) {
+        text[2 * i] = (uint8_t)digits[secret[i] >> 4];
+        text[2 * i + 1] = (uint8_t)digits[secret[i] & 15];
+    }
+    text[sizeof text - 1] = '\n';
+    bool written = write_all(fd, &content);
+    written = close(fd) == 0 && written;
+    hail_wipe(secret, sizeof secret);
+    hail_wipe(text, sizeof text);
+    if (!written) {
+        fprintf(stderr, "hail-cert: %s: %s\n", request->file, strerror(errno));
+        unlink(request->file);
+        return EXIT_FAULT;
+    }
+    printf("%-24s a ticket key\n", request->file);
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     struct request request;
@@ -577,6 +628,8 @@ int main(int argc, char **argv)
         return inspect(&request);
     case COMMAND_VERIFY:
         return verify(&request);
+    case COMMAND_TICKET_KEY:
+        return ticket_key(&request);
     }
     HAIL_UNREACHABLE("parse_command knows no other");
 }

@@ -33,6 +33,7 @@ struct haild {
     struct hail_endpoint *endpoint;
     char password[PASSWORD_MAX];
     uint8_t static_key[HAIL_STATIC_KEY_LEN];
+    uint8_t ticket_key[HAIL_TICKET_KEY_LEN];
 };
 
 static void print_help(void)
@@ -98,24 +99,37 @@ static bool read_password(struct haild *haild)
     return read_secret("identity_password_file", path, haild->password, sizeof haild->password);
 }
 
-static bool read_static_key(struct haild *haild)
+_Static_assert((int)HAIL_TICKET_KEY_LEN == (int)HAIL_STATIC_KEY_LEN, "keys are read alike");
+
+// A key of 32 bytes. Sets `*out` to it if there is a file.
+static bool read_key(const char *name, const char *path, uint8_t key[HAIL_STATIC_KEY_LEN],
+                     const uint8_t **out)
 {
-    const char *path = haild->settings.static_key_file;
     char line[2 * HAIL_STATIC_KEY_LEN + 3]; // and a line's end
 
     if (!path)
         return true;
-    if (!read_secret("static_key_file", path, line, sizeof line))
+    if (!read_secret(name, path, line, sizeof line))
         return false;
-    bool good = hex_read(line, haild->static_key, sizeof haild->static_key);
+    bool good = hex_read(line, key, HAIL_STATIC_KEY_LEN);
     explicit_bzero(line, sizeof line);
     if (!good)
         fprintf(stderr,
-                "haild: static_key_file %s: must be 64 hexadecimal digits; head -c 32 /dev/urandom "
+                "haild: %s %s: must be 64 hexadecimal digits; head -c 32 /dev/urandom "
                 "| xxd -p -c 32 makes some\n",
-                path);
-    haild->settings.config.native.static_key = haild->static_key;
+                name, path);
+    *out = key;
     return good;
+}
+
+static bool read_keys(struct haild *haild)
+{
+    struct hail_native_config *native = &haild->settings.config.native;
+
+    return read_key("static_key_file", haild->settings.static_key_file, haild->static_key,
+                    &native->static_key) &&
+           read_key("ticket_key_file", haild->settings.ticket_key_file, haild->ticket_key,
+                    &native->ticket_key);
 }
 
 // As many shards as CPUs that we may use, where the file does not say.
@@ -268,6 +282,7 @@ static int run(struct haild *haild, bool check_only)
     enum hail_status status = hail_server_start(&haild->endpoint, config);
     explicit_bzero(haild->password, sizeof haild->password);
     explicit_bzero(haild->static_key, sizeof haild->static_key);
+    explicit_bzero(haild->ticket_key, sizeof haild->ticket_key);
     if (status != HAIL_OK) {
         fprintf(stderr, "haild: cannot start on %s: %s\n", place, hail_strerror(status));
         return EXIT_FAILURE;
@@ -327,8 +342,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     int status = EXIT_FAILURE;
-    if (settings_read(&haild.settings, path, stderr) && read_password(&haild) &&
-        read_static_key(&haild))
+    if (settings_read(&haild.settings, path, stderr) && read_password(&haild) && read_keys(&haild))
         status = run(&haild, check_only);
     if (check_only && status == EXIT_SUCCESS)
         printf("haild: %s: ok\n", path);

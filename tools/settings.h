@@ -28,6 +28,7 @@ struct settings {
     enum hail_log_level log_level;
     const char *identity_password_file;
     const char *static_key_file;
+    const char *ticket_key_file;
     struct hail_handler handlers[SETTINGS_HANDLERS_MAX];
     const char *scenes[SETTINGS_SCENES_MAX];
     uint64_t prefab_hashes[SETTINGS_PREFABS_MAX];

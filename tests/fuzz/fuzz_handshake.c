@@ -21,11 +21,12 @@ static void hello(const uint8_t *data, size_t size)
     fuzz_holds(hello.version == data[1] && hello.pattern == data[2]);
     fuzz_holds(memcmp(hello.token, data + 4, sizeof hello.token) == 0);
     if (hello.version != HAIL_WIRE_VERSION || hello.pattern < HAIL_NOISE_NX ||
-        hello.pattern > HAIL_NOISE_NK)
+        hello.pattern > HAIL_HELLO_RESUME)
         return;
     hail_hello_encode(again, &hello);
     fuzz_holds(memcmp(again, data, size) == 0);
-    hail_prologue_write(prologue, &hello);
+    fuzz_holds(hail_prologue_write(prologue, &hello) ==
+               (hello.pattern == HAIL_HELLO_RESUME ? HAIL_PROLOGUE_MAX : 55));
     fuzz_holds(memcmp(prologue, "hail", 4) == 0 && memcmp(prologue + 4, data + 1, 51) == 0);
 }
 

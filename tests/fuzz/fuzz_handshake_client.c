@@ -6,8 +6,8 @@
 //
 // Holds  unsealed, it is never taken, and leaves the client as it was. Sealed, it is taken only if
 //        it tells at least one iteration and no more than the client likes, and brings nothing
-//        behind that (NN, NK), or a key certificate whose signed parts are the honest ones (NX);
-//        what the client makes of it is what it says.
+//        behind that (NN, NK, NNpsk0), or a key certificate whose signed parts are the honest ones
+//        (NX); what the client makes of it is what it says.
 // Seeds  made from WIRE.md by tests/fuzz/make_handshake_seeds.
 #include "tests/fuzz/signed.h"
 
@@ -32,7 +32,9 @@ struct ends {
 
 static struct ends *ends_of(uint8_t pattern)
 {
-    static struct ends all[HAIL_NOISE_NK + 1];
+    static const uint8_t psk[HAIL_NOISE_PSK_LEN] = {5, 4, 3};
+    static struct ends all[HAIL_HELLO_RESUME + 1];
+    bool resumes = pattern == HAIL_HELLO_RESUME;
     struct ends *ends = &all[pattern];
     uint8_t prologue[HAIL_PROLOGUE_MAX];
     uint8_t nothing[HAIL_NOISE_FIRST_MAX];
@@ -43,16 +45,21 @@ static struct ends *ends_of(uint8_t pattern)
         return ends;
     hail_random_init_seeded(&dice, pattern);
     ends->setup = (struct hail_client_setup){
-        .pattern = (enum hail_noise_pattern)pattern,
+        .pattern = resumes ? HAIL_NOISE_NX : (enum hail_noise_pattern)pattern,
         .iterations_max = ITERATIONS_MAX,
         .server_key = signed_key()->pair.public_key,
         .verifier = {believe, NULL},
     };
-    fuzz_holds(hail_client_init(&ends->client, &ends->setup, &dice));
+    if (resumes)
+        hail_client_resume(&ends->client, &ends->setup,
+                           (struct hail_bytes){(const uint8_t *)"a ticket", 8}, psk, &dice);
+    else
+        fuzz_holds(hail_client_init(&ends->client, &ends->setup, &dice));
     hail_x25519_pair_init(&fresh, &dice);
     size_t prologue_len = hail_prologue_write(prologue, &ends->client.hello);
     hail_noise_init(&ends->server, &(struct hail_noise_setup){
-                                       .pattern = ends->setup.pattern,
+                                       .pattern = resumes ? HAIL_NOISE_NN : ends->setup.pattern,
+                                       .psk = resumes ? psk : NULL,
                                        .prologue = {prologue, prologue_len},
                                        .e = &fresh,
                                        .s = &signed_key()->pair,
@@ -119,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    struct ends *ends = ends_of((uint8_t)(HAIL_NOISE_NX + data[0] % 3));
+    struct ends *ends = ends_of((uint8_t)(HAIL_HELLO_NX + data[0] % 4));
     struct hail_noise server = ends->server;
     size_t overhead = hail_noise_overhead(&server);
     struct hail_bytes payload = {data + 1, size - 1};
@@ -137,7 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_holds(terms.idle_timeout_ms == be(payload.data + 4, 4));
     fuzz_holds(terms.conn_data_max ==
                (data_max < HAIL_FINISH_DATA_MAX ? data_max : HAIL_FINISH_DATA_MAX));
-    if (ends->setup.pattern == HAIL_NOISE_NX)
+    if (ends->client.hello.pattern == HAIL_HELLO_NX)
         fuzz_holds(is_honest((struct hail_bytes){payload.data + 10, payload.len - 10}));
     else
         fuzz_holds(payload.len == 10);

@@ -2,17 +2,19 @@
 // SPDX-License-Identifier: MIT
 //
 // An input is a hello from its byte 1 on (what is missing is zeros), and behind it the connection
-// data. As it comes, NK's does not get past the tag; so the Noise message is made again by a client
-// with the hello's own fields, whose private key is what lay where the public one should.
+// data. As it comes, NK's and NNpsk0's do not get past the tag; so the Noise message is made again
+// by a client with the hello's own fields, whose private key is what lay where the public one
+// should.
 //
-// Holds  a hello that no client made agrees with nobody: NK is refused, and NX and NN open no
-//        finish. One that a client made is welcomed, the client takes the welcome, both agree on
-//        all, and the finish brings the connection data. With any one bit of welcome or finish
-//        changed, neither is taken.
+// Holds  a hello that no client made agrees with nobody: NK and NNpsk0 are refused, and NX and NN
+//        open no finish. One that a client made is welcomed, the client takes the welcome, both
+//        agree on all, and the finish brings the connection data. With any one bit of welcome or
+//        finish changed, neither is taken.
 // Seeds  made from WIRE.md by tests/fuzz/make_handshake_seeds.
 #include "tests/fuzz/signed.h"
 
 static const struct hail_welcome_terms terms = {1, 15000, 300};
+static const uint8_t psk[HAIL_NOISE_PSK_LEN] = {5, 4, 3}; // in every ticket
 
 static bool believe(void *user, const struct hail_keycert *keycert,
                     const struct hail_certificate *leaf, const char *host, int64_t unix_s,
@@ -25,30 +27,39 @@ static bool believe(void *user, const struct hail_keycert *keycert,
 static enum hail_verdict welcome(struct hail_agreement *agreement, uint8_t *message, size_t *len,
                                  const struct hail_hello *hello)
 {
-    struct hail_greeting greeting = {.hello = hello, .key = signed_key()};
+    bool resumes = hello->pattern == HAIL_HELLO_RESUME;
+    struct hail_greeting greeting = {.hello = hello, .key = resumes ? NULL : signed_key()};
     struct hail_random dice;
 
+    memcpy(greeting.psk, psk, sizeof greeting.psk);
     hail_random_init_seeded(&dice, 1);
+    bool is_owner = !resumes || hail_server_resumes(&greeting);
     hail_server_exchange(&greeting, 1, &dice);
-    return hail_server_welcome(agreement, message, len, &greeting, &terms);
+    enum hail_verdict verdict = hail_server_welcome(agreement, message, len, &greeting, &terms);
+    fuzz_holds(is_owner || verdict == HAIL_DROP_FORGED);
+    return verdict;
 }
 
 // The client that says this hello. False: it has a use for no such key.
 static bool client_of(struct hail_client_handshake *client, const struct hail_hello *hello)
 {
+    bool resumes = hello->pattern == HAIL_HELLO_RESUME;
     uint8_t prologue[HAIL_PROLOGUE_MAX];
     struct hail_x25519_pair fresh;
 
     client->hello = *hello;
     hail_x25519_pair_from(&fresh, hello->noise);
     size_t prologue_len = hail_prologue_write(prologue, hello);
-    hail_noise_init(&client->noise, &(struct hail_noise_setup){
-                                        .pattern = (enum hail_noise_pattern)hello->pattern,
-                                        .initiator = true,
-                                        .prologue = {prologue, prologue_len},
-                                        .e = &fresh,
-                                        .rs = signed_key()->pair.public_key,
-                                    });
+    hail_noise_init(
+        &client->noise,
+        &(struct hail_noise_setup){
+            .pattern = resumes ? HAIL_NOISE_NN : (enum hail_noise_pattern)hello->pattern,
+            .initiator = true,
+            .psk = resumes ? psk : NULL,
+            .prologue = {prologue, prologue_len},
+            .e = &fresh,
+            .rs = signed_key()->pair.public_key,
+        });
     return hail_noise_write(&client->noise, client->hello.noise, (struct hail_bytes){NULL, 0});
 }
 
@@ -79,7 +90,8 @@ static void agree(const struct hail_hello *hello, struct hail_bytes data)
     static uint8_t message[HAIL_WELCOME_MAX];
     static uint8_t payload[HAIL_WELCOME_MAX];
     const struct hail_client_setup setup = {
-        .pattern = (enum hail_noise_pattern)hello->pattern,
+        .pattern = hello->pattern == HAIL_HELLO_RESUME ? HAIL_NOISE_NX
+                                                       : (enum hail_noise_pattern)hello->pattern,
         .iterations_max = 1,
         .server_key = signed_key()->pair.public_key,
         .verifier = {believe, NULL},
@@ -123,10 +135,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(datagram + 1, data, hello_len);
     if (hail_hello_decode(&hello, datagram, sizeof datagram) != HAIL_ACCEPT ||
         hello.version != HAIL_WIRE_VERSION || hello.pattern < HAIL_NOISE_NX ||
-        hello.pattern > HAIL_NOISE_NK)
+        hello.pattern > HAIL_HELLO_RESUME)
         return 0;
     enum hail_verdict verdict = welcome(&agreement, message, &len, &hello);
-    fuzz_holds(hello.pattern != HAIL_NOISE_NK || verdict == HAIL_DROP_FORGED);
+    fuzz_holds(hello.pattern < HAIL_HELLO_NK || verdict == HAIL_DROP_FORGED);
     fuzz_holds(verdict == HAIL_DROP_FORGED || verdict == HAIL_DROP_POINT || verdict == HAIL_ACCEPT);
     if (verdict == HAIL_ACCEPT) {
         memcpy(finish + 1, datagram + 1, sizeof finish - 1);

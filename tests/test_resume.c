@@ -1,0 +1,224 @@
+// test_resume.c: clients that come back with a ticket, on real sockets: to the server they left, to
+// one that was started anew with the same ticket key or another, and where the ticket is not for.
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "tests/party.h"
+
+static const uint8_t ticket_key[HAIL_TICKET_KEY_LEN] = {1, 2, 3};
+static const uint8_t other_key[HAIL_TICKET_KEY_LEN] = {4, 5, 6};
+
+static struct hail_config config_of(void)
+{
+    struct hail_config config = party_config();
+
+    config.profile = HAIL_PROFILE_HAIL;
+    config.native.exchange = HAIL_UNSIGNED;
+    config.approves_all = true;
+    return config;
+}
+
+struct ticket {
+    size_t len;
+    uint8_t bytes[HAIL_TICKET_MAX];
+};
+
+static struct ticket ticket_of(const struct party *client, struct hail_conn conn)
+{
+    struct ticket ticket = {.len = sizeof ticket.bytes};
+
+    ck_assert_int_eq(hail_ticket(client->endpoint, conn, ticket.bytes, &ticket.len), HAIL_OK);
+    return ticket;
+}
+
+// Connects with a ticket, or NULL, and returns the client's CONNECTED event.
+static struct hail_event come(struct party *client, const char *host, uint16_t port, uint64_t tag,
+                              const struct ticket *ticket)
+{
+    const struct hail_target target = {
+        .host = host,
+        .port = port,
+        .tag = tag,
+        .ticket = ticket ? ticket->bytes : NULL,
+        .ticket_len = ticket ? ticket->len : 0,
+    };
+
+    ck_assert_int_eq(hail_connect(client->endpoint, &target), HAIL_OK);
+    return party_wait_tag(client, HAIL_EVENT_CONNECTED, tag)->event;
+}
+
+// Everybody gets a fresh one with each connection; with any of them he comes back.
+START_TEST(test_resumed)
+{
+    struct hail_config config = config_of();
+    struct party server = {0};
+    struct party client = {0};
+    struct ticket tickets[3];
+
+    config.native.exchange = HAIL_PINNED;
+    uint8_t key[HAIL_STATIC_KEY_LEN];
+    party_start(&server, &config, true);
+    ck_assert_int_eq(hail_server_key(server.endpoint, key), HAIL_OK);
+    config.native.static_key = key;
+    party_start(&client, &config, false);
+    uint16_t port = hail_port(server.endpoint);
+    struct hail_event joined = come(&client, "127.0.0.1", port, 0, NULL);
+    ck_assert(!joined.resumed);
+    tickets[0] = ticket_of(&client, joined.conn);
+    for (uint64_t i = 1; i < 3; i++) {
+        joined = come(&client, "127.0.0.1", port, i, &tickets[i - 1]);
+        ck_assert(joined.resumed);
+        ck_assert(party_wait(&server, HAIL_EVENT_CONNECTED, i)->event.resumed);
+        tickets[i] = ticket_of(&client, joined.conn);
+        ck_assert(tickets[i].len != tickets[i - 1].len ||
+                  memcmp(tickets[i].bytes, tickets[i - 1].bytes, tickets[i].len) != 0);
+    }
+    ck_assert(come(&client, "127.0.0.1", port, 3, &tickets[0]).resumed);
+    ck_assert_uint_eq(party_stat(&server, "handshakes_resumed"), 3);
+    ck_assert_uint_eq(party_stat(&client, "handshakes_resumed"), 3);
+    ck_assert_uint_ge(party_stat(&server, "tickets_issued"), 4);
+
+    // The keys of the resumed are their own, and what is said under them arrives.
+    uint8_t keys[2][HAIL_KEY_LEN];
+    ck_assert_int_eq(hail_client_key(client.endpoint, joined.conn, keys[0]), HAIL_OK);
+    ck_assert_int_eq(hail_client_key(server.endpoint,
+                                     party_wait(&server, HAIL_EVENT_CONNECTED, 2)->event.conn,
+                                     keys[1]),
+                     HAIL_OK);
+    ck_assert_mem_eq(keys[0], keys[1], sizeof keys[0]);
+    ck_assert_int_eq(party_send(&client, joined.conn, HAIL_ENCRYPTED, "back"), HAIL_OK);
+    ck_assert(party_says(party_wait(&server, HAIL_EVENT_MESSAGE, 0), "back"));
+    size_t len = HAIL_TICKET_MAX;
+    ck_assert_int_eq(hail_ticket(server.endpoint,
+                                 party_wait(&server, HAIL_EVENT_CONNECTED, 2)->event.conn,
+                                 tickets[0].bytes, &len),
+                     HAIL_ENOKEY);
+    len = 10;
+    ck_assert_int_eq(hail_ticket(client.endpoint, joined.conn, tickets[0].bytes, &len),
+                     HAIL_EINVAL);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+// A server that was started anew, on the same port.
+static const struct {
+    const char *why;
+    const uint8_t *key; // of the second
+    bool no_tickets;    // the second
+    const char *host;   // to come back to
+    bool resumed;
+    const char *dropped; // by the second
+} restarts[] = {
+    {"another ticket key", other_key, false, "127.0.0.1", false, "dropped_ticket_key"},
+    {"a key drawn at start", NULL, false, "127.0.0.1", false, "dropped_ticket_key"},
+    {"no tickets any more", ticket_key, true, "127.0.0.1", false, "dropped_pattern"},
+    {"by another name", ticket_key, false, "127.1", false, NULL},
+    {"the same ticket key", ticket_key, false, "127.0.0.1", true, NULL},
+};
+
+START_TEST(test_restarted)
+{
+    struct hail_config config = config_of();
+    struct hail_config client_config = config;
+    struct party servers[2] = {{0}, {0}};
+    struct party client = {0};
+
+    config.native.ticket_key = ticket_key;
+    party_start(&servers[0], &config, true);
+    party_start(&client, &client_config, false);
+    config.port = hail_port(servers[0].endpoint);
+    struct hail_event first = come(&client, "127.0.0.1", config.port, 0, NULL);
+    struct ticket ticket = ticket_of(&client, first.conn);
+    party_stop(&servers[0], 1000);
+    party_wait(&client, HAIL_EVENT_CLOSED, 0);
+
+    config.native.ticket_key = restarts[_i].key;
+    config.native.no_tickets = restarts[_i].no_tickets;
+    party_start(&servers[1], &config, true);
+    struct hail_event second = come(&client, restarts[_i].host, config.port, 1, &ticket);
+    ck_assert_msg(second.resumed == restarts[_i].resumed, "%s", restarts[_i].why);
+    ck_assert_uint_eq(party_stat(&servers[1], "handshakes_resumed"), restarts[_i].resumed);
+    if (restarts[_i].dropped)
+        ck_assert_msg(party_stat(&servers[1], restarts[_i].dropped) == 1, "%s", restarts[_i].why);
+    party_stop(&client, 0);
+    party_stop(&servers[1], 0);
+}
+END_TEST
+
+// What is no ticket is refused at the call; one that was damaged where only the server sees it is
+// refused by the server, and the handshake is done in full.
+START_TEST(test_damaged)
+{
+    struct hail_config config = config_of();
+    struct party server = {0};
+    struct party client = {0};
+
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    uint16_t port = hail_port(server.endpoint);
+    struct ticket ticket = ticket_of(&client, come(&client, "127.0.0.1", port, 0, NULL).conn);
+    struct hail_target target = {.host = "127.0.0.1", .port = port, .ticket = ticket.bytes};
+    target.ticket_len = ticket.len - 1;
+    ck_assert_int_eq(hail_connect(client.endpoint, &target), HAIL_EINVAL);
+    target.ticket_len = 1;
+    ck_assert_int_eq(hail_connect(client.endpoint, &target), HAIL_EINVAL);
+    target.ticket_len = ticket.len;
+    target.ticket = NULL;
+    ck_assert_int_eq(hail_connect(client.endpoint, &target), HAIL_EINVAL);
+    ticket.bytes[ticket.len - 1] ^= 1; // the ticket's tag
+    ck_assert(!come(&client, "127.0.0.1", port, 1, &ticket).resumed);
+    ck_assert_uint_eq(party_stat(&server, "dropped_ticket_forged"), 1);
+    ticket.bytes[ticket.len - 1] ^= 1;
+    ticket.bytes[60] ^= 1; // the client's key: the ticket is another's
+    ck_assert(!come(&client, "127.0.0.1", port, 2, &ticket).resumed);
+    ck_assert_uint_eq(party_stat(&server, "dropped_ticket_forged"), 2);
+    ticket.bytes[60] ^= 1;
+    ck_assert(come(&client, "127.0.0.1", port, 3, &ticket).resumed);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+// Floors that differ end the attempt, ticket or not: nothing is agreed on that was not before.
+START_TEST(test_other_policy)
+{
+    struct hail_config config = config_of();
+    struct hail_config strict = config;
+    struct party server = {0};
+    struct party client = {0};
+    struct party other = {0};
+
+    config.native.cookies = HAIL_COOKIE_ALWAYS; // and a ticket does not spare it
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    uint16_t port = hail_port(server.endpoint);
+    struct ticket ticket = ticket_of(&client, come(&client, "127.0.0.1", port, 0, NULL).conn);
+    strict.default_floor = HAIL_ENCRYPTED;
+    party_start(&other, &strict, false);
+    const struct hail_target target = {
+        .host = "127.0.0.1", .port = port, .ticket = ticket.bytes, .ticket_len = ticket.len};
+    ck_assert_int_eq(hail_connect(other.endpoint, &target), HAIL_OK);
+    ck_assert_int_eq(party_wait(&other, HAIL_EVENT_CLOSED, 0)->event.reason, HAIL_CLOSED_CONFIG);
+    ck_assert_uint_eq(party_stat(&server, "dropped_policy"), 1);
+    ck_assert(come(&client, "127.0.0.1", port, 1, &ticket).resumed);
+    ck_assert_uint_eq(party_stat(&server, "retries"), 2);
+    party_stop(&other, 0);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("resume");
+    TCase *tests = tcase_create("resume");
+
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, test_resumed);
+    tcase_add_loop_test(tests, test_restarted, 0, PARTY_COUNTOF(restarts));
+    tcase_add_test(tests, test_damaged);
+    tcase_add_test(tests, test_other_policy);
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}
