@@ -28,11 +28,13 @@ enum {
     HAIL_ADDRESSES_MAX = 4 // that a name may stand for; they are tried in order
 };
 
-// Where a client connects to, and with which ticket (struct hail_resumption, written down).
+// Where a client connects to, and how: for how long it tries to come back, and with which ticket
+// (struct hail_resumption, written down).
 struct hail_addresses {
     char host[HAIL_HOST_MAX];
     uint8_t count;
     struct sockaddr_storage list[HAIL_ADDRESSES_MAX];
+    uint32_t reconnect_ms;
     uint16_t ticket_len; // 0: none
     uint8_t ticket[HAIL_RESUMPTION_LEN_MAX];
 };

@@ -7,6 +7,7 @@
 
 #include "crypto/secret.h"
 #include "engine/deliver.h"
+#include "engine/reconnect.h"
 #include "proto/mlapi/frame.h"
 
 static const uint64_t ns_per_ms = 1000000;
@@ -70,6 +71,15 @@ uint32_t hail_conn_take(struct hail_shard *shard)
     return slot;
 }
 
+static void begin_handshake(struct hail_shard *shard, uint32_t slot)
+{
+    // The oldest goes, not the newest: somebody who opens connections and never finishes a
+    // handshake pushes out his own.
+    if (shard->handshake_count >= shard->context->config.handshakes_max)
+        hail_conn_end(shard, shard->handshake_first, HAIL_CLOSED_CROWDED_OUT, false, NULL);
+    handshakes_add(shard, slot);
+}
+
 void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state)
 {
     struct hail_connection *conn = &shard->conns[slot];
@@ -89,14 +99,23 @@ void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_sta
     hail_calls_begin(shard, slot);
     if (is_native(shard))
         hail_native_begin(shard, slot);
-
-    // The oldest goes, not the newest: somebody who opens connections and never finishes a
-    // handshake pushes out his own.
-    if (shard->handshake_count >= shard->context->config.handshakes_max)
-        hail_conn_end(shard, shard->handshake_first, HAIL_CLOSED_CROWDED_OUT, false, NULL);
-    handshakes_add(shard, slot);
+    if (state != HAIL_CONN_WAITING)
+        begin_handshake(shard, slot);
     hail_stat_set(&shard->stats, HAIL_STAT_CONNS_OPEN, shard->table.used_count);
     hail_conn_arm(shard, slot);
+}
+
+void hail_conn_connect(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+
+    HAIL_ASSERT(conn->state == HAIL_CONN_WAITING);
+    conn->state = HAIL_CONN_CONNECTING;
+    conn->opened_ns = shard->now_ns;
+    conn->heard_ns = shard->now_ns;
+    begin_handshake(shard, slot);
+    hail_conn_arm(shard, slot);
+    hail_queue_push(&shard->output, slot);
 }
 
 void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
@@ -227,10 +246,19 @@ enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
     return status;
 }
 
+// When a handshake has taken too long.
+static uint64_t handshake_deadline(const struct hail_shard *shard,
+                                   const struct hail_connection *conn)
+{
+    uint64_t at = conn->opened_ns + shard->context->config.handshake_timeout_ms * ns_per_ms;
+
+    return conn->again ? hail_reconnect_by(shard, (uint32_t)(conn - shard->conns), at) : at;
+}
+
 static uint64_t deadline_native(const struct hail_shard *shard, const struct hail_connection *conn)
 {
     uint64_t next = hail_native_next_ns(shard, (uint32_t)(conn - shard->conns));
-    uint64_t handshake = conn->opened_ns + shard->context->config.handshake_timeout_ms * ns_per_ms;
+    uint64_t handshake = handshake_deadline(shard, conn);
 
     return conn->in_handshakes && handshake < next ? handshake : next;
 }
@@ -244,6 +272,8 @@ static uint64_t own_deadline(const struct hail_shard *shard, const struct hail_c
 
     if (conn->state == HAIL_CONN_FREE || conn->state >= HAIL_CONN_CLOSING)
         return UINT64_MAX;
+    if (conn->state == HAIL_CONN_WAITING)
+        return shard->targets[conn - shard->conns].retry_ns;
     if (is_native(shard))
         return deadline_native(shard, conn);
     if (conn->out.len > 0)
@@ -299,11 +329,14 @@ void hail_conn_ring(struct hail_shard *shard, uint32_t slot)
         hail_timers_set(&shard->timers, slot, next);
         return;
     }
+    if (conn->state == HAIL_CONN_WAITING) {
+        hail_conn_connect(shard, slot);
+        return;
+    }
     bool native = is_native(shard);
     if (!native && conn->out.len > 0 && conn->out_since_ns + stall_ns <= shard->now_ns)
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
-    else if (conn->in_handshakes &&
-             conn->opened_ns + config->handshake_timeout_ms * ns_per_ms <= shard->now_ns)
+    else if (conn->in_handshakes && handshake_deadline(shard, conn) <= shard->now_ns)
         hail_conn_end(shard, slot, HAIL_CLOSED_HANDSHAKE_TIMEOUT, false, NULL);
     else if (native)
         due_native(shard, slot);
@@ -349,15 +382,35 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
     hail_queue_push(&shard->output, slot);
 }
 
+// Gives back what a connection has used.
+static void let_go(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_connection *conn = &shard->conns[slot];
+
+    hail_chain_consume(&conn->in, &shard->pool, conn->in.len);
+    hail_chain_consume(&conn->out, &shard->pool, conn->out.len);
+    if (conn->session)
+        hail_mlapi_session_cleanup(conn->session);
+    hail_timers_set(&shard->timers, slot, UINT64_MAX);
+    conn->state = HAIL_CONN_FREE;
+}
+
 void hail_conn_release(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_connection *conn = &shard->conns[slot];
+    bool returns = hail_reconnect_wants(shard, slot);
     struct hail_event event = hail_deliver_event(shard, slot, HAIL_EVENT_CLOSED);
     struct hail_shard_text text = {{0}};
     struct hail_delivery delivery = {NULL};
     bool tell = conn->announced;
 
     HAIL_ASSERT(conn->state == HAIL_CONN_CLOSED);
+    if (returns && !conn->joined) { // an attempt, of which nobody is told
+        let_go(shard, slot);
+        hail_table_clear(&shard->table, slot);
+        hail_reconnect_wait(shard, slot);
+        return;
+    }
     if (tell && !hail_deliver_reserve(shard, &delivery, sizeof text)) {
         hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
         if (!shard->stopping) {
@@ -371,18 +424,19 @@ void hail_conn_release(struct hail_shard *shard, uint32_t slot)
         text = shard->texts[slot];
         event.text = text.text;
     }
-    hail_chain_consume(&conn->in, &shard->pool, conn->in.len);
-    hail_chain_consume(&conn->out, &shard->pool, conn->out.len);
-    if (conn->session)
-        hail_mlapi_session_cleanup(conn->session);
-    hail_timers_set(&shard->timers, slot, UINT64_MAX);
-    conn->state = HAIL_CONN_FREE;
-    hail_table_free(&shard->table, slot);
+    let_go(shard, slot);
+    if (returns) {
+        hail_table_renew(&shard->table, slot);
+        hail_reconnect_wait(shard, slot);
+        event.next = hail_table_name(&shard->table, slot);
+    } else {
+        hail_table_free(&shard->table, slot);
+    }
     hail_stat_set(&shard->stats, HAIL_STAT_CONNS_OPEN, shard->table.used_count);
     // Not left to the next turn: the shard may sleep long before that.
     hail_stat_set(&shard->stats, HAIL_STAT_BYTES_WAITING,
                   (uint64_t)shard->pool.used_count * shard->pool.block_size);
-    if (!shard->context->is_server)
+    if (!shard->context->is_server && !returns)
         atomic_fetch_sub_explicit(&shard->conns_promised, 1, memory_order_relaxed);
 
     // Last, so that an application that connects again at once finds the place free.

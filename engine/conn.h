@@ -14,6 +14,9 @@ uint32_t hail_conn_take(struct hail_shard *shard);
 // hail_conn_begin makes a fresh connection in `slot`, which has just been taken.
 void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state);
 
+// hail_conn_connect has a client connect that has waited.
+void hail_conn_connect(struct hail_shard *shard, uint32_t slot);
+
 // hail_conn_end begins to end a connection: flushes it if that makes sense and `flush` says so, and
 // then has the backend close it. Does nothing when that has begun already.
 //

@@ -190,6 +190,7 @@ struct hail_event {
     uint8_t channel;         // MESSAGE, CALL: the number of its channel; mlapi: 0
     const char *text;        // CLOSED: a sentence for a person, if there is more to say; else NULL
     bool resumed;            // CONNECTED, on the hail profile: by a ticket
+    struct hail_conn next;   // CLOSED: what takes its place (reconnect_ms); 0: nothing
 };
 
 // ---- Configuration
@@ -458,6 +459,8 @@ struct hail_target {
     uint64_t tag;          // the connection's tag from the start
     const void *ticket;    // hail profile: from hail_ticket; copied; NULL: none
     size_t ticket_len;
+    uint32_t reconnect_ms; // hail profile: how long to try to connect anew, by itself, when the
+                           // connection is lost or the server goes down; 0: not at all
 };
 
 enum {
@@ -466,6 +469,16 @@ enum {
 
 // hail_connect begins a connection. What becomes of it arrives as an event with the target's tag:
 // CONNECTED, or CLOSED.
+//
+// A connection that is lost (HAIL_CLOSED_IDLE, HAIL_CLOSED_ERROR, or the server says that it goes
+// down) ends like any other, and with reconnect_ms its CLOSED event names the one that takes its
+// place, `next`, with the same tag. That one is connected to the same addresses, with the newest
+// ticket if there is one, again and again with growing pauses, until it is CONNECTED or
+// reconnect_ms have passed since the loss: then it is CLOSED, with the reason of the last attempt,
+// and so it is at once for a reason that time does not mend (HAIL_CLOSED_DENIED,
+// HAIL_CLOSED_CERTIFICATE, ...). hail_close(next) gives up. Nothing else is carried over: what was
+// not sent or not acknowledged is lost with the old connection, calls are not answered, and the
+// server sees a new client.
 //
 // A ticket is used if it was given for this host, key exchange, pinned key and policy, and its life
 // is not over; where it is not, or the server will not have it, the handshake is done in full.

@@ -219,6 +219,8 @@ static enum hail_verdict on_refuse(struct hail_shard *shard, uint32_t slot, cons
         begin_in_full(shard, slot);
         return HAIL_DROP_REFUSED;
     }
+    shard->conns[slot].server_gone =
+        refuse.reason == HAIL_REFUSAL_FULL || refuse.reason == HAIL_REFUSAL_GOING_DOWN;
     bool unlike = refuse.reason <= HAIL_REFUSAL_STATIC || refuse.reason == HAIL_REFUSAL_TICKET;
     hail_conn_end(shard, slot, unlike ? HAIL_CLOSED_CONFIG : HAIL_CLOSED_DENIED, false,
                   hail_native_refusal(refuse.reason));

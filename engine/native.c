@@ -250,6 +250,7 @@ static void on_close(struct hail_shard *shard, uint32_t slot, const struct hail_
         memcpy(text, frame->text.data, frame->text.len);
     text[frame->text.len] = 0;
     shard->native.conns[slot].keyed = false; // nothing is answered to a close
+    shard->conns[slot].server_gone = frame->reason == CLOSE_GOING_DOWN;
     hail_conn_end(shard, slot, reason_of(frame->reason), false, text[0] ? text : NULL);
 }
 

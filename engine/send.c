@@ -385,6 +385,9 @@ enum hail_status hail_connect(struct hail_endpoint *endpoint, const struct hail_
         (target->conn_data_len > 0 && config->profile == HAIL_PROFILE_MLAPI &&
          !config->mlapi.connection_approval))
         return HAIL_EINVAL;
+    if (target->reconnect_ms > 0 && config->profile != HAIL_PROFILE_HAIL)
+        return HAIL_EINVAL;
+    addresses.reconnect_ms = target->reconnect_ms;
     if (!take_ticket(&addresses, endpoint, target))
         return HAIL_EINVAL;
     enum hail_status status = resolve(endpoint, target, &addresses);

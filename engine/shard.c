@@ -313,6 +313,7 @@ static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *t
     task->slot = slot;
     switch (conn->state) {
     case HAIL_CONN_FREE:
+    case HAIL_CONN_WAITING:
     case HAIL_CONN_CLOSED:
         return false;
     case HAIL_CONN_CLOSING:

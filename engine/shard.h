@@ -30,6 +30,7 @@ enum {
 
 enum hail_conn_state {
     HAIL_CONN_FREE,
+    HAIL_CONN_WAITING,    // client: until it is time to connect anew
     HAIL_CONN_CONNECTING, // client: until the backend says that it is connected
     HAIL_CONN_OPEN,
     HAIL_CONN_FLUSHING, // to be closed when everything is sent
@@ -51,6 +52,8 @@ struct hail_connection {
     bool pause_changed;            // and has not heard of the last change
     bool waits;              // mlapi, server: for its hail or its key; what comes meanwhile is kept
     bool close_told;         // the backend has been given the task to close it
+    bool again;              // client: it takes the place of one that was lost
+    bool server_gone;        // client: the server goes down, or is full
     uint32_t handshake_prev; // in the list of unfinished handshakes, oldest first
     uint32_t handshake_next;
     uint64_t tag;
@@ -70,7 +73,10 @@ struct hail_connection {
 // A client's copy of where it connects to.
 struct hail_shard_target {
     struct hail_addresses addresses;
-    uint8_t tried; // addresses that have failed
+    uint8_t tried;     // addresses that have failed
+    uint32_t pause_ms; // before the next attempt to come back, more or less
+    uint64_t retry_ns; // when that is
+    uint64_t give_up_ns;
     size_t conn_data_len;
     uint8_t conn_data[HAIL_MLAPI_CONN_DATA_MAX];
 };

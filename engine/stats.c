@@ -15,6 +15,7 @@ static const char *const names[HAIL_STAT_COUNT] = {
     [HAIL_STAT_HANDSHAKES_DONE] = "handshakes_done",
     [HAIL_STAT_HANDSHAKES_RESUMED] = "handshakes_resumed",
     [HAIL_STAT_TICKETS_ISSUED] = "tickets_issued",
+    [HAIL_STAT_RECONNECTS] = "reconnects",
     [HAIL_STAT_HAILS_MADE] = "hails_made",
     [HAIL_STAT_REQUESTS] = "requests",
     [HAIL_STAT_MESSAGES_IN_PLAIN] = "messages_in_plain",

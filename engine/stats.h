@@ -19,6 +19,7 @@ enum hail_stat {
     HAIL_STAT_HANDSHAKES_DONE,
     HAIL_STAT_HANDSHAKES_RESUMED, // of them with a ticket
     HAIL_STAT_TICKETS_ISSUED,
+    HAIL_STAT_RECONNECTS, // attempts of clients to come back by themselves
     HAIL_STAT_HAILS_MADE, // fresh keys, and signatures if signing
     HAIL_STAT_REQUESTS,
     HAIL_STAT_MESSAGES_IN_PLAIN, // the next three: index plus flags

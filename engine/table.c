@@ -67,12 +67,16 @@ static void write_ticket(struct hail_slot_ticket *own, const uint8_t *ticket, si
     hail_wipe(whole, sizeof whole);
 }
 
-static void clear(struct hail_slot_public *slot)
+static void clear(struct hail_table *table, uint32_t index)
 {
+    struct hail_slot_public *slot = &table->slots[index];
+
     atomic_store_explicit(&slot->facts, 0, memory_order_release);
     write_words(slot->key, NULL, HAIL_COUNTOF(slot->key));
     write_words(slot->peer, NULL, HAIL_COUNTOF(slot->peer));
     write_words(slot->traffic, NULL, HAIL_COUNTOF(slot->traffic));
+    if (table->tickets)
+        write_ticket(&table->tickets[index], NULL, 0);
 }
 
 static void step_generation(struct hail_table *table, uint32_t index)
@@ -81,9 +85,7 @@ static void step_generation(struct hail_table *table, uint32_t index)
     uint32_t generation = atomic_load_explicit(&slot->generation, memory_order_relaxed);
 
     begin_write(slot);
-    clear(slot);
-    if (table->tickets)
-        write_ticket(&table->tickets[index], NULL, 0);
+    clear(table, index);
     atomic_store_explicit(&slot->generation, generation + 1, memory_order_release);
     end_write(slot);
 }
@@ -111,6 +113,19 @@ void hail_table_free(struct hail_table *table, uint32_t slot)
     table->used_count--;
     table->next_free[slot] = table->free_first;
     table->free_first = slot;
+}
+
+void hail_table_renew(struct hail_table *table, uint32_t slot)
+{
+    step_generation(table, slot);
+    step_generation(table, slot);
+}
+
+void hail_table_clear(struct hail_table *table, uint32_t slot)
+{
+    begin_write(&table->slots[slot]);
+    clear(table, slot);
+    end_write(&table->slots[slot]);
 }
 
 struct hail_conn hail_table_name(const struct hail_table *table, uint32_t slot)

@@ -95,6 +95,11 @@ uint32_t hail_table_take(struct hail_table *table);
 // hail_table_free ends the slot's name and wipes what was published.
 void hail_table_free(struct hail_table *table, uint32_t slot);
 
+// hail_table_renew ends the slot's name and gives it another, without giving up the slot;
+// hail_table_clear takes back what was published, and leaves the name.
+void hail_table_renew(struct hail_table *table, uint32_t slot);
+void hail_table_clear(struct hail_table *table, uint32_t slot);
+
 // hail_table_name returns the name of a slot in use.
 struct hail_conn hail_table_name(const struct hail_table *table, uint32_t slot);
 

@@ -1,6 +1,6 @@
 // test_resume.c: clients that come back with a ticket, on real sockets: to the server they left, to
-// one that was started anew with the same ticket key or another, and where the ticket is not for.
-// SPDX-License-Identifier: MIT
+// one that was started anew with the same ticket key or another, and where the ticket is not for;
+// and by themselves, when they are told to. SPDX-License-Identifier: MIT
 #include <string.h>
 
 #include "tests/party.h"
@@ -209,6 +209,176 @@ START_TEST(test_other_policy)
 }
 END_TEST
 
+// ---- By itself
+
+static void connect_for(struct party *client, uint16_t port, uint64_t tag, uint32_t reconnect_ms)
+{
+    const struct hail_target target = {
+        .host = "127.0.0.1", .port = port, .tag = tag, .reconnect_ms = reconnect_ms};
+
+    ck_assert_int_eq(hail_connect(client->endpoint, &target), HAIL_OK);
+}
+
+static const struct {
+    const char *why;
+    const uint8_t *key; // of the second server
+    bool resumed;
+} returns[] = {
+    {"the same ticket key", ticket_key, true},
+    {"another", other_key, false},
+};
+
+// The server goes down and up again: those who asked for it are there again, under new names that
+// they were told, with the tags they had; whoever did not is not.
+START_TEST(test_reconnects)
+{
+    enum {
+        CLIENTS = 4
+    };
+    struct hail_config config = config_of();
+    struct hail_config client_config = config;
+    struct party servers[2] = {{0}, {0}};
+    struct party client = {.polls = _i == 1};
+    struct hail_conn next[CLIENTS];
+
+    config.native.ticket_key = ticket_key;
+    party_start(&servers[0], &config, true);
+    party_start(&client, &client_config, false);
+    config.port = hail_port(servers[0].endpoint);
+    for (uint64_t tag = 0; tag < CLIENTS; tag++)
+        connect_for(&client, config.port, tag, tag == 0 ? 0 : 60000);
+    for (size_t i = 0; i < CLIENTS; i++)
+        party_wait(&client, HAIL_EVENT_CONNECTED, i);
+    party_stop(&servers[0], 1000);
+    for (uint64_t tag = 0; tag < CLIENTS; tag++) {
+        const struct hail_event *closed = &party_wait_tag(&client, HAIL_EVENT_CLOSED, tag)->event;
+        ck_assert_int_eq(closed->reason, HAIL_CLOSED_BY_PEER);
+        ck_assert_int_eq(closed->next.id != 0, tag != 0);
+        ck_assert_uint_ne(closed->next.id, closed->conn.id);
+        next[tag] = closed->next;
+    }
+    config.native.ticket_key = returns[_i].key;
+    party_start(&servers[1], &config, true);
+    for (uint64_t tag = 1; tag < CLIENTS; tag++) {
+        const struct hail_event *back =
+            &party_wait_conn(&client, HAIL_EVENT_CONNECTED, next[tag])->event;
+        ck_assert_uint_eq(back->tag, tag);
+        ck_assert_msg(back->resumed == returns[_i].resumed, "%s", returns[_i].why);
+        ck_assert_int_eq(party_send(&client, back->conn, HAIL_ENCRYPTED, "back"), HAIL_OK);
+        ck_assert(party_says(party_wait(&servers[1], HAIL_EVENT_MESSAGE, tag - 1), "back"));
+    }
+    ck_assert_uint_eq(party_count(&client, HAIL_EVENT_CONNECTED), 2 * CLIENTS - 1);
+    ck_assert_uint_eq(party_count(&client, HAIL_EVENT_CLOSED), CLIENTS);
+    ck_assert_uint_ge(party_stat(&client, "reconnects"), CLIENTS - 1);
+
+    // And once more: it is no affair of the first connection alone.
+    party_stop(&servers[1], 1000);
+    struct hail_event again = party_wait_conn(&client, HAIL_EVENT_CLOSED, next[1])->event;
+    ck_assert_uint_ne(again.next.id, 0);
+    struct party third = {0};
+    party_start(&third, &config, true);
+    ck_assert(party_wait_conn(&client, HAIL_EVENT_CONNECTED, again.next)->event.resumed ==
+              (returns[_i].key != NULL));
+    party_stop(&client, 1000);
+    party_stop(&third, 0);
+}
+END_TEST
+
+// Nobody is there any more: it is given up when the time is over, or when the application says so.
+START_TEST(test_gives_up)
+{
+    struct hail_config config = config_of();
+    struct party server = {0};
+    struct party client = {0};
+    size_t len = HAIL_TICKET_MAX;
+    uint8_t ticket[HAIL_TICKET_MAX];
+
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    uint16_t port = hail_port(server.endpoint);
+    connect_for(&client, port, 1, 400);
+    connect_for(&client, port, 2, 3600000);
+    party_wait_tag(&client, HAIL_EVENT_CONNECTED, 1);
+    party_wait_tag(&client, HAIL_EVENT_CONNECTED, 2);
+    party_stop(&server, 1000);
+    struct hail_event brief = party_wait_tag(&client, HAIL_EVENT_CLOSED, 1)->event;
+    struct hail_event patient = party_wait_tag(&client, HAIL_EVENT_CLOSED, 2)->event;
+    int64_t since_ms = party_clock_ms();
+    ck_assert_int_eq(party_send(&client, patient.next, 0, "early"), HAIL_ESTATE);
+    ck_assert_int_eq(hail_ticket(client.endpoint, patient.next, ticket, &len), HAIL_ENOKEY);
+    ck_assert_int_eq(hail_close(client.endpoint, patient.next), HAIL_OK);
+    const struct hail_event *closed =
+        &party_wait_conn(&client, HAIL_EVENT_CLOSED, patient.next)->event;
+    ck_assert_int_eq(closed->reason, HAIL_CLOSED_BY_APPLICATION);
+    ck_assert_uint_eq(closed->next.id, 0);
+    closed = &party_wait_conn(&client, HAIL_EVENT_CLOSED, brief.next)->event;
+    ck_assert(closed->reason == HAIL_CLOSED_CONNECT ||
+              closed->reason == HAIL_CLOSED_HANDSHAKE_TIMEOUT);
+    ck_assert_uint_eq(closed->next.id, 0);
+    ck_assert_uint_eq(closed->tag, 1);
+    ck_assert_int_lt(party_clock_ms() - since_ms, party_patience_ms());
+    ck_assert_uint_eq(party_count(&client, HAIL_EVENT_CLOSED), 4);
+    ck_assert_uint_eq(party_count(&client, HAIL_EVENT_CONNECTED), 2);
+    party_stop(&client, 0);
+}
+END_TEST
+
+// What time does not mend: the server's application closes, or does not let the client in again.
+START_TEST(test_not_wanted)
+{
+    struct hail_config config = config_of();
+    struct hail_config client_config = config;
+    struct party servers[2] = {{0}, {0}};
+    struct party client = {0};
+
+    config.approves_all = false;
+    party_start(&servers[0], &config, true);
+    party_start(&client, &client_config, false);
+    config.port = hail_port(servers[0].endpoint);
+    for (uint64_t tag = 0; tag < 2; tag++) {
+        connect_for(&client, config.port, tag, 60000);
+        struct hail_conn asks = party_wait(&servers[0], HAIL_EVENT_REQUEST, tag)->event.conn;
+        ck_assert_int_eq(hail_approve(servers[0].endpoint, asks, tag), HAIL_OK);
+        party_wait_tag(&client, HAIL_EVENT_CONNECTED, tag);
+        if (tag == 0)
+            ck_assert_int_eq(hail_close(servers[0].endpoint, asks), HAIL_OK);
+    }
+    ck_assert_uint_eq(party_wait_tag(&client, HAIL_EVENT_CLOSED, 0)->event.next.id, 0);
+    party_stop(&servers[0], 1000);
+    struct hail_conn next = party_wait_tag(&client, HAIL_EVENT_CLOSED, 1)->event.next;
+    ck_assert_uint_ne(next.id, 0);
+    party_start(&servers[1], &config, true);
+    ck_assert_int_eq(hail_deny(servers[1].endpoint,
+                               party_wait(&servers[1], HAIL_EVENT_REQUEST, 0)->event.conn, "no"),
+                     HAIL_OK);
+    const struct hail_event *closed = &party_wait_conn(&client, HAIL_EVENT_CLOSED, next)->event;
+    ck_assert_int_eq(closed->reason, HAIL_CLOSED_DENIED);
+    ck_assert_uint_eq(closed->next.id, 0);
+    party_stop(&client, 0);
+    party_stop(&servers[1], 0);
+}
+END_TEST
+
+// A client that is stopped while it waits, or tries, leaves nothing.
+START_TEST(test_stopped)
+{
+    struct hail_config config = config_of();
+    struct party server = {0};
+    struct party client = {0};
+
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    connect_for(&client, hail_port(server.endpoint), 1, 3600000);
+    party_wait_tag(&client, HAIL_EVENT_CONNECTED, 1);
+    party_stop(&server, 1000);
+    struct hail_conn next = party_wait_tag(&client, HAIL_EVENT_CLOSED, 1)->event.next;
+    party_drain(&client, 0);
+    ck_assert_int_eq(party_wait_conn(&client, HAIL_EVENT_CLOSED, next)->event.reason,
+                     HAIL_CLOSED_SHUTDOWN);
+    party_stop(&client, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("resume");
@@ -219,6 +389,10 @@ int main(void)
     tcase_add_loop_test(tests, test_restarted, 0, PARTY_COUNTOF(restarts));
     tcase_add_test(tests, test_damaged);
     tcase_add_test(tests, test_other_policy);
+    tcase_add_loop_test(tests, test_reconnects, 0, PARTY_COUNTOF(returns));
+    tcase_add_test(tests, test_gives_up);
+    tcase_add_test(tests, test_not_wanted);
+    tcase_add_test(tests, test_stopped);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }
