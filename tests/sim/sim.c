@@ -15,6 +15,7 @@ static const uint64_t ns_per_s = 1000000000;
 enum {
     LENGTH_S = 40,
     HEAL_AT_S = 26,
+    COME_BACK_MS = 4000,
     SECRET_FLOOR = HAIL_ENCRYPTED
 };
 
@@ -258,6 +259,24 @@ static void on_server_event(struct hail_endpoint *endpoint, const struct hail_ev
     message->echoed = hail_command_run(shard, &echo, &done) == HAIL_OK;
 }
 
+// Who is connected has a ticket; who came back with one had one.
+static void take_ticket(struct sim *sim, struct sim_client *client, const struct hail_event *event)
+{
+    uint8_t published[HAIL_TICKET_MAX];
+    size_t len = 0;
+
+    if (event->resumed && !client->shows_ticket)
+        sim_fail(sim, "a handshake was resumed without a ticket");
+    sim->resumed += event->resumed;
+    if (!hail_table_read_ticket(&sim->client_shard.table, event->conn, published, &len) ||
+        len == 0 || len > sizeof client->ticket) {
+        sim_fail(sim, "a client is connected and has no ticket");
+        return;
+    }
+    client->ticket_len = len;
+    memcpy(client->ticket, published, len);
+}
+
 static void on_client_event(struct hail_endpoint *endpoint, const struct hail_event *event,
                             void *user)
 {
@@ -269,10 +288,14 @@ static void on_client_event(struct hail_endpoint *endpoint, const struct hail_ev
     if (event->type == HAIL_EVENT_CONNECTED) {
         client->connected = true;
         client->joining = false;
+        take_ticket(sim, client, event);
     } else if (event->type == HAIL_EVENT_CLOSED) {
         client->connected = false;
-        client->joining = false;
-        client->slot = HAIL_SLOT_NONE;
+        client->joining = event->next.id != 0;
+        client->slot = client->joining ? hail_name_unpack(event->next).slot : HAIL_SLOT_NONE;
+        client->conn = event->next;
+        client->joins += client->joining;
+        client->shows_ticket = client->joining && client->ticket_len > 0;
         client->next_ns = sim->now_ns + 100 * ns_per_ms;
     } else if (event->type == HAIL_EVENT_MESSAGE) {
         if (!sim_message_returned(sim, event))
@@ -295,6 +318,12 @@ static void join(struct sim *sim, uint32_t index)
     size_t done;
 
     memcpy(&addresses.list[0], &server, sizeof server.v4);
+    addresses.reconnect_ms = client->comes_back ? COME_BACK_MS : 0;
+    client->shows_ticket = client->ticket_len > 0 && chance(sim, 700);
+    if (client->shows_ticket) {
+        addresses.ticket_len = (uint16_t)client->ticket_len;
+        memcpy(addresses.ticket, client->ticket, client->ticket_len);
+    }
     client->joining = true;
     client->joins++;
     client->address = address_of(0x0a010000 + index, (uint16_t)(1024 + sim_roll(sim) % 60000));
@@ -359,6 +388,18 @@ static void update(struct sim *sim, const struct sim_client *client)
         sim_fail(sim, "a connected client cannot ask for fresh keys");
 }
 
+// An application that has enough, for now.
+static void leave(struct sim *sim, struct sim_client *client)
+{
+    const struct hail_command command = {.op = HAIL_COMMAND_CLOSE, .conn = client->conn};
+    size_t done;
+
+    if (hail_command_run(&sim->client_shard, &command, &done) != HAIL_OK)
+        sim_fail(sim, "a connected client cannot close");
+    client->connected = false;
+    client->joining = true; // not before it has ended
+}
+
 static void act(struct sim *sim, uint32_t index)
 {
     struct sim_client *client = &sim->clients[index];
@@ -374,6 +415,8 @@ static void act(struct sim *sim, uint32_t index)
             talk(sim, index);
         if (!healed(sim) && chance(sim, 20))
             update(sim, client);
+        if (!healed(sim) && client->connected && chance(sim, 4))
+            leave(sim, client);
     }
 }
 
@@ -435,12 +478,19 @@ static void trouble(struct sim *sim)
         sim->move_ns = soon(sim, sim->world.move_ms);
     }
     if (sim->now_ns >= sim->cut_ns) {
-        sim->cut_until_ns = sim->now_ns + sim_roll(sim) % 6000 * ns_per_ms;
+        uint32_t most_ms = chance(sim, 300) ? 15000 : 6000; // the longest outlast a connection
+        sim->cut_until_ns = sim->now_ns + sim_roll(sim) % most_ms * ns_per_ms;
         sim->cut_ns = soon(sim, sim->world.cut_ms);
     }
     if (sim->now_ns >= sim->hostile_ns) {
         be_hostile(sim);
         sim->hostile_ns = soon(sim, sim->world.hostile_ms);
+    }
+    if (sim->now_ns >= sim->forget_ns) { // as if it had been started anew without a file
+        for (size_t i = 0; i < HAIL_STATIC_KEYS; i++)
+            hail_ticket_key_init(&sim->server.keys.tickets[i],
+                                 (uint8_t[HAIL_TICKET_SECRET_LEN]){(uint8_t)sim_roll(sim)});
+        sim->forget_ns = soon(sim, sim->world.forget_ms);
     }
 }
 
@@ -461,6 +511,7 @@ static void choose_world(struct sim *sim)
     world->cut_ms = chance(sim, 300) ? 8000 : 0;
     world->hostile_ms = (uint32_t)(sim_roll(sim) % 3) * 10;
     world->client_count = 1 + (uint32_t)(sim_roll(sim) % SIM_CLIENTS_MAX);
+    world->forget_ms = means[sim_roll(sim) % 3] * 4;
     world->exchange = (enum hail_key_exchange)(sim_roll(sim) % 3);
     world->cookies = (enum hail_cookie_use)(sim_roll(sim) % 3);
 }
@@ -696,11 +747,14 @@ const char *sim_run(struct sim *sim, uint64_t seed)
     sim->heal_ns = HEAL_AT_S * ns_per_s;
     sim->end_ns = LENGTH_S * ns_per_s;
     choose_world(sim);
-    for (int i = 0; i < SIM_CLIENTS_MAX; i++)
+    for (int i = 0; i < SIM_CLIENTS_MAX; i++) {
         sim->clients[i].slot = HAIL_SLOT_NONE;
+        sim->clients[i].comes_back = i % 2;
+    }
     sim->move_ns = soon(sim, sim->world.move_ms);
     sim->cut_ns = soon(sim, sim->world.cut_ms);
     sim->hostile_ns = soon(sim, sim->world.hostile_ms);
+    sim->forget_ns = soon(sim, sim->world.forget_ms);
     if (!init(sim))
         return "the configuration was refused";
     while (sim->now_ns < sim->end_ns && !sim->failure)

@@ -37,6 +37,7 @@ struct sim_world {
     uint32_t move_ms;      // mean time until a client's address changes; 0: never
     uint32_t cut_ms;       // mean time until nothing passes for a while; 0: never
     uint32_t hostile_ms;   // mean time between hostile datagrams; 0: none
+    uint32_t forget_ms;    // mean time until the server loses its ticket key; 0: never
     uint32_t client_count;
     enum hail_key_exchange exchange;
     enum hail_cookie_use cookies;
@@ -78,7 +79,11 @@ struct sim_client {
     uint16_t ledger_last;     // the last message that was sent on the ledger, plus 1
     uint32_t newest_arrived;  // of its messages on the sequenced channel, their numbers plus 1
     uint32_t newest_returned; // to it
-    uint64_t next_ns;         // when it says something again
+    bool comes_back;          // by itself, for a while
+    bool shows_ticket;        // of this join
+    size_t ticket_len;        // of its last connection's newest; 0: none
+    uint8_t ticket[HAIL_RESUMPTION_LEN_MAX];
+    uint64_t next_ns; // when it says something again
     struct sim_message messages[SIM_MESSAGES_MAX];
 };
 
@@ -98,6 +103,7 @@ struct sim {
     uint64_t cut_ns;
     uint64_t cut_until_ns;
     uint64_t hostile_ns;
+    uint64_t forget_ns;
     struct sim_world world;
     struct hail_context server;
     struct hail_context client;
@@ -112,6 +118,7 @@ struct sim {
     struct sim_closed closed_server;
     struct sim_closed closed_client;
     uint64_t arrived;    // messages, for the record
+    uint64_t resumed;    // handshakes, likewise
     const char *failure; // what an oracle found; NULL: nothing
 };
 
