@@ -53,6 +53,8 @@ static const struct {
     {"a key on mlapi",
      "--connect h:1 --pin 0000000000000000000000000000000000000000000000000000000000000001",
      "--pin needs --profile hail"},
+    {"tickets on mlapi", "--connect h:1 --handshakes 9 --resume", "--resume needs --profile hail"},
+    {"tickets for nothing", "--connect h:1 --profile hail --resume", "and --handshakes"},
     {"floors on mlapi", "--connect h:1 --floors f", "--floors is for --profile hail"},
     {"a dump of mlapi", "--connect h:1 --dump f", "--dump is for --profile hail"},
     {"hail without encryption", "--connect h:1 --profile hail --no-encryption", "are mlapi's"},
@@ -134,7 +136,9 @@ END_TEST
 START_TEST(test_what_is_measured)
 {
     ck_assert_int_eq(read_line("--connect h:1 --handshakes 10"), PLAN_GOOD);
-    ck_assert(!plan.measures_messages);
+    ck_assert(!plan.measures_messages && !plan.resumes);
+    ck_assert_int_eq(read_line("--connect h:1 --profile hail --handshakes 10 --resume"), PLAN_GOOD);
+    ck_assert(!plan.measures_messages && plan.resumes);
     ck_assert_int_eq(read_line("--connect h:1 --idle 10"), PLAN_GOOD);
     ck_assert(!plan.measures_messages);
     ck_assert_int_eq(read_line("--connect h:1 --handshakes 10 --flags plain"), PLAN_GOOD);

@@ -85,6 +85,14 @@ static struct lab_lane *lane_of_thread(struct lab *lab)
     return lane;
 }
 
+static void keep_ticket(struct lab *lab, struct lab_player *player)
+{
+    size_t len = sizeof player->ticket;
+
+    if (hail_ticket(lab->endpoint, player->conn, player->ticket, &len) == HAIL_OK)
+        player->ticket_len = len;
+}
+
 static void on_connected(struct lab *lab, struct lab_player *player, const struct hail_event *event)
 {
     struct lab_lane *lane = lane_of_thread(lab);
@@ -99,7 +107,10 @@ static void on_connected(struct lab *lab, struct lab_player *player, const struc
     histogram_add(&lane->latency, now_ns - began_ns);
     uint64_t arrived = atomic_load_explicit(&lane->arrived, memory_order_relaxed);
     atomic_store_explicit(&lane->arrived, arrived + 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&lab->resumed, event->resumed, memory_order_relaxed);
     if (atomic_load_explicit(&lab->phase, memory_order_relaxed) == LAB_STORM) {
+        if (lab->plan->resumes)
+            keep_ticket(lab, player);
         hail_close(lab->endpoint, event->conn);
         return;
     }
@@ -315,6 +326,8 @@ static bool connect_player(struct lab *lab, uint32_t index)
         .conn_data = lab->plan->data,
         .conn_data_len = lab->plan->data_len,
         .tag = (uint64_t)index + 1,
+        .ticket = player->ticket,
+        .ticket_len = player->ticket_len,
     };
 
     player->has_joined = false;
@@ -383,6 +396,7 @@ static void sum_up(struct lab *lab, const struct stand *before, bool is_done,
     uint64_t used_ns;
 
     out->count = (uint32_t)lab_arrived(lab);
+    out->resumed = atomic_load_explicit(&lab->resumed, memory_order_relaxed);
     if (!is_done)
         lab_halt(lab);
     if (out->count == 0)

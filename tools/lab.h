@@ -35,6 +35,8 @@ struct lab_player {
     struct hail_conn conn;
     bool has_joined;
     uint64_t joined_ns;
+    size_t ticket_len; // with which to come back; 0: none
+    uint8_t ticket[HAIL_TICKET_MAX];
     uint64_t called_ns;          // before hail_connect
     _Atomic uint64_t started_ns; // after it, when the name has been looked up; 0: not yet
     _Atomic uint64_t sent;       // of this run
@@ -73,7 +75,8 @@ struct lab {
     char fault[LAB_FAULT_LEN]; // the first; empty: none
 
     _Atomic uint32_t joined;
-    _Atomic uint32_t lost; // after they joined
+    _Atomic uint32_t resumed; // by a ticket
+    _Atomic uint32_t lost;    // after they joined
     _Atomic uint64_t fault_count;
 };
 
@@ -88,6 +91,7 @@ struct lab_handshakes {
     uint32_t wanted;
     uint32_t count; // done; fewer when there was a fault, and 0 leaves the rest empty
     uint32_t concurrent;
+    uint32_t resumed; // of those that were done
     double seconds;
     uint64_t p50_ns;
     uint64_t p99_ns;

@@ -27,6 +27,7 @@ enum option_id {
     OPTION_PROFILE,
     OPTION_CHANNEL,
     OPTION_SIGN,
+    OPTION_RESUME,
     OPTION_PIN,
     OPTION_FLOORS,
     OPTION_TRUST,
@@ -60,6 +61,7 @@ static const struct option options[] = {
     {"profile", required_argument, NULL, OPTION_PROFILE},
     {"channel", required_argument, NULL, OPTION_CHANNEL},
     {"sign", no_argument, NULL, OPTION_SIGN},
+    {"resume", no_argument, NULL, OPTION_RESUME},
     {"pin", required_argument, NULL, OPTION_PIN},
     {"floors", required_argument, NULL, OPTION_FLOORS},
     {"trust", required_argument, NULL, OPTION_TRUST},
@@ -99,6 +101,7 @@ static const char help_text[] =
     "handshakes and idle connections; without --flags, messages are then left out\n"
     "  --handshakes N          connect, join and close N times\n"
     "  --concurrent N          handshakes under way at once, up to 256; 16\n"
+    "  --resume                hail: come back with tickets, but for the first --concurrent\n"
     "  --idle N                join N connections and keep them for --duration\n"
     "joining, as the server is configured\n"
     "  --profile NAME          mlapi, over TCP, or hail, over UDP: messages that are lost are "
@@ -430,6 +433,8 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
         return read_channel(plan, errors, value);
     case OPTION_SIGN:
         return plan->sign = true;
+    case OPTION_RESUME:
+        return plan->resumes = true;
     case OPTION_FLOORS:
         plan->floors_file = value;
         return true;
@@ -501,6 +506,8 @@ static bool complete(struct plan *plan, FILE *errors)
         return complain(errors, "--dump is for --profile hail");
     if (plan->floors_file && !native)
         return complain(errors, "--floors is for --profile hail: mlapi's clients do not know them");
+    if (plan->resumes && (!native || plan->handshake_count == 0))
+        return complain(errors, "--resume needs --profile hail and --handshakes");
     if (plan->pins && (!native || plan->sign))
         return complain(errors, "--pin needs --profile hail, and excludes --sign");
     if (native)

@@ -48,6 +48,7 @@ struct plan {
     enum hail_profile profile;
     bool encryption;
     bool sign;
+    bool resumes; // hail: handshakes with a ticket, but for each client's first
     bool scene_management;
     const char *trust_file;
     const char *floors_file; // hail: the server's INI file; NULL: it has no floors

@@ -123,6 +123,8 @@ static void print_handshakes(const char *what, const struct lab_handshakes *hand
     fprintf(out, "%s: %u", what, handshakes->count);
     if (handshakes->count < handshakes->wanted)
         fprintf(out, " of %u, incomplete,", handshakes->wanted);
+    if (handshakes->resumed > 0)
+        fprintf(out, ", %u with a ticket,", handshakes->resumed);
     fprintf(out, " in %.2f s, %u at once: %.0f handshakes/s; ", handshakes->seconds,
             handshakes->concurrent, handshakes->count / handshakes->seconds);
     fprintf(out, "p50 %.2f ms, p99 %.2f ms, max %.2f ms", ms(handshakes->p50_ns),
@@ -191,6 +193,7 @@ static json_t *json_handshakes(const struct lab_handshakes *handshakes)
     machine_set(object, "wanted", json_integer(handshakes->wanted));
     machine_set(object, "count", json_integer(handshakes->count));
     machine_set(object, "concurrent", json_integer(handshakes->concurrent));
+    machine_set(object, "resumed", json_integer(handshakes->resumed));
     machine_set(object, "seconds", json_real(handshakes->seconds));
     machine_set(object, "per_second", json_real(handshakes->count / handshakes->seconds));
     machine_set(object, "p50_us", json_real(us(handshakes->p50_ns)));

@@ -85,6 +85,29 @@ def exchanges():
                 equal(counters["handshakes_done"], counters["requests"], "requests")
 
 
+@scenario("tickets: clients come back without certificates, unless the server gives none")
+def tickets():
+    with folder() as made:
+        run("hail-cert", "dev", "--dir", made, "--name", "localhost")
+        key_file = os.path.join(made, "ticket.key")
+        run("hail-cert", "ticket-key", key_file)
+        equal(os.stat(key_file).st_mode & 0o777, 0o600, "nobody else reads it")
+        run("hail-cert", "ticket-key", key_file, want=1)
+        run("hail-cert", "ticket-key", key_file, "--force")
+        server = {"identity_file": os.path.join(made, "server.pfx.b64")}
+        how = ["--sign", "--trust", os.path.join(made, "ca.pem"), "--handshakes", "50",
+               "--concurrent", "5", "--resume"]
+        for hail, resumed in (({"ticket_key_file": key_file}, 45), ({}, 45),
+                              ({"no_tickets": "true"}, 0)):
+            with Haild(settings(server, {"exchange": "signed", **hail})) as haild:
+                told, _ = load(("localhost", haild.address[1]), *how)
+                equal(told["handshakes"]["count"], 50, "handshakes")
+                equal(told["handshakes"]["resumed"], resumed, "resumed")
+                counters = haild.wait_counters(conns_open=0)
+                equal(counters["handshakes_resumed"], resumed, "counted")
+                check((counters["tickets_issued"] >= 50) == (resumed > 0), counters)
+
+
 @scenario("wrong certificates, each way: refused by the client, and it says why")
 def wrong_certificates():
     with folder() as made:
