@@ -395,6 +395,12 @@ static bool read_name(struct plan *plan, FILE *errors, const char *value)
     return *value || wrong(errors, "--name", value, "must not be empty");
 }
 
+static bool keep(const char **place, const char *value)
+{
+    *place = value;
+    return true;
+}
+
 static bool read_option(struct plan *plan, FILE *errors, enum option_id id, const char *value)
 {
     switch (id) {
@@ -436,14 +442,12 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
     case OPTION_RESUME:
         return plan->resumes = true;
     case OPTION_FLOORS:
-        plan->floors_file = value;
-        return true;
+        return keep(&plan->floors_file, value);
     case OPTION_PIN:
         plan->pins = hex_read(value, plan->server_key, sizeof plan->server_key);
         return plan->pins || wrong(errors, "--pin", value, "must be 64 hexadecimal digits");
     case OPTION_TRUST:
-        plan->trust_file = value;
-        return true;
+        return keep(&plan->trust_file, value);
     case OPTION_NO_ENCRYPTION:
         plan->encryption = false;
         return true;
@@ -457,11 +461,9 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
     case OPTION_SERVER_PID:
         return read_pid(plan, errors, value);
     case OPTION_DUMP:
-        plan->dump_path = value;
-        return true;
+        return keep(&plan->dump_path, value);
     case OPTION_JSON:
-        plan->json_path = value;
-        return true;
+        return keep(&plan->json_path, value);
     case OPTION_QUIET:
         return plan->is_quiet = true;
     case OPTION_VERSION:

@@ -55,6 +55,9 @@ static void check_inside(const struct hail_native_frame *frame, const uint8_t *d
         fuzz_holds(frame->part.offset + frame->bytes.len <= frame->part.total);
         return;
     }
+    if (frame->type == HAIL_FRAME_TICKET)
+        fuzz_holds(frame->bytes.len > 0 && frame->bytes.data >= data &&
+                   frame->bytes.data + frame->bytes.len == data + end);
     if (hail_frames_is_control(frame->type))
         fuzz_holds(frame->type != HAIL_FRAME_CLOSE ||
                    (frame->text.data >= data && frame->text.data + frame->text.len == data + end));
