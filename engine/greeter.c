@@ -326,7 +326,9 @@ void hail_greeter_ticket(struct hail_shard *shard, uint32_t slot, uint32_t index
                           hail_context_unix_s(shard->context, shard->now_ns), &shard->random);
     hail_packets_add(shard, index, &frame);
     hail_stat_add(&shard->stats, HAIL_STAT_TICKETS_ISSUED, 1);
-    native->ticket_ns = shard->now_ns + keys->ticket_life_s * ns_per_s / TICKETS_A_LIFE;
+    // Rounded up, so that a life of a second does not mean a ticket at once and for ever.
+    native->ticket_s =
+        (uint32_t)(shard->now_ns / ns_per_s) + 1 + keys->ticket_life_s / TICKETS_A_LIFE;
 }
 
 // Whose finish it is; HAIL_SLOT_NONE: nobody's, which has been counted.

@@ -19,10 +19,12 @@ enum {
     CLOSE_GOING_DOWN = 3,
     CLOSE_PROTOCOL = 4,
     ACK_AGAIN_MS = 1, // after the outbox was full
-    CLOSES_SENT = 2   // packets with the close frame: one of them may be lost
+    TICKET_AGAIN_S = 10,
+    CLOSES_SENT = 2 // packets with the close frame: one of them may be lost
 };
 
 static const uint64_t ns_per_ms = 1000000;
+static const uint64_t ns_per_s = 1000000000;
 
 static void count_drop(struct hail_shard *shard, enum hail_verdict verdict)
 {
@@ -609,8 +611,8 @@ uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
     }
     if (resends && native->resend_ms > 0 && native->resend_ns < next)
         next = native->resend_ns;
-    if (native->ticket_ns > 0 && native->ticket_ns < next)
-        next = native->ticket_ns;
+    if (native->ticket_s > 0 && native->ticket_s * ns_per_s < next)
+        next = native->ticket_s * ns_per_s;
     if (native->state == HAIL_NATIVE_CONNECTED && native->idle_timeout_ms > 0) {
         uint64_t idle = shard->conns[slot].heard_ns + native->idle_timeout_ms * ns_per_ms;
         next = idle < next ? idle : next;
@@ -632,8 +634,9 @@ void hail_native_due(struct hail_shard *shard, uint32_t slot)
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
         return;
     }
-    if (native->ticket_ns > 0 && shard->now_ns >= native->ticket_ns) {
-        native->ticket_ns = 0;
+    if (native->ticket_s > 0 && shard->now_ns >= native->ticket_s * ns_per_s) {
+        native->ticket_s =
+            (uint32_t)(shard->now_ns / ns_per_s) + TICKET_AGAIN_S; // if it is lost here
         native->peer.owed |= HAIL_OWED_TICKET;
     }
     if (native->keyed) {

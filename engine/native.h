@@ -48,14 +48,14 @@ struct hail_native {
     uint32_t out_last;
     uint32_t idle_timeout_ms;
     uint32_t resend_ms;
-    uint64_t resend_ns;       // client, in the handshake: when to say it again
+    uint32_t ticket_s;  // server: when to give the next ticket, in seconds of the clock; 0: never
+    uint64_t resend_ns; // client, in the handshake: when to say it again
     struct hail_address from; // server: where the hello came from
     struct hail_agreement agreement;
     struct hail_peer peer;
     struct hail_acks acks;
     struct hail_sender sender;
-    uint64_t ticket_ns; // server: when to give the next ticket; 0: none
-    uint64_t stored;    // bytes of messages that have not all come, or whose turn it is not
+    uint64_t stored; // bytes of messages that have not all come, or whose turn it is not
 };
 
 // A client's handshake and what it asks with.
