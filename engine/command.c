@@ -134,6 +134,35 @@ static enum hail_status send_all_but(struct hail_shard *shard, const struct hail
     return first_failure;
 }
 
+// The members of a group, but for one; failures count as with all. A send may end the connection it
+// is to, and so its membership, but runs nothing that could change another's.
+static enum hail_status send_group_but(struct hail_shard *shard, const struct hail_command *command)
+{
+    struct hail_group_walk walk = hail_groups_walk(&shard->groups, command->group);
+    enum hail_status first_failure = HAIL_OK;
+    uint32_t slot;
+
+    while (hail_groups_next(&shard->groups, &walk, &slot)) {
+        if (hail_table_name(&shard->table, slot).id == command->conn.id)
+            continue;
+        enum hail_status status = send_one(shard, slot, command);
+        if (status != HAIL_OK && shard->conns[slot].state == HAIL_CONN_OPEN &&
+            first_failure == HAIL_OK)
+            first_failure = status;
+    }
+    return first_failure;
+}
+
+static enum hail_status join_group(struct hail_shard *shard, uint32_t slot, struct hail_group group)
+{
+    if (!shard->conns[slot].joined)
+        return HAIL_ESTATE;
+    enum hail_status status = hail_groups_join(&shard->groups, group, slot);
+    if (status == HAIL_EFULL)
+        hail_stat_add(&shard->stats, HAIL_STAT_GROUPS_FULL, 1);
+    return status;
+}
+
 enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_command *command,
                                   size_t *done)
 {
@@ -143,6 +172,8 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
         return send_many(shard, command, done);
     if (command->op == HAIL_COMMAND_SEND_ALL_BUT)
         return send_all_but(shard, command);
+    if (command->op == HAIL_COMMAND_SEND_GROUP_BUT)
+        return send_group_but(shard, command);
     if (command->op == HAIL_COMMAND_DATAGRAM) {
         // The bytes are in our mailbox, and nobody else's.
         uint8_t *data = (uint8_t *)(uintptr_t)command->view.body;
@@ -165,12 +196,18 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
         return HAIL_OK;
     case HAIL_COMMAND_UPDATE_KEYS:
         return hail_native_update(shard, slot);
+    case HAIL_COMMAND_JOIN_GROUP:
+        return join_group(shard, slot, command->group);
+    case HAIL_COMMAND_LEAVE_GROUP:
+        hail_groups_leave(&shard->groups, command->group, slot);
+        return HAIL_OK;
     case HAIL_COMMAND_SEND:
         return send_one(shard, slot, command);
     case HAIL_COMMAND_CONNECT:
     case HAIL_COMMAND_DATAGRAM:
     case HAIL_COMMAND_SEND_MANY:
     case HAIL_COMMAND_SEND_ALL_BUT:
+    case HAIL_COMMAND_SEND_GROUP_BUT:
         break;
     }
     HAIL_UNREACHABLE("every op has its case");

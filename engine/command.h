@@ -17,10 +17,13 @@ enum hail_command_op {
     HAIL_COMMAND_CLOSE,
     HAIL_COMMAND_SET_TAG,
     HAIL_COMMAND_UPDATE_KEYS,
+    HAIL_COMMAND_JOIN_GROUP,
+    HAIL_COMMAND_LEAVE_GROUP,
     HAIL_COMMAND_DATAGRAM, // from another shard of this server, where it arrived
     HAIL_COMMAND_SEND,
     HAIL_COMMAND_SEND_MANY,
-    HAIL_COMMAND_SEND_ALL_BUT // conn 0: to all
+    HAIL_COMMAND_SEND_ALL_BUT,  // conn 0: to all
+    HAIL_COMMAND_SEND_GROUP_BUT // conn 0: to all of it
 };
 
 enum {
@@ -44,6 +47,7 @@ struct hail_command {
     enum hail_command_op op;
     struct hail_conn conn;
     uint64_t tag;                  // CONNECT, APPROVE, SET_TAG
+    struct hail_group group;       // *_GROUP*
     struct hail_message_view view; // SEND*; CONNECT, DENY: body is connection data or reason
     const struct hail_conn *conns; // SEND_MANY
     size_t conn_count;

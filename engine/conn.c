@@ -372,6 +372,7 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
         }
     }
     handshakes_remove(shard, slot);
+    hail_groups_leave_all(&shard->groups, slot);
     if (is_native(shard) && !can_flush)
         hail_native_end(shard, slot, conn->reason, conn->has_text ? shard->texts[slot].text : NULL);
     conn->state = can_flush ? HAIL_CONN_FLUSHING : HAIL_CONN_CLOSING;

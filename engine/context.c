@@ -87,6 +87,8 @@ static bool check_limits(struct hail_context *context)
         {"command_queue_bytes", &config->command_queue_bytes, 4u << 20, 4096, 1u << 29},
         {"event_queue_bytes", &config->event_queue_bytes, 16u << 20, 4096, 1u << 29},
         {"call_timeout_ms", &config->call_timeout_ms, 10000, 1, UINT32_MAX},
+        {"groups_max", &config->groups_max, 4096, 1, 1u << 24},
+        {"memberships_max", &config->memberships_max, 65536, 1, 1u << 24},
         {"stretch_wait_us", &config->stretch_wait_us, 2000, 1, 1000000},
         {"native.handshakes_per_s", &config->native.handshakes_per_s, 1000, 1, UINT32_MAX},
         {"native.source_per_s", &config->native.source_per_s, 100, 1, 1000000},

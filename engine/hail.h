@@ -395,6 +395,9 @@ struct hail_config {
     bool measures_cost; // tell what the shards spend their CPU time on: the counters spent_*_ns,
                         // which are 0 without; costs some 0.1 us a message itself, and
                         // 0.3 for each call into the kernel
+
+    uint32_t groups_max;      // groups that have members, per shard; 0: 4,096
+    uint32_t memberships_max; // of all connections in all groups, per shard; 0: 65,536
 };
 #ifdef __cplusplus
 inline struct hail_config hail_config_init(void)
@@ -574,6 +577,49 @@ HAIL_API enum hail_status hail_send_all(struct hail_endpoint *endpoint,
                                         const struct hail_message *message);
 HAIL_API enum hail_status hail_send_all_but(struct hail_endpoint *endpoint, struct hail_conn but,
                                             const struct hail_message *message);
+
+// ---- Groups
+
+// A named set of connections: a room, a zone, a cell of interest. The name is a value of yours,
+// such as a cell's packed coordinates, or hail_group_named's. A group is there while it has
+// members.
+struct hail_group {
+    uint64_t id;
+};
+
+// hail_group_named returns the group for a name: its FNV-1 hash of 64 bits.
+HAIL_API struct hail_group hail_group_named(const char *name);
+
+// hail_group_join makes a connection a member, until it leaves or begins to end; hail_group_leave
+// ends that. Joining what one is in and leaving what one is not in change nothing: HAIL_OK.
+//
+// Returns  HAIL_OK, HAIL_EGONE; joining, HAIL_ESTATE: not connected yet, and HAIL_EFULL: groups_max
+//          or memberships_max is reached (counted in groups_full; for another shard's connection
+//          the counter alone can say so) or, as for leaving, the command queue is full.
+// Cost     A look at each membership that the connection has. No allocation.
+HAIL_API enum hail_status hail_group_join(struct hail_endpoint *endpoint, struct hail_group group,
+                                          struct hail_conn conn);
+HAIL_API enum hail_status hail_group_leave(struct hail_endpoint *endpoint, struct hail_group group,
+                                           struct hail_conn conn);
+
+// hail_group_send queues a message for every member, hail_group_send_but for every other than one,
+// and hail_group_call calls every member as hail_call_all does. A thread's joins, leaves and sends
+// take place on each shard in the order that it made them.
+//
+// Returns  As hail_send_all; HAIL_OK for a group without members.
+// Cost     By the members alone, and a copy of the message for each other shard, whoever is there.
+HAIL_API enum hail_status hail_group_send(struct hail_endpoint *endpoint, struct hail_group group,
+                                          const struct hail_message *message);
+HAIL_API enum hail_status hail_group_send_but(struct hail_endpoint *endpoint,
+                                              struct hail_group group, struct hail_conn but,
+                                              const struct hail_message *message);
+struct hail_call;
+HAIL_API enum hail_status hail_group_call(struct hail_endpoint *endpoint, struct hail_group group,
+                                          const struct hail_call *call);
+
+// hail_group_count returns how many members a group has on all shards, as each was at some moment
+// of the call: what is on its way to a shard does not count yet.
+HAIL_API size_t hail_group_count(const struct hail_endpoint *endpoint, struct hail_group group);
 
 // ---- RPCs
 

@@ -7,6 +7,7 @@
 
 #include "crypto/secret.h"
 #include "engine/endpoint.h"
+#include "proto/mlapi/names.h"
 
 _Static_assert(HAIL_UNRELIABLE == (unsigned)HAIL_GUARANTEE_NONE &&
                    HAIL_UNRELIABLE_SEQUENCED == (unsigned)HAIL_GUARANTEE_SEQUENCED &&
@@ -194,12 +195,12 @@ enum hail_status hail_send_many(struct hail_endpoint *endpoint, const struct hai
     return first_failure == HAIL_OK && known < conn_count ? HAIL_EGONE : first_failure;
 }
 
-static enum hail_status to_all_but(struct hail_endpoint *endpoint, struct hail_conn but,
-                                   struct hail_message_view view, uint32_t timeout_ms)
+// Has every shard carry out a command, whether or not it has anybody whom it is for: what others
+// have posted to it before may change that.
+static enum hail_status to_shards(struct hail_endpoint *endpoint,
+                                  const struct hail_command *command)
 {
-    const struct hail_command command = {
-        .op = HAIL_COMMAND_SEND_ALL_BUT, .conn = but, .view = view, .timeout_ms = timeout_ms};
-    enum hail_status first_failure = check_view(endpoint, &command.view);
+    enum hail_status first_failure = check_view(endpoint, &command->view);
 
     if (first_failure != HAIL_OK)
         return first_failure;
@@ -207,12 +208,34 @@ static enum hail_status to_all_but(struct hail_endpoint *endpoint, struct hail_c
         struct hail_shard *shard = &endpoint->workers[i].shard;
         size_t done;
         enum hail_status status = shard == hail_shard_current()
-                                      ? hail_command_run(shard, &command, &done)
-                                      : hail_command_post(shard, &command);
+                                      ? hail_command_run(shard, command, &done)
+                                      : hail_command_post(shard, command);
         if (status != HAIL_OK && first_failure == HAIL_OK)
             first_failure = status;
     }
     return first_failure;
+}
+
+static enum hail_status to_all_but(struct hail_endpoint *endpoint, struct hail_conn but,
+                                   struct hail_message_view view, uint32_t timeout_ms)
+{
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_SEND_ALL_BUT, .conn = but, .view = view, .timeout_ms = timeout_ms};
+
+    return to_shards(endpoint, &command);
+}
+
+static enum hail_status to_group_but(struct hail_endpoint *endpoint, struct hail_group group,
+                                     struct hail_conn but, struct hail_message_view view,
+                                     uint32_t timeout_ms)
+{
+    const struct hail_command command = {.op = HAIL_COMMAND_SEND_GROUP_BUT,
+                                         .conn = but,
+                                         .group = group,
+                                         .view = view,
+                                         .timeout_ms = timeout_ms};
+
+    return to_shards(endpoint, &command);
 }
 
 enum hail_status hail_send_all_but(struct hail_endpoint *endpoint, struct hail_conn but,
@@ -224,6 +247,50 @@ enum hail_status hail_send_all_but(struct hail_endpoint *endpoint, struct hail_c
 enum hail_status hail_send_all(struct hail_endpoint *endpoint, const struct hail_message *message)
 {
     return hail_send_all_but(endpoint, (struct hail_conn){0}, message);
+}
+
+struct hail_group hail_group_named(const char *name)
+{
+    return (struct hail_group){hail_fnv1_64((const uint8_t *)name, strlen(name))};
+}
+
+enum hail_status hail_group_join(struct hail_endpoint *endpoint, struct hail_group group,
+                                 struct hail_conn conn)
+{
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_JOIN_GROUP, .conn = conn, .group = group};
+
+    return dispatch(endpoint, &command);
+}
+
+enum hail_status hail_group_leave(struct hail_endpoint *endpoint, struct hail_group group,
+                                  struct hail_conn conn)
+{
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_LEAVE_GROUP, .conn = conn, .group = group};
+
+    return dispatch(endpoint, &command);
+}
+
+enum hail_status hail_group_send_but(struct hail_endpoint *endpoint, struct hail_group group,
+                                     struct hail_conn but, const struct hail_message *message)
+{
+    return to_group_but(endpoint, group, but, view_of(message), 0);
+}
+
+enum hail_status hail_group_send(struct hail_endpoint *endpoint, struct hail_group group,
+                                 const struct hail_message *message)
+{
+    return hail_group_send_but(endpoint, group, (struct hail_conn){0}, message);
+}
+
+size_t hail_group_count(const struct hail_endpoint *endpoint, struct hail_group group)
+{
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
+        count += hail_groups_count(&endpoint->workers[i].shard.groups, group);
+    return count;
 }
 
 static struct hail_message_view view_of_call(const struct hail_call *call)
@@ -279,6 +346,13 @@ enum hail_status hail_call_all_but(struct hail_endpoint *endpoint, struct hail_c
 enum hail_status hail_call_all(struct hail_endpoint *endpoint, const struct hail_call *call)
 {
     return hail_call_all_but(endpoint, (struct hail_conn){0}, call);
+}
+
+enum hail_status hail_group_call(struct hail_endpoint *endpoint, struct hail_group group,
+                                 const struct hail_call *call)
+{
+    return to_group_but(endpoint, group, (struct hail_conn){0}, view_of_call(call),
+                        call->timeout_ms);
 }
 
 // What an error is called on the wire; false: it is none that can be told.

@@ -72,6 +72,7 @@ void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *con
         hail_sender_reserve(shard, context);
         hail_receiver_reserve(shard, context);
     }
+    hail_groups_init(&shard->groups, arena, config->groups_max, config->memberships_max, slots);
     hail_mailbox_init(&shard->commands, arena, power_of_two_at_least(config->command_queue_bytes));
     shard->handler_drops = hail_arena_take(arena, config->handler_count, sizeof(uint64_t));
     shard->channel_drops =

@@ -15,6 +15,7 @@
 #include "engine/calls.h"
 #include "engine/command.h"
 #include "engine/context.h"
+#include "engine/group.h"
 #include "engine/hailer.h"
 #include "engine/native.h"
 #include "engine/pool.h"
@@ -106,6 +107,7 @@ struct hail_shard {
     struct hail_table table;
     struct hail_timers timers;
     struct hail_pool pool;
+    struct hail_groups groups;
     struct hail_queue output; // connections with work for the backend
     struct hail_queue held;   // waiting for room among the events
     uint32_t handshake_first;
