@@ -119,7 +119,7 @@ void hail_packets_acknowledge(struct hail_shard *shard, uint32_t slot, uint32_t 
     hail_acks_fill(&native->acks, &ack, shard->now_ns);
     frame.bytes = (struct hail_bytes){content, hail_ack_encode(content, &ack)};
     hail_packets_add(shard, index, &frame);
-    hail_acks_told(&native->acks);
+    hail_acks_told(&native->acks, shard->now_ns);
 }
 
 // What goes along in a packet that leaves anyway.

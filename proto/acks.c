@@ -6,8 +6,12 @@
 
 enum {
     WORD_BITS = 64,
-    WORTH_PACKETS = HAIL_ACK_PACKETS / 2, // of unreliable ones, or half of their time: a frame of
-    WORTH_PART = 2                        // some 8 bytes is then well spent
+    // When a frame of some 8 bytes is well spent: after so many packets, or so long after the last
+    // one. Who sends 20 times a second then says one each time or every other, before any is due.
+    WORTH_PACKETS = HAIL_ACK_PACKETS / 2,
+    WORTH_MS = 50,
+    WORTH_SOON_PACKETS = 8, // with a reliable one among them
+    WORTH_SOON_MS = 5
 };
 _Static_assert(HAIL_ACKS_WINDOW % WORD_BITS == 0, "the window is made of whole words");
 
@@ -57,8 +61,6 @@ void hail_acks_note(struct hail_acks *acks, uint64_t number, enum hail_eliciting
     mark(acks, number, now_ns);
     if (eliciting == HAIL_ELICITS_NOTHING)
         return;
-    if (acks->waiting == 0)
-        acks->since_ns = now_ns;
     acks->waiting++;
     uint64_t due_ns = now_ns;
     if (eliciting == HAIL_ELICITS_SOON)
@@ -72,10 +74,11 @@ void hail_acks_note(struct hail_acks *acks, uint64_t number, enum hail_eliciting
 
 bool hail_acks_worth(const struct hail_acks *acks, uint64_t now_ns)
 {
-    if (acks->waiting == 0)
-        return false;
-    return acks->soon || acks->waiting >= WORTH_PACKETS || now_ns >= acks->due_ns ||
-           now_ns - acks->since_ns >= HAIL_ACK_DELAY_LAZY_MS * ns_per_ms / WORTH_PART;
+    uint32_t packets = acks->soon ? WORTH_SOON_PACKETS : WORTH_PACKETS;
+    uint64_t pause_ns = (acks->soon ? WORTH_SOON_MS : WORTH_MS) * ns_per_ms;
+
+    return acks->waiting > 0 && (acks->waiting >= packets || now_ns >= acks->due_ns ||
+                                 now_ns - acks->told_ns >= pause_ns);
 }
 
 void hail_acks_fill(const struct hail_acks *acks, struct hail_ack *ack, uint64_t now_ns)
@@ -100,8 +103,9 @@ void hail_acks_fill(const struct hail_acks *acks, struct hail_ack *ack, uint64_t
     }
 }
 
-void hail_acks_told(struct hail_acks *acks)
+void hail_acks_told(struct hail_acks *acks, uint64_t now_ns)
 {
+    acks->told_ns = now_ns;
     acks->waiting = 0;
     acks->soon = false;
     acks->due_ns = UINT64_MAX;

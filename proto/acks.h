@@ -11,7 +11,7 @@ enum {
     HAIL_ACK_RANGES_MAX = 32,
     HAIL_ACK_LEN_MAX = 3 + 4 + 2 + (HAIL_ACK_RANGES_MAX - 1) * 4, // of what hail_acks_fill fills in
     HAIL_ACK_DELAY_MS = 25,       // at most, of a packet with reliable frames
-    HAIL_ACK_DELAY_LAZY_MS = 100, // of one with others
+    HAIL_ACK_DELAY_LAZY_MS = 125, // of one with others
     HAIL_ACK_PACKETS = 64         // that bear frames of messages, without an acknowledgement
 };
 
@@ -41,7 +41,7 @@ struct hail_acks {
     uint64_t next; // the largest number noted, plus one
     uint64_t seen[HAIL_ACKS_WINDOW / 64];
     uint64_t largest_ns; // when the largest came
-    uint64_t since_ns;   // when the first came that waits for its acknowledgement
+    uint64_t told_ns;    // when an acknowledgement was last said
     uint64_t due_ns;     // when it is to be sent at the latest; UINT64_MAX: nothing is owed
     uint32_t waiting;    // packets that elicit one and have not got it
     bool soon;           // one of them is reliable
@@ -53,14 +53,15 @@ void hail_acks_init(struct hail_acks *acks);
 void hail_acks_note(struct hail_acks *acks, uint64_t number, enum hail_eliciting eliciting,
                     uint64_t now_ns);
 
-// hail_acks_worth says whether a packet that leaves anyway should take an acknowledgement along.
+// hail_acks_worth says whether a packet that leaves anyway should take an acknowledgement along: of
+// few packets only if none was said for a while, so that who sends often says few.
 HAIL_MUST_USE bool hail_acks_worth(const struct hail_acks *acks, uint64_t now_ns);
 
 // hail_acks_fill fills in what to say. Something has been noted.
 void hail_acks_fill(const struct hail_acks *acks, struct hail_ack *ack, uint64_t now_ns);
 
 // hail_acks_told takes note that it is being said.
-void hail_acks_told(struct hail_acks *acks);
+void hail_acks_told(struct hail_acks *acks, uint64_t now_ns);
 
 // hail_ack_encode writes the content of an ack frame and returns its length. The ranges are of one
 // window.

@@ -41,9 +41,64 @@ START_TEST(test_time)
         hail_acks_note(&acks, i, times[_i].eliciting, now_ns);
     ck_assert_msg(acks.due_ns == want_ns, "%s", times[_i].why);
     ck_assert_msg(hail_acks_worth(&acks, want_ns) == (want_ns != UINT64_MAX), "%s", times[_i].why);
-    hail_acks_told(&acks);
+    hail_acks_told(&acks, want_ns);
     ck_assert_uint_eq(acks.due_ns, UINT64_MAX);
     ck_assert(!hail_acks_worth(&acks, now_ns + 1000 * ns_per_ms));
+}
+END_TEST
+
+static const struct {
+    const char *why;
+    enum hail_eliciting eliciting;
+    uint32_t packets;
+    uint64_t after_ms; // since an acknowledgement was last said
+    bool worth;
+} riders[] = {
+    {"nothing is owed", HAIL_ELICITS_LAZILY, 0, 1000, false},
+    {"one has just been said", HAIL_ELICITS_LAZILY, 1, 0, false},
+    {"nor of a reliable one", HAIL_ELICITS_SOON, 1, 0, false},
+    {"an ask is no reason to wait", HAIL_ELICITS_AT_ONCE, 1, 0, true},
+    {"the other end waits for reliable ones", HAIL_ELICITS_SOON, 1, 5, true},
+    {"or for many of them", HAIL_ELICITS_SOON, 8, 0, true},
+    {"and not so for others", HAIL_ELICITS_LAZILY, 8, 49, false},
+    {"but every now and then", HAIL_ELICITS_LAZILY, 1, 50, true},
+    {"or of many", HAIL_ELICITS_LAZILY, HAIL_ACK_PACKETS / 2, 0, true},
+};
+
+START_TEST(test_rider)
+{
+    const uint64_t told_ns = 5000 * ns_per_ms;
+    uint64_t now_ns = told_ns + riders[_i].after_ms * ns_per_ms;
+    struct hail_acks acks;
+
+    hail_acks_init(&acks);
+    hail_acks_told(&acks, told_ns);
+    for (uint32_t i = 0; i < riders[_i].packets; i++)
+        hail_acks_note(&acks, i, riders[_i].eliciting, now_ns);
+    ck_assert_msg(hail_acks_worth(&acks, now_ns) == riders[_i].worth, "%s", riders[_i].why);
+}
+END_TEST
+
+// Ends that send 20 times a second, whatever lies between their times, never send one alone.
+START_TEST(test_game)
+{
+    const uint64_t tick_ns = 50 * ns_per_ms;
+    struct hail_acks acks;
+    uint64_t said = 0;
+
+    hail_acks_init(&acks);
+    for (uint64_t tick = 0; tick < 200; tick++) {
+        uint64_t came_ns = tick * tick_ns + (uint64_t)_i * ns_per_ms;
+        uint64_t leaves_ns = (tick + 1) * tick_ns;
+
+        hail_acks_note(&acks, tick, HAIL_ELICITS_LAZILY, came_ns);
+        ck_assert_uint_gt(acks.due_ns, leaves_ns);
+        if (!hail_acks_worth(&acks, leaves_ns))
+            continue;
+        hail_acks_told(&acks, leaves_ns);
+        said++;
+    }
+    ck_assert_uint_ge(said, 199);
 }
 END_TEST
 
@@ -169,6 +224,8 @@ int main(void)
     TCase *tests = tcase_create("acks");
 
     tcase_add_loop_test(tests, test_time, 0, HAIL_COUNTOF(times));
+    tcase_add_loop_test(tests, test_rider, 0, HAIL_COUNTOF(riders));
+    tcase_add_loop_test(tests, test_game, 0, 50);
     tcase_add_test(tests, test_against_list);
     tcase_add_loop_test(tests, test_content, 0, HAIL_COUNTOF(contents));
     tcase_add_test(tests, test_too_many_ranges);
