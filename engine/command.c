@@ -268,7 +268,7 @@ static void run_posted(struct hail_shard *shard, const struct hail_command *comm
     if (status == HAIL_OK)
         return;
     if (command->view.claimed > 0)
-        hail_sender_unclaim(shard, hail_name_unpack(command->conn).slot, command->view.claimed);
+        hail_parcels_unclaim(shard, hail_name_unpack(command->conn).slot, command->view.claimed);
     if (command->op >= HAIL_COMMAND_SEND)
         hail_stat_add(&shard->stats, HAIL_STAT_SENDS_FAILED,
                       command->op == HAIL_COMMAND_SEND_MANY ? command->conn_count - done : 1);

@@ -28,17 +28,6 @@ static struct hail_sender *sender_of(const struct hail_shard *shard, uint32_t sl
     return &shard->native.conns[slot].sender;
 }
 
-static struct hail_outlet *outlets_of(const struct hail_shard *shard, uint32_t slot)
-{
-    return shard->native.outlets +
-           (size_t)slot * hail_policy_channel_count(&shard->context->policy);
-}
-
-static struct hail_parcel *parcel_at(const struct hail_shard *shard, uint32_t index)
-{
-    return hail_slab_at(&shard->native.parcels, index);
-}
-
 static struct hail_range *range_at(const struct hail_shard *shard, uint32_t index)
 {
     return hail_slab_at(&shard->native.ranges, index);
@@ -60,8 +49,7 @@ void hail_sender_reserve(struct hail_shard *shard, const struct hail_context *co
     struct hail_native_shard *native = &shard->native;
     uint32_t blocks = (uint32_t)(context->config.buffers_max / HAIL_BLOCK_MESSAGE);
 
-    // Blocks are what is short first, but where messages are tiny.
-    hail_slab_init(&native->parcels, &shard->arena, blocks / 2, sizeof(struct hail_parcel));
+    hail_parcels_reserve(shard, context);
     hail_slab_init(&native->ranges, &shard->arena, blocks, sizeof(struct hail_range));
     hail_slab_init(&native->flights, &shard->arena,
                    context->slots * FLIGHTS_PER_SLOT + FLIGHTS_EXTRA, sizeof(struct hail_flight));
@@ -70,7 +58,7 @@ void hail_sender_reserve(struct hail_shard *shard, const struct hail_context *co
 void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_sender *sender = sender_of(shard, slot);
-    struct hail_outlet *outlets = outlets_of(shard, slot);
+    struct hail_outlet *outlets = hail_parcels_outlets(shard, slot);
 
     *sender = (struct hail_sender){
         .loss_ns = UINT64_MAX,
@@ -85,115 +73,6 @@ void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
     for (size_t i = 0; i < hail_policy_channel_count(&shard->context->policy); i++)
         outlets[i] = (struct hail_outlet){
             .first = HAIL_SLAB_NONE, .last = HAIL_SLAB_NONE, .unsent = HAIL_SLAB_NONE};
-}
-
-// ---- Parcels
-
-static bool claim(struct hail_shard *shard, uint32_t slot, uint32_t len)
-{
-    _Atomic uint32_t *claimed = &shard->native.claimed[slot];
-    uint32_t now = atomic_load_explicit(claimed, memory_order_relaxed);
-
-    while (now + len <= shard->context->config.unsent_max) {
-        if (atomic_compare_exchange_weak_explicit(claimed, &now, now + len, memory_order_relaxed,
-                                                  memory_order_relaxed))
-            return true;
-    }
-    return false;
-}
-
-uint32_t hail_sender_claim(struct hail_shard *shard, uint32_t slot, size_t len)
-{
-    uint32_t most = (uint32_t)len + HAIL_FRAME_INNER_MAX;
-
-    return claim(shard, slot, most) ? most : 0;
-}
-
-void hail_sender_unclaim(struct hail_shard *shard, uint32_t slot, uint32_t claimed)
-{
-    atomic_fetch_sub_explicit(&shard->native.claimed[slot], claimed, memory_order_relaxed);
-}
-
-static void set_bytes(struct hail_shard *shard, uint32_t slot, uint64_t bytes)
-{
-    sender_of(shard, slot)->bytes = bytes;
-    hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_UNSENT, bytes);
-}
-
-// Done with: it has arrived, or is not to arrive any more.
-static void let_go(struct hail_shard *shard, uint32_t slot, uint32_t index)
-{
-    struct hail_parcel *parcel = parcel_at(shard, index);
-    struct hail_outlet *outlet = outlets_of(shard, slot) + parcel->channel;
-
-    if (parcel->before != HAIL_SLAB_NONE)
-        parcel_at(shard, parcel->before)->after = parcel->after;
-    else
-        outlet->first = parcel->after;
-    if (parcel->after != HAIL_SLAB_NONE)
-        parcel_at(shard, parcel->after)->before = parcel->before;
-    else
-        outlet->last = parcel->before;
-    if (outlet->unsent == index)
-        outlet->unsent = parcel->after;
-    hail_sender_unclaim(shard, slot, (uint32_t)parcel->content.len);
-    set_bytes(shard, slot, sender_of(shard, slot)->bytes - parcel->content.len);
-    hail_chain_consume(&parcel->content, &shard->pool, parcel->content.len);
-    hail_slab_free(&shard->native.parcels, index);
-}
-
-// Puts a message at its channel's end.
-static enum hail_status keep(struct hail_shard *shard, uint32_t slot,
-                             const struct hail_message_view *view)
-{
-    struct hail_sender *sender = sender_of(shard, slot);
-    struct hail_outlet *outlet = outlets_of(shard, slot) + view->channel;
-    uint8_t head[HAIL_FRAME_INNER_MAX];
-    size_t head_len = hail_frames_inner_head(head, view, &shard->context->policy);
-    size_t len = head_len + view->body_len;
-
-    if (head_len == 0)
-        return HAIL_EINVAL;
-    if (view->claimed == 0 && !claim(shard, slot, (uint32_t)len))
-        return HAIL_EFULL;
-    uint32_t index = len > hail_pool_room(&shard->pool) ? HAIL_SLAB_NONE
-                                                        : hail_slab_take(&shard->native.parcels);
-    if (index == HAIL_SLAB_NONE) {
-        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
-        if (view->claimed == 0)
-            hail_sender_unclaim(shard, slot, (uint32_t)len);
-        return HAIL_EFULL;
-    }
-    if (view->claimed > 0)
-        hail_sender_unclaim(shard, slot, view->claimed - (uint32_t)len);
-    struct hail_parcel *parcel = parcel_at(shard, index);
-    *parcel = (struct hail_parcel){
-        .before = outlet->last,
-        .after = HAIL_SLAB_NONE,
-        .id = outlet->next_id++,
-        .channel = view->channel,
-        .flags = (uint8_t)(view->flags | HAIL_FLAG_AUTHENTICATED),
-        .since_ns = shard->now_ns,
-    };
-    hail_chain_init(&parcel->content);
-    hail_chain_mark_init(&parcel->mark);
-    bool fits = hail_chain_append(&parcel->content, &shard->pool, head, head_len) &&
-                (view->body_len == 0 ||
-                 hail_chain_append(&parcel->content, &shard->pool, view->body, view->body_len));
-    HAIL_ASSERT(fits); // there was room for all of it
-    if (outlet->last != HAIL_SLAB_NONE)
-        parcel_at(shard, outlet->last)->after = index;
-    else
-        outlet->first = index;
-    outlet->last = index;
-    if (outlet->unsent == HAIL_SLAB_NONE) {
-        outlet->unsent = index;
-        outlet->pass = sender->pass; // who was silent has saved nothing up
-    }
-    if (sender->bytes == 0)
-        sender->progress_ns = shard->now_ns;
-    set_bytes(shard, slot, sender->bytes + len);
-    return HAIL_OK;
 }
 
 // ---- Ranges and flights
@@ -231,7 +110,7 @@ static void free_ranges(struct hail_shard *shard, uint32_t first)
 void hail_sender_clear(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_sender *sender = sender_of(shard, slot);
-    struct hail_outlet *outlets = outlets_of(shard, slot);
+    struct hail_outlet *outlets = hail_parcels_outlets(shard, slot);
 
     while (sender->flight_first != HAIL_SLAB_NONE) {
         uint32_t index = sender->flight_first;
@@ -242,7 +121,7 @@ void hail_sender_clear(struct hail_shard *shard, uint32_t slot)
     free_ranges(shard, sender->lost_first);
     for (size_t i = 0; i < hail_policy_channel_count(&shard->context->policy); i++) {
         while (outlets[i].first != HAIL_SLAB_NONE)
-            let_go(shard, slot, outlets[i].first);
+            hail_parcels_drop(shard, slot, outlets[i].first);
     }
     hail_sender_begin(shard, slot);
 }
@@ -327,7 +206,7 @@ struct load {
 static struct hail_native_frame frame_for(const struct hail_shard *shard, const struct load *load,
                                           size_t room)
 {
-    const struct hail_parcel *parcel = parcel_at(shard, load->parcel);
+    const struct hail_parcel *parcel = hail_parcel_at(shard, load->parcel);
     struct hail_native_frame frame = {
         .type = HAIL_FRAME_RELIABLE,
         .part = {.channel = parcel->channel,
@@ -364,7 +243,7 @@ static void note_range(struct hail_shard *shard, uint32_t flight, const struct l
 static uint32_t put(struct hail_shard *shard, uint32_t slot, const struct load *load)
 {
     struct hail_sender *sender = sender_of(shard, slot);
-    struct hail_parcel *parcel = parcel_at(shard, load->parcel);
+    struct hail_parcel *parcel = hail_parcel_at(shard, load->parcel);
     enum hail_protection protection = protection_of(parcel->flags);
     size_t most = hail_packets_room(shard, slot, protection, HAIL_OUTGOING_NONE);
     struct hail_native_frame frame = frame_for(shard, load, most);
@@ -432,12 +311,12 @@ static void drop_late(struct hail_shard *shard, uint32_t slot, uint8_t channel)
 {
     uint64_t age_ns =
         hail_policy_channel_at(&shard->context->policy, channel)->age_max_ms * ns_per_ms;
-    struct hail_outlet *outlet = outlets_of(shard, slot) + channel;
+    struct hail_outlet *outlet = hail_parcels_outlets(shard, slot) + channel;
 
     while (outlet->unsent != HAIL_SLAB_NONE &&
-           shard->now_ns - parcel_at(shard, outlet->unsent)->since_ns > age_ns) {
+           shard->now_ns - hail_parcel_at(shard, outlet->unsent)->since_ns > age_ns) {
         hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_LATE, 1);
-        let_go(shard, slot, outlet->unsent);
+        hail_parcels_drop(shard, slot, outlet->unsent);
     }
 }
 
@@ -446,7 +325,7 @@ static void drop_late(struct hail_shard *shard, uint32_t slot, uint8_t channel)
 static struct hail_outlet *next_outlet(struct hail_shard *shard, uint32_t slot)
 {
     const struct hail_policy *policy = &shard->context->policy;
-    struct hail_outlet *outlets = outlets_of(shard, slot);
+    struct hail_outlet *outlets = hail_parcels_outlets(shard, slot);
     struct hail_outlet *best = NULL;
     uint8_t best_priority = 0;
 
@@ -458,7 +337,7 @@ static struct hail_outlet *next_outlet(struct hail_shard *shard, uint32_t slot)
         if (channel->guarantee >= HAIL_GUARANTEE_SEQUENCED)
             drop_late(shard, slot, (uint8_t)i);
         if (outlet->unsent == HAIL_SLAB_NONE ||
-            parcel_at(shard, outlet->unsent)->id - parcel_at(shard, outlet->first)->id >=
+            hail_parcel_at(shard, outlet->unsent)->id - hail_parcel_at(shard, outlet->first)->id >=
                 HAIL_AHEAD_MAX)
             continue;
         if (!best || channel->priority > best_priority ||
@@ -474,7 +353,7 @@ static struct hail_outlet *next_outlet(struct hail_shard *shard, uint32_t slot)
 static bool send_new(struct hail_shard *shard, uint32_t slot, struct hail_outlet *outlet)
 {
     uint32_t index = outlet->unsent;
-    struct hail_parcel *parcel = parcel_at(shard, index);
+    struct hail_parcel *parcel = hail_parcel_at(shard, index);
     const struct load load = {index, parcel->sent, (uint32_t)parcel->content.len - parcel->sent};
     const struct hail_policy_channel *channel =
         hail_policy_channel_at(&shard->context->policy, parcel->channel);
@@ -489,7 +368,7 @@ static bool send_new(struct hail_shard *shard, uint32_t slot, struct hail_outlet
         return true;
     outlet->unsent = parcel->after;
     if (!is_reliable(shard, parcel->channel))
-        let_go(shard, slot, index);
+        hail_parcels_drop(shard, slot, index);
     return true;
 }
 
@@ -537,7 +416,7 @@ static bool goes_at_once(struct hail_shard *shard, uint32_t slot,
         return false;
     if (protection == HAIL_PROTECTION_PLAIN)
         return true; // nobody acknowledges it, so no window can hold it
-    return outlets_of(shard, slot)[view->channel].unsent == HAIL_SLAB_NONE &&
+    return hail_parcels_outlets(shard, slot)[view->channel].unsent == HAIL_SLAB_NONE &&
            sender->lost_first == HAIL_SLAB_NONE && may_leave(shard, sender);
 }
 
@@ -570,7 +449,7 @@ enum hail_status hail_sender_send(struct hail_shard *shard, uint32_t slot,
         if (goes_at_once(shard, slot, view, len))
             return send_at_once(shard, slot, &frame, len);
     }
-    enum hail_status status = keep(shard, slot, view);
+    enum hail_status status = hail_parcels_add(shard, slot, view);
     if (status == HAIL_OK)
         hail_sender_pump(shard, slot);
     return status;
@@ -583,12 +462,12 @@ static void settle_ranges(struct hail_shard *shard, uint32_t slot, uint32_t firs
 {
     while (first != HAIL_SLAB_NONE) {
         const struct hail_range range = *range_at(shard, first);
-        struct hail_parcel *parcel = parcel_at(shard, range.parcel);
+        struct hail_parcel *parcel = hail_parcel_at(shard, range.parcel);
 
         hail_slab_free(&shard->native.ranges, first);
         parcel->acked += range.len;
         if (parcel->acked == parcel->content.len)
-            let_go(shard, slot, range.parcel);
+            hail_parcels_drop(shard, slot, range.parcel);
         sender_of(shard, slot)->progress_ns = shard->now_ns;
         first = range.next;
     }

@@ -4,29 +4,9 @@
 #ifndef HAIL_ENGINE_SENDER_H
 #define HAIL_ENGINE_SENDER_H
 
-#include "engine/hail.h"
-#include "engine/pool.h"
+#include "engine/parcels.h"
 #include "engine/slab.h"
 #include "proto/congestion.h"
-#include "proto/message.h"
-
-enum {
-    HAIL_AHEAD_MAX = 1024 // messages of a reliable channel beyond the oldest not acknowledged
-};
-
-// A message on its way out, until it is sent (unreliable) or has arrived (reliable).
-struct hail_parcel {
-    struct hail_chain content;   // its inner form
-    struct hail_chain_mark mark; // in it, at `sent`
-    uint32_t before;             // on its channel, in the order of their ids
-    uint32_t after;
-    uint32_t id;
-    uint32_t sent; // bytes that have been in a packet at least once: all before this one
-    uint32_t acked;
-    uint8_t channel;
-    uint8_t flags;
-    uint64_t since_ns;
-};
 
 // Some bytes of a parcel. Each byte that has been sent and is not acknowledged is in one range, of
 // the packet that it was last in or among the lost.
@@ -44,15 +24,6 @@ struct hail_flight {
     uint32_t bytes;
     uint64_t number;
     uint64_t sent_ns;
-};
-
-// What one channel of a connection has to send.
-struct hail_outlet {
-    uint32_t first;  // the oldest parcel
-    uint32_t last;   // the newest
-    uint32_t unsent; // the first that is not wholly sent
-    uint32_t next_id;
-    uint32_t pass; // of stride scheduling among channels of one priority
 };
 
 struct hail_sender {
@@ -95,13 +66,6 @@ void hail_sender_clear(struct hail_shard *shard, uint32_t slot);
 //          for what cannot wait.
 HAIL_MUST_USE enum hail_status hail_sender_send(struct hail_shard *shard, uint32_t slot,
                                                 const struct hail_message_view *view);
-
-// hail_sender_claim sets room for a message of `len` bytes aside, of what a connection may have
-// unsent, so that a later hail_sender_send with `claimed` finds it. Returns the bytes; 0: there is
-// not so much. hail_sender_unclaim gives it back: `claimed` was not used.
-// Threads  Any.
-HAIL_MUST_USE uint32_t hail_sender_claim(struct hail_shard *shard, uint32_t slot, size_t len);
-void hail_sender_unclaim(struct hail_shard *shard, uint32_t slot, uint32_t claimed);
 
 // hail_sender_pump sends what waits and may be sent now.
 void hail_sender_pump(struct hail_shard *shard, uint32_t slot);

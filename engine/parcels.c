@@ -1,0 +1,134 @@
+// parcels.c: see parcels.h.
+// SPDX-License-Identifier: MIT
+#include "engine/parcels.h"
+
+#include "engine/shard.h"
+
+static struct hail_sender *sender_of(const struct hail_shard *shard, uint32_t slot)
+{
+    return &shard->native.conns[slot].sender;
+}
+
+struct hail_outlet *hail_parcels_outlets(const struct hail_shard *shard, uint32_t slot)
+{
+    return shard->native.outlets +
+           (size_t)slot * hail_policy_channel_count(&shard->context->policy);
+}
+
+struct hail_parcel *hail_parcel_at(const struct hail_shard *shard, uint32_t index)
+{
+    return hail_slab_at(&shard->native.parcels, index);
+}
+
+void hail_parcels_reserve(struct hail_shard *shard, const struct hail_context *context)
+{
+    uint32_t blocks = (uint32_t)(context->config.buffers_max / HAIL_BLOCK_MESSAGE);
+
+    // Blocks are what is short first, but where messages are tiny.
+    hail_slab_init(&shard->native.parcels, &shard->arena, blocks / 2, sizeof(struct hail_parcel));
+}
+
+static bool claim(struct hail_shard *shard, uint32_t slot, uint32_t len)
+{
+    _Atomic uint32_t *claimed = &shard->native.claimed[slot];
+    uint32_t now = atomic_load_explicit(claimed, memory_order_relaxed);
+
+    while (now + len <= shard->context->config.unsent_max) {
+        if (atomic_compare_exchange_weak_explicit(claimed, &now, now + len, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+uint32_t hail_parcels_claim(struct hail_shard *shard, uint32_t slot, size_t len)
+{
+    uint32_t most = (uint32_t)len + HAIL_FRAME_INNER_MAX;
+
+    return claim(shard, slot, most) ? most : 0;
+}
+
+void hail_parcels_unclaim(struct hail_shard *shard, uint32_t slot, uint32_t claimed)
+{
+    atomic_fetch_sub_explicit(&shard->native.claimed[slot], claimed, memory_order_relaxed);
+}
+
+static void set_bytes(struct hail_shard *shard, uint32_t slot, uint64_t bytes)
+{
+    sender_of(shard, slot)->bytes = bytes;
+    hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_UNSENT, bytes);
+}
+
+void hail_parcels_drop(struct hail_shard *shard, uint32_t slot, uint32_t index)
+{
+    struct hail_parcel *parcel = hail_parcel_at(shard, index);
+    struct hail_outlet *outlet = hail_parcels_outlets(shard, slot) + parcel->channel;
+
+    if (parcel->before != HAIL_SLAB_NONE)
+        hail_parcel_at(shard, parcel->before)->after = parcel->after;
+    else
+        outlet->first = parcel->after;
+    if (parcel->after != HAIL_SLAB_NONE)
+        hail_parcel_at(shard, parcel->after)->before = parcel->before;
+    else
+        outlet->last = parcel->before;
+    if (outlet->unsent == index)
+        outlet->unsent = parcel->after;
+    hail_parcels_unclaim(shard, slot, (uint32_t)parcel->content.len);
+    set_bytes(shard, slot, sender_of(shard, slot)->bytes - parcel->content.len);
+    hail_chain_consume(&parcel->content, &shard->pool, parcel->content.len);
+    hail_slab_free(&shard->native.parcels, index);
+}
+
+enum hail_status hail_parcels_add(struct hail_shard *shard, uint32_t slot,
+                                  const struct hail_message_view *view)
+{
+    struct hail_sender *sender = sender_of(shard, slot);
+    struct hail_outlet *outlet = hail_parcels_outlets(shard, slot) + view->channel;
+    uint8_t head[HAIL_FRAME_INNER_MAX];
+    size_t head_len = hail_frames_inner_head(head, view, &shard->context->policy);
+    size_t len = head_len + view->body_len;
+
+    if (head_len == 0)
+        return HAIL_EINVAL;
+    if (view->claimed == 0 && !claim(shard, slot, (uint32_t)len))
+        return HAIL_EFULL;
+    uint32_t index = len > hail_pool_room(&shard->pool) ? HAIL_SLAB_NONE
+                                                        : hail_slab_take(&shard->native.parcels);
+    if (index == HAIL_SLAB_NONE) {
+        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+        if (view->claimed == 0)
+            hail_parcels_unclaim(shard, slot, (uint32_t)len);
+        return HAIL_EFULL;
+    }
+    if (view->claimed > 0)
+        hail_parcels_unclaim(shard, slot, view->claimed - (uint32_t)len);
+    struct hail_parcel *parcel = hail_parcel_at(shard, index);
+    *parcel = (struct hail_parcel){
+        .before = outlet->last,
+        .after = HAIL_SLAB_NONE,
+        .id = outlet->next_id++,
+        .channel = view->channel,
+        .flags = (uint8_t)(view->flags | HAIL_FLAG_AUTHENTICATED),
+        .since_ns = shard->now_ns,
+    };
+    hail_chain_init(&parcel->content);
+    hail_chain_mark_init(&parcel->mark);
+    bool fits = hail_chain_append(&parcel->content, &shard->pool, head, head_len) &&
+                (view->body_len == 0 ||
+                 hail_chain_append(&parcel->content, &shard->pool, view->body, view->body_len));
+    HAIL_ASSERT(fits); // there was room for all of it
+    if (outlet->last != HAIL_SLAB_NONE)
+        hail_parcel_at(shard, outlet->last)->after = index;
+    else
+        outlet->first = index;
+    outlet->last = index;
+    if (outlet->unsent == HAIL_SLAB_NONE) {
+        outlet->unsent = index;
+        outlet->pass = sender->pass; // who was silent has saved nothing up
+    }
+    if (sender->bytes == 0)
+        sender->progress_ns = shard->now_ns;
+    set_bytes(shard, slot, sender->bytes + len);
+    return HAIL_OK;
+}

@@ -1,0 +1,64 @@
+// parcels.h: messages on their way out of a connection, by channel: each waits until it is sent
+// (unreliable) or has arrived (reliable), within what the connection may have unsent. DESIGN.md,
+// "Delivery".
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_ENGINE_PARCELS_H
+#define HAIL_ENGINE_PARCELS_H
+
+#include "engine/hail.h"
+#include "engine/pool.h"
+#include "proto/message.h"
+
+enum {
+    HAIL_AHEAD_MAX = 1024 // messages of a reliable channel beyond the oldest not acknowledged
+};
+
+// A message on its way out, until it is sent (unreliable) or has arrived (reliable).
+struct hail_parcel {
+    struct hail_chain content;   // its inner form
+    struct hail_chain_mark mark; // in it, at `sent`
+    uint32_t before;             // on its channel, in the order of their ids
+    uint32_t after;
+    uint32_t id;
+    uint32_t sent; // bytes that have been in a packet at least once: all before this one
+    uint32_t acked;
+    uint8_t channel;
+    uint8_t flags;
+    uint64_t since_ns;
+};
+
+// What one channel of a connection has to send.
+struct hail_outlet {
+    uint32_t first;  // the oldest parcel
+    uint32_t last;   // the newest
+    uint32_t unsent; // the first that is not wholly sent
+    uint32_t next_id;
+    uint32_t pass; // of stride scheduling among channels of one priority
+};
+
+struct hail_context;
+struct hail_shard;
+
+// hail_parcels_reserve takes or adds up what all connections of a shard share.
+void hail_parcels_reserve(struct hail_shard *shard, const struct hail_context *context);
+
+// hail_parcels_claim sets room for a message of `len` bytes aside, of what a connection may have
+// unsent, so that a later hail_parcels_add with `claimed` finds it. Returns the bytes; 0: there is
+// not so much. hail_parcels_unclaim gives it back: `claimed` was not used.
+// Threads  Any.
+HAIL_MUST_USE uint32_t hail_parcels_claim(struct hail_shard *shard, uint32_t slot, size_t len);
+void hail_parcels_unclaim(struct hail_shard *shard, uint32_t slot, uint32_t claimed);
+
+// hail_parcels_add puts a message at its channel's end. Returns as hail_sender_send.
+HAIL_MUST_USE enum hail_status hail_parcels_add(struct hail_shard *shard, uint32_t slot,
+                                                const struct hail_message_view *view);
+
+// hail_parcels_drop is done with one: it has arrived, or is not to arrive any more.
+void hail_parcels_drop(struct hail_shard *shard, uint32_t slot, uint32_t index);
+
+struct hail_parcel *hail_parcel_at(const struct hail_shard *shard, uint32_t index);
+
+// hail_parcels_outlets returns a connection's outlets, one for each channel.
+struct hail_outlet *hail_parcels_outlets(const struct hail_shard *shard, uint32_t slot);
+
+#endif
