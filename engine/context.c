@@ -92,6 +92,8 @@ static bool check_limits(struct hail_context *context)
         {"stretch_wait_us", &config->stretch_wait_us, 2000, 1, 1000000},
         {"native.handshakes_per_s", &config->native.handshakes_per_s, 1000, 1, UINT32_MAX},
         {"native.source_per_s", &config->native.source_per_s, 100, 1, 1000000},
+        {"native.datagram_max", &config->native.datagram_max, HAIL_PACKET_MAX, HAIL_DATAGRAM_MAX,
+         HAIL_PACKET_MAX},
         {"idle_timeout_ms", &config->idle_timeout_ms, is_native(config) ? 10000 : 0, 0, UINT32_MAX},
     };
 

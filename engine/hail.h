@@ -300,6 +300,9 @@ struct hail_native_config {
     uint32_t ticket_life_s; // server; 0: 43,200; at most 604,800. With a key that is rotated,
                             // no longer than one or two key_rotation_s
     bool no_tickets;        // server: gives none and takes none
+
+    uint32_t datagram_max; // bytes of the longest that is sent; above 1,200 only as far as the path
+                           // is found to take it; 1,200 to 1,452; 0: 1,452
 };
 
 // What moves the bytes.

@@ -342,6 +342,7 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
     hail_peer_control(&native->peer, frame, from);
     if (!hail_address_equal(&before, &native->peer.address)) {
         hail_stat_add(&shard->stats, HAIL_STAT_PATHS_CHANGED, 1);
+        hail_sender_moved(shard, slot);
         hail_table_publish_peer(&shard->table, slot, &native->peer.address.any,
                                 hail_address_len(&native->peer.address));
     }

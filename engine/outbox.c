@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/outbox.h"
 
-_Static_assert((int)HAIL_OUTBOX_ROOM >= (int)HAIL_DATAGRAM_MAX, "every datagram has room");
+_Static_assert((int)HAIL_OUTBOX_ROOM >= (int)HAIL_PACKET_MAX, "every datagram has room");
 
 void hail_outbox_init(struct hail_outbox *outbox, struct hail_arena *arena, uint32_t slots)
 {
@@ -25,6 +25,7 @@ uint32_t hail_outbox_add(struct hail_outbox *outbox, uint32_t slot, uint8_t prot
     outgoing->protection = protection;
     outgoing->elsewhere = false;
     outgoing->given = false;
+    outgoing->alone = false;
     outgoing->flight = HAIL_SLAB_NONE;
     return outbox->count++;
 }

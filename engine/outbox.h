@@ -12,7 +12,7 @@
 enum {
     HAIL_OUTBOX_CROWDED = 2048, // datagrams; before more comes in, these go out
     HAIL_OUTBOX_EXTRA = 4096,   // beside one for each slot, so that a message to all finds room
-    HAIL_OUTBOX_ROOM = 1280,    // bytes for each: whole cache lines
+    HAIL_OUTBOX_ROOM = 1472,    // bytes for each: whole cache lines
     HAIL_OUTGOING_WHOLE = 0     // beside the values of enum hail_protection: nothing is to be done
 };
 
@@ -27,6 +27,7 @@ struct hail_outgoing {
     uint8_t protection; // enum hail_protection, or HAIL_OUTGOING_WHOLE
     bool elsewhere;     // to `to`, and not to the connection's address
     bool given;         // to the backend
+    bool alone;         // in no train: the kernel may not take so long a one
     uint32_t flight;    // the sender's record of it; HAIL_SLAB_NONE: it has none
     struct hail_address to;
 };

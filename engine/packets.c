@@ -59,21 +59,23 @@ size_t hail_packets_room(const struct hail_shard *shard, uint32_t slot,
                          enum hail_protection protection, uint32_t index)
 {
     const struct hail_native *native = &shard->native.conns[slot];
-    size_t room = HAIL_DATAGRAM_MAX - hail_peer_overhead(&native->peer, protection);
+    size_t room = native->sender.pmtu.size - hail_peer_overhead(&native->peer, protection);
+    size_t len = index == HAIL_OUTGOING_NONE ? 0 : shard->outbox.list[index].len;
 
-    return index == HAIL_OUTGOING_NONE ? room : room - shard->outbox.list[index].len;
+    return len < room ? room - len : 0; // a probe is longer than packets may be
 }
 
 uint32_t hail_packets_for(struct hail_shard *shard, uint32_t slot, enum hail_protection protection,
                           size_t len)
 {
-    const struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native.conns[slot];
 
     if (native->out_last != HAIL_OUTGOING_NONE) {
         const struct hail_outgoing *open = &shard->outbox.list[native->out_last];
-        if (open->protection == protection && !open->elsewhere &&
-            len <= hail_packets_room(shard, slot, protection, native->out_last))
+        bool is_alike = open->protection == protection && !open->elsewhere;
+        if (is_alike && len <= hail_packets_room(shard, slot, protection, native->out_last))
             return native->out_last;
+        native->sender.pmtu.wanted |= is_alike;
     }
     return hail_packets_begin(shard, slot, (uint8_t)protection);
 }
@@ -158,7 +160,7 @@ static void seal(struct hail_shard *shard, uint32_t index)
             (uint16_t)hail_peer_seal(&native->peer, datagram, len, protection, shard->now_ns);
         outgoing->protection = HAIL_OUTGOING_WHOLE;
         if (outgoing->flight != HAIL_SLAB_NONE)
-            hail_sender_left(shard, slot, outgoing->flight, number);
+            hail_sender_left(shard, slot, outgoing->flight, number, outgoing->len);
     }
     if (!outgoing->elsewhere)
         outgoing->to = native->keyed ? native->peer.address : native->from;
@@ -209,11 +211,11 @@ bool hail_packets_task(struct hail_shard *shard, struct hail_task *task)
         if (next == HAIL_OUTGOING_NONE)
             shard->native.conns[first->slot].out_last = next;
         // A train is of datagrams of one length, of which the last may be shorter.
-        if (next == HAIL_OUTGOING_NONE || outgoing->len < first->len ||
+        if (next == HAIL_OUTGOING_NONE || outgoing->len < first->len || outgoing->alone ||
             task->view_count == HAIL_VIEWS_MAX)
             break;
         seal(shard, next);
-        if (shard->outbox.list[next].len > first->len ||
+        if (shard->outbox.list[next].len > first->len || shard->outbox.list[next].alone ||
             !hail_address_equal(&shard->outbox.list[next].to, &first->to))
             break;
         index = next;

@@ -11,6 +11,7 @@ enum {
     PACKET_THRESHOLD = 3,  // RFC 9002, section 6.1.1
     PERSISTENT_PROBES = 3, // probe times without an acknowledgement: section 7.6
     PROBE_MAX_MS = 1000,   // between probes
+    FALL_PROBES = 3,       // in a row after which long packets are not trusted to pass
     PROBE_DOUBLINGS = 8,   // after which they come no rarer
     AGAIN_MS = 10,         // after the records for packets were used up
     ASK_PACKETS = 32,      // under way without an acknowledgement asked for
@@ -55,6 +56,12 @@ void hail_sender_reserve(struct hail_shard *shard, const struct hail_context *co
                    context->slots * FLIGHTS_PER_SLOT + FLIGHTS_EXTRA, sizeof(struct hail_flight));
 }
 
+void hail_sender_moved(struct hail_shard *shard, uint32_t slot)
+{
+    hail_pmtu_init(&sender_of(shard, slot)->pmtu,
+                   (uint16_t)shard->context->config.native.datagram_max);
+}
+
 void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_sender *sender = sender_of(shard, slot);
@@ -70,6 +77,7 @@ void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
     };
     hail_rtt_init(&sender->rtt);
     hail_congestion_init(&sender->congestion, shard->now_ns);
+    hail_sender_moved(shard, slot);
     for (size_t i = 0; i < hail_policy_channel_count(&shard->context->policy); i++)
         outlets[i] = (struct hail_outlet){
             .first = HAIL_SLAB_NONE, .last = HAIL_SLAB_NONE, .unsent = HAIL_SLAB_NONE};
@@ -154,12 +162,14 @@ static void account(struct hail_shard *shard, uint32_t slot, uint32_t flight, si
     hail_congestion_sent(&sender_of(shard, slot)->congestion, len);
 }
 
-void hail_sender_left(struct hail_shard *shard, uint32_t slot, uint32_t index, uint64_t number)
+void hail_sender_left(struct hail_shard *shard, uint32_t slot, uint32_t index, uint64_t number,
+                      size_t len)
 {
     struct hail_sender *sender = sender_of(shard, slot);
     struct hail_flight *flight = flight_at(shard, index);
 
     flight->number = number;
+    flight->len = (uint16_t)len;
     flight->sent_ns = shard->now_ns;
     if (sender->flight_last != HAIL_SLAB_NONE)
         flight_at(shard, sender->flight_last)->next = index;
@@ -249,8 +259,10 @@ static uint32_t put(struct hail_shard *shard, uint32_t slot, const struct load *
     struct hail_native_frame frame = frame_for(shard, load, most);
     size_t want = hail_frames_len(&frame, &shard->context->policy);
 
-    if (frame.type == HAIL_FRAME_FRAGMENT && want > HAIL_FRAME_PART_MAX + PIECE_MIN)
+    if (frame.type == HAIL_FRAME_FRAGMENT && want > HAIL_FRAME_PART_MAX + PIECE_MIN) {
+        sender->pmtu.wanted |= want > most;
         want = HAIL_FRAME_PART_MAX + PIECE_MIN;
+    }
     if (hail_slab_left(&shard->native.flights) == 0 || hail_slab_left(&shard->native.ranges) == 0) {
         sender->again_ns = shard->now_ns + AGAIN_MS * ns_per_ms;
         return 0;
@@ -385,12 +397,44 @@ static bool may_leave(struct hail_shard *shard, struct hail_sender *sender)
     return false;
 }
 
+// Tries whether longer packets pass, if they would be used: with one of nothing but padding.
+static void probe_path(struct hail_shard *shard, uint32_t slot)
+{
+    static const struct hail_native_frame ask = {.type = HAIL_FRAME_ASK};
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_sender *sender = &native->sender;
+    uint64_t at_ns;
+
+    if (!sender->pmtu.wanted || native->state != HAIL_NATIVE_CONNECTED ||
+        hail_slab_left(&shard->native.flights) == 0 ||
+        !hail_congestion_open(&sender->congestion, &sender->rtt, shard->now_ns, &at_ns))
+        return;
+    size_t len = hail_pmtu_probe(&sender->pmtu, shard->now_ns);
+    if (len == 0)
+        return;
+    uint32_t packet = hail_packets_begin(shard, slot, HAIL_PROTECTION_ENCRYPTED);
+    if (packet == HAIL_OUTGOING_NONE) {
+        sender->pmtu.probing = 0; // another time
+        return;
+    }
+    struct hail_outgoing *outgoing = &shard->outbox.list[packet];
+    outgoing->alone = true;
+    outgoing->flight = hail_slab_take(&shard->native.flights);
+    *flight_at(shard, outgoing->flight) = (struct hail_flight){
+        .next = HAIL_SLAB_NONE, .range_first = HAIL_SLAB_NONE, .is_probe = true};
+    hail_packets_add(shard, packet, &ask);
+    len -= hail_peer_overhead(&native->peer, HAIL_PROTECTION_ENCRYPTED) + outgoing->len;
+    memset(hail_packets_extend(shard, packet, len), HAIL_FRAME_PADDING, len);
+    hail_stat_add(&shard->stats, HAIL_STAT_PATH_PROBES, 1);
+}
+
 void hail_sender_pump(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_sender *sender = sender_of(shard, slot);
     bool goes_on = true;
 
     sender->again_ns = UINT64_MAX;
+    probe_path(shard, slot); // first: there may always be more to send than the window takes
     while (goes_on && sender->bytes > 0) {
         bool has_lost = sender->lost_first != HAIL_SLAB_NONE;
         struct hail_outlet *outlet = has_lost ? NULL : next_outlet(shard, slot);
@@ -412,8 +456,10 @@ static bool goes_at_once(struct hail_shard *shard, uint32_t slot,
     struct hail_sender *sender = sender_of(shard, slot);
     enum hail_protection protection = protection_of(view->flags);
 
-    if (frame_len > hail_packets_room(shard, slot, protection, HAIL_OUTGOING_NONE))
+    if (frame_len > hail_packets_room(shard, slot, protection, HAIL_OUTGOING_NONE)) {
+        sender->pmtu.wanted = true;
         return false;
+    }
     if (protection == HAIL_PROTECTION_PLAIN)
         return true; // nobody acknowledges it, so no window can hold it
     return hail_parcels_outlets(shard, slot)[view->channel].unsent == HAIL_SLAB_NONE &&
@@ -502,6 +548,7 @@ static uint64_t take_arrived(struct hail_shard *shard, uint32_t slot, const stru
             sender->flight_last = before;
         hail_slab_free(&shard->native.flights, index);
         hail_congestion_acked(&sender->congestion, flight.bytes, flight.sent_ns, sender->limited);
+        hail_pmtu_arrived(&sender->pmtu, flight.len, flight.is_probe, shard->now_ns);
         settle_ranges(shard, slot, flight.range_first);
         if (flight.number == ack->ranges[0].last)
             largest_sent_ns = flight.sent_ns;
@@ -509,6 +556,18 @@ static uint64_t take_arrived(struct hail_shard *shard, uint32_t slot, const stru
         index = flight.next;
     }
     return largest_sent_ns;
+}
+
+// What a flight that is lost means to path and window.
+static void lose(struct hail_shard *shard, struct hail_sender *sender, struct hail_flight *flight)
+{
+    if (hail_pmtu_lost(&sender->pmtu, flight->len, flight->is_probe, shard->now_ns))
+        hail_stat_add(&shard->stats, HAIL_STAT_PATH_FALLS, 1);
+    if (flight->is_probe)
+        return;
+    hail_stat_add(&shard->stats, HAIL_STAT_PACKETS_LOST, 1);
+    hail_congestion_lost(&sender->congestion, flight->bytes, flight->sent_ns, shard->now_ns);
+    lose_ranges(shard, sender, flight);
 }
 
 // Takes packets for lost that others have overtaken by far or long ago (RFC 9002, section 6.1).
@@ -540,11 +599,11 @@ static void find_lost(struct hail_shard *shard, uint32_t slot)
             flight_at(shard, before)->next = next;
         if (next == HAIL_SLAB_NONE)
             sender->flight_last = before;
-        hail_stat_add(&shard->stats, HAIL_STAT_PACKETS_LOST, 1);
-        hail_congestion_lost(&sender->congestion, flight->bytes, flight->sent_ns, shard->now_ns);
-        first_ns = first_ns == 0 ? flight->sent_ns : first_ns;
-        last_ns = flight->sent_ns;
-        lose_ranges(shard, sender, flight);
+        if (!flight->is_probe) {
+            first_ns = first_ns == 0 ? flight->sent_ns : first_ns;
+            last_ns = flight->sent_ns;
+        }
+        lose(shard, sender, flight);
         hail_slab_free(&shard->native.flights, index);
         index = next;
     }
@@ -607,6 +666,8 @@ static void probe(struct hail_shard *shard, uint32_t slot)
 
     if (sender->probes < PROBE_DOUBLINGS)
         sender->probes++;
+    if (sender->probes == FALL_PROBES && hail_pmtu_fall(&sender->pmtu, shard->now_ns))
+        hail_stat_add(&shard->stats, HAIL_STAT_PATH_FALLS, 1);
     sender->left_ns = shard->now_ns;
     hail_stat_add(&shard->stats, HAIL_STAT_PROBES, 1);
     while (index != HAIL_SLAB_NONE && flight_at(shard, index)->range_first == HAIL_SLAB_NONE)

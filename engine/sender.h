@@ -7,6 +7,7 @@
 #include "engine/parcels.h"
 #include "engine/slab.h"
 #include "proto/congestion.h"
+#include "proto/pmtu.h"
 
 // Some bytes of a parcel. Each byte that has been sent and is not acknowledged is in one range, of
 // the packet that it was last in or among the lost.
@@ -21,7 +22,9 @@ struct hail_range {
 struct hail_flight {
     uint32_t next;
     uint32_t range_first; // HAIL_SLAB_NONE: nothing reliable
-    uint32_t bytes;
+    uint32_t bytes;       // that congestion control counts; a probe's none
+    uint16_t len;         // of its datagram
+    bool is_probe;        // of the path's MTU: its loss says nothing else
     uint64_t number;
     uint64_t sent_ns;
 };
@@ -29,6 +32,7 @@ struct hail_flight {
 struct hail_sender {
     struct hail_rtt rtt;
     struct hail_congestion congestion;
+    struct hail_pmtu pmtu;
     uint64_t bytes;       // of all parcels
     uint64_t largest;     // number that has been acknowledged, plus one
     uint64_t left_ns;     // when a packet with messages last left
@@ -67,6 +71,9 @@ void hail_sender_clear(struct hail_shard *shard, uint32_t slot);
 HAIL_MUST_USE enum hail_status hail_sender_send(struct hail_shard *shard, uint32_t slot,
                                                 const struct hail_message_view *view);
 
+// hail_sender_moved takes note that the path to the peer is another one.
+void hail_sender_moved(struct hail_shard *shard, uint32_t slot);
+
 // hail_sender_pump sends what waits and may be sent now.
 void hail_sender_pump(struct hail_shard *shard, uint32_t slot);
 
@@ -74,8 +81,10 @@ void hail_sender_pump(struct hail_shard *shard, uint32_t slot);
 HAIL_MUST_USE bool hail_sender_acked(struct hail_shard *shard, uint32_t slot,
                                      struct hail_bytes content);
 
-// hail_sender_left takes note that the packet of a flight is sealed, under this number.
-void hail_sender_left(struct hail_shard *shard, uint32_t slot, uint32_t flight, uint64_t number);
+// hail_sender_left takes note that the packet of a flight is sealed, under this number, as a
+// datagram of `len` bytes.
+void hail_sender_left(struct hail_shard *shard, uint32_t slot, uint32_t flight, uint64_t number,
+                      size_t len);
 
 // hail_sender_asks says whether the next packet should ask for an acknowledgement at once;
 // hail_sender_asked takes note that it does.

@@ -119,6 +119,15 @@ static int enlarge(int fd, int forced, int option)
     return len / 2; // the kernel counts its own costs as well
 }
 
+// Datagrams are never fragmented, nor kept short by what the kernel believes of the path: we find
+// out for ourselves (proto/pmtu.h).
+static void search_paths(int fd, int family)
+{
+    if (family == AF_INET6)
+        set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+    set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE); // of a dual-stack socket as well
+}
+
 int hail_socket_bind(struct hail_listen *at, bool is_first, const struct hail_log *log)
 {
     int fd = open_bound(at, is_first, SOCK_DGRAM, log);
@@ -126,6 +135,7 @@ int hail_socket_bind(struct hail_listen *at, bool is_first, const struct hail_lo
     if (fd < 0)
         return -1;
     set(fd, IPPROTO_UDP, UDP_GRO, 1);
+    search_paths(fd, at->address.ss_family);
     (void)enlarge(fd, SO_SNDBUFFORCE, SO_SNDBUF);
     int len = enlarge(fd, SO_RCVBUFFORCE, SO_RCVBUF);
     if (is_first && len < BUFFER_LEN_POOR)
@@ -172,6 +182,8 @@ int hail_socket_connecting(const struct sockaddr *to, int type)
         return -errno;
     if (type == SOCK_STREAM)
         set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    else
+        search_paths(fd, to->sa_family);
     return fd;
 }
 

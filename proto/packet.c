@@ -61,7 +61,7 @@ enum hail_verdict hail_packet_decode(struct hail_packet_header *header,
     uint8_t reserved = datagram[0] & ((1u << EPOCH_SHIFT) - 1);
     size_t number_at = hail_packet_header_len(direction) - NUMBER_LEN;
 
-    if (protection == 0 || reserved != 0 || len > HAIL_DATAGRAM_MAX)
+    if (protection == 0 || reserved != 0 || len > HAIL_PACKET_MAX)
         return HAIL_DROP_MALFORMED;
     if (protection == HAIL_PROTECTION_PLAIN && epoch_low != 0)
         return HAIL_DROP_MALFORMED;
@@ -92,7 +92,7 @@ static void make_nonce(uint8_t nonce[HAIL_AEAD_NONCE_LEN], const struct hail_tra
 static void make_tag(uint8_t tag[HAIL_MAC_LEN], const struct hail_traffic_keys *keys,
                      uint64_t number, const uint8_t *datagram, size_t len)
 {
-    uint8_t text[WHOLE_NUMBER_LEN + HAIL_DATAGRAM_MAX];
+    uint8_t text[WHOLE_NUMBER_LEN + HAIL_PACKET_MAX];
 
     put_be(text, number, WHOLE_NUMBER_LEN);
     memcpy(text + WHOLE_NUMBER_LEN, datagram, len);
@@ -109,7 +109,7 @@ size_t hail_packet_seal(uint8_t *datagram, size_t frames_len, enum hail_directio
     uint8_t tag[HAIL_MAC_LEN];
 
     HAIL_ASSERT(frames_len > 0);
-    HAIL_ASSERT(hail_packet_overhead(direction, protection) + frames_len <= HAIL_DATAGRAM_MAX);
+    HAIL_ASSERT(hail_packet_overhead(direction, protection) + frames_len <= HAIL_PACKET_MAX);
     datagram[0] = (uint8_t)((uint32_t)protection << PROTECTION_SHIFT | epoch_low << EPOCH_SHIFT);
     if (direction == HAIL_TO_SERVER)
         put_be(datagram + 1, conn_id, CONN_ID_LEN);
@@ -142,7 +142,7 @@ enum hail_verdict hail_packet_open(uint8_t *datagram, size_t len, size_t *frames
     bool genuine = false;
 
     HAIL_ASSERT(len > hail_packet_overhead(direction, header->protection));
-    HAIL_ASSERT(len <= HAIL_DATAGRAM_MAX);
+    HAIL_ASSERT(len <= HAIL_PACKET_MAX);
     switch (header->protection) {
     case HAIL_PROTECTION_PLAIN:
         genuine = hail_equal(datagram + header_len, keys->token, HAIL_TOKEN_LEN);

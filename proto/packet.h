@@ -7,7 +7,8 @@
 #include "proto/verdict.h"
 
 enum {
-    HAIL_DATAGRAM_MAX = 1200,
+    HAIL_DATAGRAM_MAX = 1200, // of the handshake's, and of packets on a path not known to take more
+    HAIL_PACKET_MAX = 1452,   // that every end takes: what Ethernet's 1,500 leave over IPv6 and UDP
     HAIL_PACKET_TO_SERVER_LEN = 1 + 4 + 3, // headers
     HAIL_PACKET_TO_CLIENT_LEN = 1 + 3,
     HAIL_PACKET_TAG_LEN = HAIL_AEAD_TAG_LEN // and of the truncated HMAC

@@ -13,7 +13,7 @@ static const uint64_t pair_start_ns = 1000000000;
 
 // A packet as it was sealed.
 struct packet {
-    uint8_t bytes[HAIL_DATAGRAM_MAX];
+    uint8_t bytes[HAIL_PACKET_MAX];
     size_t len;
     uint64_t number;
     enum hail_protection protection;

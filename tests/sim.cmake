@@ -1,4 +1,5 @@
 # Shards and clients in one thread on a network of dice; see sim/sim.h.
 add_executable(sim sim/main.c sim/sim.c sim/ids.c sim/messages.c)
 target_link_libraries(sim PRIVATE hail_shard)
-add_test(NAME sim COMMAND sim --seconds 30)
+# A seed takes some 25 ms as released, and under the sanitizers several times that.
+add_test(NAME sim COMMAND sim --seconds 60)

@@ -10,7 +10,7 @@
 
 enum {
     DIRECTIONS = 2,
-    FRAMES_MAX = HAIL_DATAGRAM_MAX - HAIL_PACKET_TO_CLIENT_LEN - HAIL_TOKEN_LEN
+    FRAMES_MAX = HAIL_PACKET_MAX - HAIL_PACKET_TO_CLIENT_LEN - HAIL_TOKEN_LEN
 };
 
 static const enum hail_protection protections[] = {
@@ -47,7 +47,7 @@ struct sealed {
     enum hail_direction direction;
     enum hail_protection protection;
     uint64_t number;
-    uint8_t bytes[HAIL_DATAGRAM_MAX];
+    uint8_t bytes[HAIL_PACKET_MAX];
     size_t len;
 };
 
@@ -69,7 +69,7 @@ static struct sealed seal(int form, const uint8_t *frames, size_t frames_len, ui
 // `frames`.
 static enum hail_verdict open_copy(const struct sealed *sealed, uint64_t number,
                                    const struct hail_traffic_keys *keys,
-                                   uint8_t frames[HAIL_DATAGRAM_MAX], size_t *frames_len)
+                                   uint8_t frames[HAIL_PACKET_MAX], size_t *frames_len)
 {
     uint8_t *copy = malloc(sealed->len); // a sanitizer sees a read past the end
     struct hail_packet_header header;
@@ -89,14 +89,14 @@ static enum hail_verdict open_copy(const struct sealed *sealed, uint64_t number,
 START_TEST(test_round_trip)
 {
     uint64_t dice = test_seed();
-    size_t most = HAIL_DATAGRAM_MAX - hail_packet_overhead(form_direction(_i), form_protection(_i));
+    size_t most = HAIL_PACKET_MAX - hail_packet_overhead(form_direction(_i), form_protection(_i));
 
     for (int round = 0; round < 300; round++) {
         uint32_t epoch = (uint32_t)test_next(&dice) >> test_next(&dice) % 32;
         struct hail_traffic_keys keys = some_keys(form_direction(_i), epoch);
         uint64_t number = test_next(&dice) >> test_next(&dice) % 64;
         uint8_t frames[FRAMES_MAX];
-        uint8_t opened[HAIL_DATAGRAM_MAX];
+        uint8_t opened[HAIL_PACKET_MAX];
         struct hail_packet_header header;
         size_t opened_len = 0;
         size_t len = round == 0 ? 1 : round == 1 ? most : 1 + test_next(&dice) % most;
@@ -125,7 +125,7 @@ START_TEST(test_every_bit)
 {
     struct hail_traffic_keys keys = some_keys(form_direction(_i), 6);
     uint8_t frames[40] = {HAIL_FRAME_MESSAGE, 1, 2, 3};
-    uint8_t opened[HAIL_DATAGRAM_MAX];
+    uint8_t opened[HAIL_PACKET_MAX];
     size_t opened_len;
     struct sealed good = seal(_i, frames, sizeof frames, 0x123456789a, &keys);
     size_t header_len = hail_packet_header_len(good.direction);
@@ -151,12 +151,12 @@ START_TEST(test_every_length)
 {
     struct hail_traffic_keys keys = some_keys(form_direction(_i), 6);
     uint8_t frames[40] = {HAIL_FRAME_MESSAGE, 1, 2, 3};
-    uint8_t opened[HAIL_DATAGRAM_MAX];
+    uint8_t opened[HAIL_PACKET_MAX];
     size_t opened_len;
     struct sealed good = seal(_i, frames, sizeof frames, 7, &keys);
     size_t overhead = hail_packet_overhead(good.direction, good.protection);
 
-    for (size_t len = 0; len <= HAIL_DATAGRAM_MAX; len++) {
+    for (size_t len = 0; len <= HAIL_PACKET_MAX; len++) {
         struct sealed bad = good;
         bad.len = len;
         enum hail_verdict want = len <= overhead ? HAIL_DROP_SHORT
@@ -195,7 +195,7 @@ static void check_circumstances(size_t row, int form)
         form_direction(circumstances[row].other_direction ? form ^ 1 : form);
     struct hail_traffic_keys others = some_keys(direction, circumstances[row].epoch);
     const uint8_t frames[] = {HAIL_FRAME_MESSAGE, 1, 2, 3};
-    uint8_t opened[HAIL_DATAGRAM_MAX];
+    uint8_t opened[HAIL_PACKET_MAX];
     size_t opened_len;
     struct sealed sealed = seal(form, frames, sizeof frames, 500, &keys);
     bool accepted = sealed.protection == HAIL_PROTECTION_PLAIN ? circumstances[row].accepted_plain
@@ -222,7 +222,7 @@ START_TEST(test_reflection)
         struct hail_traffic_keys keys = some_keys(form_direction(form), 0);
         struct hail_traffic_keys back = some_keys(form_direction(form ^ 1), 0);
         uint8_t frames[64] = {HAIL_FRAME_MESSAGE};
-        uint8_t opened[HAIL_DATAGRAM_MAX];
+        uint8_t opened[HAIL_PACKET_MAX];
         size_t opened_len;
         struct sealed sealed = seal(form, frames, sizeof frames, 0, &keys);
         sealed.direction = form_direction(form ^ 1);
@@ -252,15 +252,15 @@ static const struct {
     {"encrypted", 0xc0, 100, HAIL_ACCEPT},
     {"encrypted, epoch 2", 0xe0, 100, HAIL_ACCEPT},
     {"encrypted with the lowest reserved bit", 0xc1, 100, HAIL_DROP_MALFORMED},
-    {"as long as can be", 0xc0, HAIL_DATAGRAM_MAX, HAIL_ACCEPT},
-    {"too long", 0xc0, HAIL_DATAGRAM_MAX + 1, HAIL_DROP_MALFORMED},
+    {"as long as can be", 0xc0, HAIL_PACKET_MAX, HAIL_ACCEPT},
+    {"too long", 0xc0, HAIL_PACKET_MAX + 1, HAIL_DROP_MALFORMED},
     {"nothing", 0xc0, 0, HAIL_DROP_SHORT},
     {"a single byte", 0xc0, 1, HAIL_DROP_SHORT},
 };
 
 START_TEST(test_first_byte)
 {
-    uint8_t datagram[HAIL_DATAGRAM_MAX + 1] = {firsts[_i].first};
+    uint8_t datagram[HAIL_PACKET_MAX + 1] = {firsts[_i].first};
 
     for (int direction = 0; direction < DIRECTIONS; direction++) {
         struct hail_packet_header header = {.low24 = 77};
@@ -307,7 +307,7 @@ START_TEST(test_numbers_come_back)
     struct hail_replay replay = {.next = (1 << 24) - 600};
     const uint8_t frames[] = {HAIL_FRAME_WAIT};
     uint64_t dice = test_seed();
-    uint8_t opened[HAIL_DATAGRAM_MAX];
+    uint8_t opened[HAIL_PACKET_MAX];
     size_t opened_len;
 
     for (int round = 0; round < 2000; round++) {

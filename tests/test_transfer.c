@@ -49,6 +49,8 @@ static struct world {
     uint64_t delay_ns;
     uint64_t bytes_per_s; // 0: any
     uint64_t queue_max;   // bytes that wait for their turn
+    size_t mtu;           // bytes of the longest datagram that passes; 0: any
+    size_t longest;       // that has passed
     bool connected;
     uint64_t sent;     // messages that the server took
     uint64_t received; // messages that the client was given
@@ -115,6 +117,9 @@ static void post(struct path *path, const struct iovec *view)
 
     if (world.connected && test_next(&world.dice) % 10000 < world.loss)
         return;
+    if (world.mtu > 0 && view->iov_len > world.mtu)
+        return;
+    world.longest = view->iov_len > world.longest ? view->iov_len : world.longest;
     if (takes_ns > 0 && (from_ns - world.now_ns) * world.bytes_per_s / ns_per_s > world.queue_max)
         return; // no room to wait
     ck_assert_uint_lt(path->count, PATH_MAX_DATAGRAMS);
@@ -289,12 +294,47 @@ START_TEST(test_transfer)
 }
 END_TEST
 
+// Packets become as long as the path takes them; and when it takes no long ones any more, a
+// transfer goes on after a moment.
+START_TEST(test_mtu)
+{
+    const size_t paths[] = {1200, 1300, 1400, 1500};
+    uint64_t seconds = 0;
+
+    memset(&world, 0, sizeof world);
+    world.dice = test_seed();
+    world.now_ns = ns_per_s;
+    world.delay_ns = 10 * ns_per_ms;
+    world.bytes_per_s = 10000000;
+    world.queue_max = 200000;
+    world.mtu = paths[_i];
+    end_init(&world.server, true);
+    end_init(&world.client, false);
+    join();
+    while (world.received < 100 && !world.wrong)
+        step();
+    size_t passes = world.mtu < HAIL_PACKET_MAX ? world.mtu : HAIL_PACKET_MAX;
+    ck_assert_uint_ge(world.longest + HAIL_PMTU_STEP, passes);
+    world.mtu = HAIL_DATAGRAM_MAX;
+    uint64_t began_ns = world.now_ns;
+    uint64_t enough = world.received + 100;
+    while (world.received < enough && !world.wrong)
+        step();
+    seconds = (world.now_ns - began_ns) / ns_per_s;
+    ck_assert(!world.wrong);
+    ck_assert_uint_le(seconds, 10);
+    end_cleanup(&world.server);
+    end_cleanup(&world.client);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("transfer");
     TCase *tests = tcase_create("transfer");
 
     tcase_add_loop_test(tests, test_transfer, 0, HAIL_COUNTOF(rows));
+    tcase_add_loop_test(tests, test_mtu, 0, 4);
     tcase_set_timeout(tests, 120);
     suite_add_tcase(suite, tests);
     return test_run(suite);

@@ -183,7 +183,7 @@ static void open_packet(FILE *out, struct dump_way *way, enum hail_direction dir
                         const struct hail_packet_header *header, const uint8_t *key,
                         const uint8_t *data, size_t len)
 {
-    uint8_t copy[HAIL_DATAGRAM_MAX];
+    uint8_t copy[HAIL_PACKET_MAX];
     bool is_plain = header->protection == HAIL_PROTECTION_PLAIN;
     struct hail_replay *seen = is_plain ? &way->plain_seen : &way->protected_seen;
     uint64_t number = hail_replay_expand(seen, header->low24);

@@ -101,6 +101,7 @@ static const struct option options[] = {
      "of a shard, before it is under load; 1000"},
     {"hail", "source_per_s", KIND_U32, CONFIG(native.source_per_s), 1, 1000000,
      "handshakes of one IPv4 address or IPv6 /64; 100"},
+    {"hail", "datagram_max", KIND_U32, CONFIG(native.datagram_max), 1200, 1452, "1452"},
     {"hail", "key_rotation_s", KIND_U32, CONFIG(native.key_rotation_s), 1, 1209600, "86400"},
     {"hail", "ticket_key_file", KIND_TEXT, OWN(ticket_key_file), 0, 0,
      "file of hail-cert ticket-key; a key drawn at start"},

@@ -108,6 +108,8 @@ static void post(struct sim *sim, struct sim_datagram *datagram)
                              : (uint32_t)(sim_roll(sim) % SIM_CAPTURES);
         sim->captures[place] = *datagram;
     }
+    if (datagram->len > world->mtu)
+        return;
     if (ill && (chance(sim, world->loss) || sim->now_ns < sim->cut_until_ns))
         return;
     if (ill && chance(sim, world->corruption))
@@ -190,7 +192,7 @@ static void on_datagrams(struct sim *sim, const struct hail_shard *shard,
             datagram.from = client->address;
         else
             hail_address_set(&datagram.to, task->address);
-        if (task->views[i].iov_len == 0 || task->views[i].iov_len > HAIL_DATAGRAM_MAX)
+        if (task->views[i].iov_len == 0 || task->views[i].iov_len > HAIL_PACKET_MAX)
             sim_fail(sim, "a datagram of no or too great length");
         if (task->views[i].iov_len > task->views[0].iov_len ||
             (i + 1 < task->view_count && task->views[i].iov_len != task->views[0].iov_len))
@@ -433,7 +435,7 @@ static void be_hostile(struct sim *sim)
     struct sim_datagram datagram = {
         .from = address_of((uint32_t)sim_roll(sim), (uint16_t)(1 + sim_roll(sim) % 65535)),
         .to = server_address(),
-        .len = (uint16_t)(1 + sim_roll(sim) % HAIL_DATAGRAM_MAX),
+        .len = (uint16_t)(1 + sim_roll(sim) % HAIL_PACKET_MAX),
     };
     struct hail_hello hello = {.version = HAIL_WIRE_VERSION, .pattern = sim->server.keys.pattern};
 
@@ -486,6 +488,10 @@ static void trouble(struct sim *sim)
         be_hostile(sim);
         sim->hostile_ns = soon(sim, sim->world.hostile_ms);
     }
+    if (sim->now_ns >= sim->narrow_ns) { // and stays so when all else is well again
+        sim->world.mtu = HAIL_DATAGRAM_MAX;
+        sim->narrow_ns = UINT64_MAX;
+    }
     if (sim->now_ns >= sim->forget_ns) { // as if it had been started anew without a file
         for (size_t i = 0; i < HAIL_STATIC_KEYS; i++)
             hail_ticket_key_init(&sim->server.keys.tickets[i],
@@ -500,6 +506,7 @@ static void choose_world(struct sim *sim)
 {
     static const uint32_t losses[] = {0, 0, 10, 50, 150, 300};
     static const uint32_t means[] = {0, 500, 3000};
+    static const uint32_t mtus[] = {1200, 1280, 1400, 1500};
     struct sim_world *world = &sim->world;
 
     world->loss = losses[sim_roll(sim) % 6];
@@ -511,6 +518,8 @@ static void choose_world(struct sim *sim)
     world->cut_ms = chance(sim, 300) ? 8000 : 0;
     world->hostile_ms = (uint32_t)(sim_roll(sim) % 3) * 10;
     world->client_count = 1 + (uint32_t)(sim_roll(sim) % SIM_CLIENTS_MAX);
+    world->mtu = mtus[sim_roll(sim) % 4];
+    world->narrow_ms = means[sim_roll(sim) % 3] * 4;
     world->forget_ms = means[sim_roll(sim) % 3] * 4;
     world->exchange = (enum hail_key_exchange)(sim_roll(sim) % 3);
     world->cookies = (enum hail_cookie_use)(sim_roll(sim) % 3);
@@ -755,6 +764,7 @@ const char *sim_run(struct sim *sim, uint64_t seed)
     sim->cut_ns = soon(sim, sim->world.cut_ms);
     sim->hostile_ns = soon(sim, sim->world.hostile_ms);
     sim->forget_ns = soon(sim, sim->world.forget_ms);
+    sim->narrow_ns = soon(sim, sim->world.narrow_ms);
     if (!init(sim))
         return "the configuration was refused";
     while (sim->now_ns < sim->end_ns && !sim->failure)

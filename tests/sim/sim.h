@@ -38,6 +38,8 @@ struct sim_world {
     uint32_t cut_ms;       // mean time until nothing passes for a while; 0: never
     uint32_t hostile_ms;   // mean time between hostile datagrams; 0: none
     uint32_t forget_ms;    // mean time until the server loses its ticket key; 0: never
+    uint32_t mtu;          // bytes of the longest datagram that passes
+    uint32_t narrow_ms;    // mean time until none above 1,200 does; 0: never
     uint32_t client_count;
     enum hail_key_exchange exchange;
     enum hail_cookie_use cookies;
@@ -104,6 +106,7 @@ struct sim {
     uint64_t cut_until_ns;
     uint64_t hostile_ns;
     uint64_t forget_ns;
+    uint64_t narrow_ns;
     struct sim_world world;
     struct hail_context server;
     struct hail_context client;

@@ -1,0 +1,164 @@
+// test_pmtu.c: the search for what a path takes, on paths that take what they like and lose the
+// rest, and some more by chance. SPDX-License-Identifier: MIT
+#include "proto/packet.h"
+#include "proto/pmtu.h"
+#include "tests/vectors.h"
+
+enum {
+    ROUNDS = 2000,
+    PROBES_MAX = 40 // of one search: 8 halvings, each tried 3 times, and what chance takes
+};
+
+static const uint64_t ns_per_ms = 1000000;
+
+static struct hail_pmtu begun(void)
+{
+    struct hail_pmtu pmtu;
+
+    hail_pmtu_init(&pmtu, HAIL_PACKET_MAX);
+    pmtu.wanted = true;
+    return pmtu;
+}
+
+// Probes until the search is over, and returns how many it took.
+static int search(struct hail_pmtu *pmtu, size_t path, uint64_t now_ns, uint64_t *dice,
+                  uint64_t loss)
+{
+    int probes = 0;
+    size_t len;
+
+    while ((len = hail_pmtu_probe(pmtu, now_ns)) != 0) {
+        ck_assert_uint_gt(len, pmtu->size);
+        ck_assert_uint_le(len, HAIL_PACKET_MAX);
+        ck_assert_uint_eq(hail_pmtu_probe(pmtu, now_ns), 0); // one at a time
+        if (len <= path && test_next(dice) % 100 >= loss)
+            hail_pmtu_arrived(pmtu, len, true, now_ns);
+        else
+            ck_assert(!hail_pmtu_lost(pmtu, len, true, now_ns));
+        ck_assert_int_le(++probes, PROBES_MAX);
+    }
+    return probes;
+}
+
+START_TEST(test_search)
+{
+    uint64_t dice = test_seed();
+
+    for (int i = 0; i < ROUNDS; i++) {
+        struct hail_pmtu pmtu = begun();
+        size_t path = HAIL_DATAGRAM_MAX + test_next(&dice) % 400;
+        size_t passes = path < HAIL_PACKET_MAX ? path : HAIL_PACKET_MAX;
+        search(&pmtu, path, 0, &dice, 0);
+        ck_assert_uint_le(pmtu.size, passes);
+        ck_assert_uint_ge(pmtu.size + HAIL_PMTU_STEP, passes);
+    }
+}
+END_TEST
+
+// What chance takes makes a search stop too early, never too late.
+START_TEST(test_search_with_losses)
+{
+    uint64_t dice = test_seed();
+
+    for (int i = 0; i < ROUNDS; i++) {
+        struct hail_pmtu pmtu = begun();
+        size_t path = HAIL_DATAGRAM_MAX + test_next(&dice) % 400;
+        search(&pmtu, path, 0, &dice, 30);
+        ck_assert_uint_le(pmtu.size, path);
+    }
+}
+END_TEST
+
+START_TEST(test_the_usual_path_takes_one_probe)
+{
+    struct hail_pmtu pmtu = begun();
+    uint64_t dice = 1;
+
+    ck_assert_int_eq(search(&pmtu, 1452, 0, &dice, 0), 1);
+    ck_assert_uint_eq(pmtu.size, 1452);
+}
+END_TEST
+
+static const struct {
+    const char *why;
+    bool wanted;
+    uint16_t most;
+    uint64_t after_ms; // a search that found nothing
+    bool probes;
+} starts[] = {
+    {"nobody needs it", false, HAIL_PACKET_MAX, HAIL_PMTU_RAISE_MS, false},
+    {"the application wants none longer", true, HAIL_DATAGRAM_MAX, HAIL_PMTU_RAISE_MS, false},
+    {"it was searched just now", true, HAIL_PACKET_MAX, HAIL_PMTU_RAISE_MS - 1, false},
+    {"the path may be another by now", true, HAIL_PACKET_MAX, HAIL_PMTU_RAISE_MS, true},
+};
+
+START_TEST(test_start)
+{
+    struct hail_pmtu pmtu;
+    uint64_t dice = 1;
+
+    hail_pmtu_init(&pmtu, starts[_i].most);
+    pmtu.wanted = true;
+    search(&pmtu, HAIL_DATAGRAM_MAX, 0, &dice, 0);
+    ck_assert_uint_eq(pmtu.size, HAIL_DATAGRAM_MAX);
+    ck_assert(!pmtu.wanted); // the next search is for who wants it then
+    pmtu.wanted = starts[_i].wanted;
+    uint64_t now_ns = starts[_i].after_ms * ns_per_ms;
+    ck_assert_msg((hail_pmtu_probe(&pmtu, now_ns) != 0) == starts[_i].probes, "%s", starts[_i].why);
+}
+END_TEST
+
+// A path that takes less from now on: the base is used at once, and searched anew after a while.
+START_TEST(test_fall)
+{
+    struct hail_pmtu pmtu = begun();
+    uint64_t dice = 1;
+
+    search(&pmtu, 1452, 0, &dice, 0);
+    for (int i = 1; i < HAIL_PMTU_LOSSES; i++)
+        ck_assert(!hail_pmtu_lost(&pmtu, 1400, false, 0));
+    hail_pmtu_arrived(&pmtu, 1400, false, 0); // chance, then
+    for (int i = 1; i < HAIL_PMTU_LOSSES; i++) {
+        ck_assert(!hail_pmtu_lost(&pmtu, 1400, false, 0));
+        ck_assert(!hail_pmtu_lost(&pmtu, 1200, false, 0)); // tells nothing about long ones
+        hail_pmtu_arrived(&pmtu, 1200, false, 0);          // nor does that
+    }
+    ck_assert_uint_eq(pmtu.size, 1452);
+    ck_assert(hail_pmtu_lost(&pmtu, 1201, false, 0));
+    ck_assert_uint_eq(pmtu.size, HAIL_DATAGRAM_MAX);
+    ck_assert(!hail_pmtu_lost(&pmtu, 1400, false, 0)); // those that were under way
+    pmtu.wanted = true;
+    ck_assert_uint_eq(hail_pmtu_probe(&pmtu, HAIL_PMTU_RECOVER_MS * ns_per_ms - 1), 0);
+    search(&pmtu, 1300, HAIL_PMTU_RECOVER_MS * ns_per_ms, &dice, 0);
+    ck_assert_uint_gt(pmtu.size, 1300 - HAIL_PMTU_STEP);
+    ck_assert_uint_le(pmtu.size, 1300);
+}
+END_TEST
+
+START_TEST(test_probe_of_another_path)
+{
+    struct hail_pmtu pmtu = begun();
+
+    ck_assert_uint_eq(hail_pmtu_probe(&pmtu, 0), 1452);
+    hail_pmtu_init(&pmtu, HAIL_PACKET_MAX);
+    hail_pmtu_arrived(&pmtu, 1452, true, 0);
+    ck_assert_uint_eq(pmtu.size, HAIL_DATAGRAM_MAX);
+    ck_assert(!hail_pmtu_lost(&pmtu, 1452, true, 0));
+    ck_assert(!hail_pmtu_fall(&pmtu, 0));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("pmtu");
+    TCase *tests = tcase_create("pmtu");
+
+    tcase_add_test(tests, test_search);
+    tcase_add_test(tests, test_search_with_losses);
+    tcase_add_test(tests, test_the_usual_path_takes_one_probe);
+    tcase_add_loop_test(tests, test_start, 0, HAIL_COUNTOF(starts));
+    tcase_add_test(tests, test_fall);
+    tcase_add_test(tests, test_probe_of_another_path);
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}
