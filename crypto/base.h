@@ -22,4 +22,10 @@
 
 _Noreturn void hail_assert_failed(const char *cond, const char *file, int line);
 
+// A string of bytes that somebody else owns.
+struct hail_bytes {
+    const uint8_t *data;
+    size_t len;
+};
+
 #endif

@@ -5,11 +5,11 @@
 #include <openssl/digest.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hkdf.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include <string.h>
 
+#include "crypto/mac.h"
 #include "crypto/secret.h"
 #include "crypto/stretch.h"
 
@@ -214,21 +214,40 @@ bool hail_pbkdf2_sha256_batch(struct hail_pbkdf2_job *jobs, size_t count, uint32
     return batch(&sha256, jobs, count, iterations);
 }
 
+// BoringSSL's HKDF makes an HMAC_CTX, which allocates.
 bool hail_hkdf_sha256(uint8_t *out, size_t out_len, struct hail_bytes secret,
                       struct hail_bytes salt, struct hail_bytes info)
 {
-    if (HKDF(out, out_len, EVP_sha256(), secret.data, secret.len, salt.data, salt.len, info.data,
-             info.len))
-        return true;
-    ERR_clear_error(); // too much was asked for
-    return false;
+    uint8_t prk[HAIL_MAC_LEN];
+    struct hail_mac_key key;
+
+    hail_mac_key_init(&key, salt.data, salt.len);
+    hail_mac_sha256_parts(&key, prk, &secret, 1);
+    bool good = hail_hkdf_expand_sha256(out, out_len, (struct hail_bytes){prk, sizeof prk}, info);
+    hail_wipe(&key, sizeof key);
+    hail_wipe(prk, sizeof prk);
+    return good;
 }
 
 bool hail_hkdf_expand_sha256(uint8_t *out, size_t out_len, struct hail_bytes prk,
                              struct hail_bytes info)
 {
-    if (HKDF_expand(out, out_len, EVP_sha256(), prk.data, prk.len, info.data, info.len))
-        return true;
-    ERR_clear_error();
-    return false;
+    uint8_t block[HAIL_MAC_LEN];
+    struct hail_mac_key key;
+
+    if (out_len > UINT8_MAX * sizeof block)
+        return false;
+    hail_mac_key_init(&key, prk.data, prk.len);
+    for (uint8_t number = 1; out_len > 0; number++) {
+        const struct hail_bytes parts[] = {
+            {block, number > 1 ? sizeof block : 0}, info, {&number, sizeof number}};
+        size_t len = out_len < sizeof block ? out_len : sizeof block;
+        hail_mac_sha256_parts(&key, block, parts, HAIL_COUNTOF(parts));
+        memcpy(out, block, len);
+        out += len;
+        out_len -= len;
+    }
+    hail_wipe(&key, sizeof key);
+    hail_wipe(block, sizeof block);
+    return true;
 }

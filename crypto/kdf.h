@@ -5,12 +5,6 @@
 
 #include "crypto/base.h"
 
-// A string of bytes that somebody else owns.
-struct hail_bytes {
-    const uint8_t *data;
-    size_t len;
-};
-
 // hail_pbkdf2_sha1 and hail_pbkdf2_sha256 stretch `password` into `out_len` bytes with HMAC-SHA1 or
 // HMAC-SHA256. `iterations` is at least 1. They fail only when memory for the hash is not to be
 // had.
@@ -40,6 +34,7 @@ HAIL_MUST_USE bool hail_pbkdf2_sha256_batch(struct hail_pbkdf2_job *jobs, size_t
                                             uint32_t iterations);
 
 // hail_hkdf_sha256 extracts and expands (RFC 5869). Fails when `out_len` is above 255 * 32.
+// Cost     No allocation: peers change their keys on the packet path.
 HAIL_MUST_USE bool hail_hkdf_sha256(uint8_t *out, size_t out_len, struct hail_bytes secret,
                                     struct hail_bytes salt, struct hail_bytes info);
 

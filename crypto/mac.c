@@ -65,3 +65,20 @@ void hail_mac_sha256(const struct hail_mac_key *key, uint8_t out[HAIL_MAC_LEN], 
     SHA256_Final(out, &sha);
     hail_meter_leave(before);
 }
+
+void hail_mac_sha256_parts(const struct hail_mac_key *key, uint8_t out[HAIL_MAC_LEN],
+                           const struct hail_bytes *parts, size_t count)
+{
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    SHA256_CTX sha;
+
+    resume(&sha, key->inner);
+    for (size_t i = 0; i < count; i++)
+        SHA256_Update(&sha, parts[i].data, parts[i].len);
+    SHA256_Final(digest, &sha);
+    resume(&sha, key->outer);
+    SHA256_Update(&sha, digest, sizeof digest);
+    SHA256_Final(out, &sha);
+    hail_wipe(&sha, sizeof sha);
+    hail_wipe(digest, sizeof digest);
+}

@@ -25,4 +25,10 @@ void hail_mac_key_init(struct hail_mac_key *key, const uint8_t *secret, size_t s
 void hail_mac_sha256(const struct hail_mac_key *key, uint8_t out[HAIL_MAC_LEN], const uint8_t *data,
                      size_t len);
 
+// hail_mac_sha256_parts writes the HMAC of several pieces as if they were one, and leaves nothing
+// of them on the stack: they may be secrets. `out` may lie inside any of them.
+// Cost     No allocation.
+void hail_mac_sha256_parts(const struct hail_mac_key *key, uint8_t out[HAIL_MAC_LEN],
+                           const struct hail_bytes *parts, size_t count);
+
 #endif
