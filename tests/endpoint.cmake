@@ -15,3 +15,9 @@ hail_endpoint_test(channels)
 hail_endpoint_test(groups)
 hail_endpoint_test(delivery)
 hail_endpoint_test(rpc)
+
+# Sanitizers have a heap of their own.
+if(NOT HAIL_SANITIZE AND NOT HAIL_FUZZ)
+    hail_endpoint_test(heap)
+    target_sources(test_heap PRIVATE trap.c)
+endif()
