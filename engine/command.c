@@ -196,6 +196,9 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
         return HAIL_OK;
     case HAIL_COMMAND_UPDATE_KEYS:
         return hail_native_update(shard, slot);
+    case HAIL_COMMAND_FLUSH:
+        hail_sender_flush(shard, slot);
+        return HAIL_OK;
     case HAIL_COMMAND_JOIN_GROUP:
         return join_group(shard, slot, command->group);
     case HAIL_COMMAND_LEAVE_GROUP:

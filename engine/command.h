@@ -17,6 +17,7 @@ enum hail_command_op {
     HAIL_COMMAND_CLOSE,
     HAIL_COMMAND_SET_TAG,
     HAIL_COMMAND_UPDATE_KEYS,
+    HAIL_COMMAND_FLUSH,
     HAIL_COMMAND_JOIN_GROUP,
     HAIL_COMMAND_LEAVE_GROUP,
     HAIL_COMMAND_DATAGRAM, // from another shard of this server, where it arrived

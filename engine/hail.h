@@ -140,7 +140,8 @@ enum hail_event_type {
     HAIL_EVENT_MESSAGE = 3,   // unnamed or named
     HAIL_EVENT_CALL = 4,      // an RPC; hail_respond when `wants_response`
     HAIL_EVENT_RESPONSE = 5,  // the answer to a hail_call of ours
-    HAIL_EVENT_CLOSED = 6     // the last event of a connection; its name is stale from here on
+    HAIL_EVENT_CLOSED = 6,    // the last event of a connection; its name is stale from here on
+    HAIL_EVENT_WRITABLE = 7   // hail profile: unsent_max was reached, and half of it is free again
 };
 
 enum hail_close_reason {
@@ -300,6 +301,17 @@ struct hail_native_config {
     uint32_t ticket_life_s; // server; 0: 43,200; at most 604,800. With a key that is rotated,
                             // no longer than one or two key_rotation_s
     bool no_tickets;        // server: gives none and takes none
+
+    // Of one connection, in bytes of datagrams a second; 0: no limit.
+    uint32_t send_rate;    // messages wait for their turn: those who may not, an unreliable
+                           // channel's age_max_ms, are dropped. What acknowledges and controls
+                           // counts, and does not wait
+    uint32_t receive_rate; // what comes faster for more than a second is dropped unacknowledged and
+                           // counted (dropped_too_fast), to which a sender yields
+
+    uint32_t coalesce_us; // how long a message that is sent protected may wait for others to share
+                          // its packet, unless hail_flush is called or the packet is full; at most
+                          // 100,000; 0: until the end of the wake-up
 
     uint32_t datagram_max; // bytes of the longest that is sent; above 1,200 only as far as the path
                            // is found to take it; 1,200 to 1,452; 0: 1,452
@@ -535,6 +547,10 @@ HAIL_API enum hail_status hail_set_tag(struct hail_endpoint *endpoint, struct ha
 // mlapi; HAIL_ENOKEY before there are keys.
 HAIL_API enum hail_status hail_update_keys(struct hail_endpoint *endpoint, struct hail_conn conn);
 
+// hail_flush sends what waits for company (coalesce_us) as soon as path and send_rate allow.
+// Returns HAIL_OK, HAIL_EGONE or HAIL_EFULL; HAIL_EINVAL on mlapi, where nothing waits.
+HAIL_API enum hail_status hail_flush(struct hail_endpoint *endpoint, struct hail_conn conn);
+
 // ---- Sending
 
 // A message to send. `data` is copied before the call returns.
@@ -555,9 +571,10 @@ HAIL_API uint64_t hail_name_hash(const struct hail_endpoint *endpoint, const cha
 //
 // Returns  HAIL_OK: queued. HAIL_EINVAL: too long, unknown flag or channel. HAIL_ENOKEY: protection
 //          was asked for where there is no key. HAIL_ESTATE: not connected yet. HAIL_EGONE.
-//          HAIL_EFULL: the connection's unsent_max is reached (on the mlapi profile it is then
-//          closed as a slow reader: messages on it would have a hole), buffers_max is, or the
-//          command queue is full. On all but HAIL_OK nothing was queued.
+//          HAIL_EFULL: the connection's unsent_max is reached (HAIL_EVENT_WRITABLE will say when
+//          to go on; on the mlapi profile it is closed as a slow reader: messages on it would have
+//          a hole), buffers_max is, or the command queue is full. On all but HAIL_OK nothing was
+//          queued.
 //          HAIL_OK for a reliable message is a promise that it arrives or the connection ends: one
 //          from another thread that finds buffers_max used up when its turn comes ends it.
 // Cost     From a callback of the connection's shard: the protection and a copy, no system call.

@@ -155,3 +155,15 @@ bool hail_inbound_connected(struct hail_shard *shard, uint32_t slot)
     hail_deliver_commit(shard, &delivery, &event);
     return true;
 }
+
+bool hail_inbound_writable(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_delivery delivery;
+
+    if (!hail_deliver_reserve(shard, &delivery, 0))
+        return false;
+    struct hail_event event = hail_deliver_event(shard, slot, HAIL_EVENT_WRITABLE);
+    hail_parcels_told(shard, slot); // first: he may fill it at once
+    hail_deliver_commit(shard, &delivery, &event);
+    return true;
+}

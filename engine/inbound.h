@@ -25,4 +25,7 @@ void hail_inbound_below_channel(struct hail_shard *shard, uint32_t slot,
 // room for the event now.
 HAIL_MUST_USE bool hail_inbound_connected(struct hail_shard *shard, uint32_t slot);
 
+// hail_inbound_writable tells it that there is room to send again. False: likewise.
+HAIL_MUST_USE bool hail_inbound_writable(struct hail_shard *shard, uint32_t slot);
+
 #endif

@@ -122,6 +122,7 @@ void hail_native_begin(struct hail_shard *shard, uint32_t slot)
 
     memset(native, 0, sizeof *native);
     hail_acks_init(&native->acks);
+    memset(native->received, 0, sizeof native->received);
     hail_sender_begin(shard, slot);
     hail_receiver_begin(shard, slot);
     native->out_first = HAIL_OUTGOING_NONE;
@@ -411,6 +412,22 @@ static void finish_flushing(struct hail_shard *shard, uint32_t slot)
         hail_conn_end(shard, slot, conn->reason, false, NULL);
 }
 
+// Whether a connection has sent more than receive_rate lets it. What is plain has a share of its
+// own, so that whoever forges it takes nothing from the rest.
+static bool is_too_fast(struct hail_shard *shard, struct hail_native *native, uint32_t flags,
+                        size_t len)
+{
+    uint32_t per_s = shard->context->config.native.receive_rate;
+    struct hail_rate *rate = &native->received[flags != 0];
+
+    if (per_s == 0)
+        return false;
+    if (hail_rate_open_ns(rate, ns_per_s) > shard->now_ns)
+        return true;
+    hail_rate_passed(rate, len, per_s, shard->now_ns);
+    return false;
+}
+
 static void on_packet(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
                       uint8_t *data, size_t len)
 {
@@ -430,6 +447,10 @@ static void on_packet(struct hail_shard *shard, uint32_t slot, const struct hail
     }
     if (opened.flags != 0)
         conn->heard_ns = shard->now_ns; // a plain packet proves nothing
+    if (is_too_fast(shard, native, opened.flags, len)) {
+        count_drop(shard, HAIL_DROP_TOO_FAST);
+        return;
+    }
     hail_table_count(&shard->table, slot, HAIL_TRAFFIC_BYTES_IN, len);
     on_frames(shard, slot, &opened, from);
     if (!hail_native_lives(shard, slot))

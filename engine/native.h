@@ -54,6 +54,7 @@ struct hail_native {
     struct hail_agreement agreement;
     struct hail_peer peer;
     struct hail_acks acks;
+    struct hail_rate received[2]; // of receive_rate: plain, which anybody can forge, and the rest
     struct hail_sender sender;
     uint64_t stored; // bytes of messages that have not all come, or whose turn it is not
 };

@@ -4,6 +4,8 @@
 
 #include "engine/shard.h"
 
+static const uint32_t REFUSED = 1u << 31; // in a claimed word; unsent_max is far below
+
 static struct hail_sender *sender_of(const struct hail_shard *shard, uint32_t slot)
 {
     return &shard->native.conns[slot].sender;
@@ -28,17 +30,19 @@ void hail_parcels_reserve(struct hail_shard *shard, const struct hail_context *c
     hail_slab_init(&shard->native.parcels, &shard->arena, blocks / 2, sizeof(struct hail_parcel));
 }
 
+// Whoever is refused leaves a mark in the same word, so that he is told of what becomes free.
 static bool claim(struct hail_shard *shard, uint32_t slot, uint32_t len)
 {
     _Atomic uint32_t *claimed = &shard->native.claimed[slot];
     uint32_t now = atomic_load_explicit(claimed, memory_order_relaxed);
 
-    while (now + len <= shard->context->config.unsent_max) {
-        if (atomic_compare_exchange_weak_explicit(claimed, &now, now + len, memory_order_relaxed,
+    for (;;) {
+        bool fits = (now & ~REFUSED) + len <= shard->context->config.unsent_max;
+        uint32_t then = fits ? now + len : now | REFUSED;
+        if (atomic_compare_exchange_weak_explicit(claimed, &now, then, memory_order_relaxed,
                                                   memory_order_relaxed))
-            return true;
+            return fits;
     }
-    return false;
 }
 
 uint32_t hail_parcels_claim(struct hail_shard *shard, uint32_t slot, size_t len)
@@ -51,6 +55,18 @@ uint32_t hail_parcels_claim(struct hail_shard *shard, uint32_t slot, size_t len)
 void hail_parcels_unclaim(struct hail_shard *shard, uint32_t slot, uint32_t claimed)
 {
     atomic_fetch_sub_explicit(&shard->native.claimed[slot], claimed, memory_order_relaxed);
+}
+
+bool hail_parcels_freed(const struct hail_shard *shard, uint32_t slot)
+{
+    uint32_t now = atomic_load_explicit(&shard->native.claimed[slot], memory_order_relaxed);
+
+    return (now & REFUSED) && (now & ~REFUSED) <= shard->context->config.unsent_max / 2;
+}
+
+void hail_parcels_told(struct hail_shard *shard, uint32_t slot)
+{
+    atomic_fetch_and_explicit(&shard->native.claimed[slot], ~REFUSED, memory_order_relaxed);
 }
 
 static void set_bytes(struct hail_shard *shard, uint32_t slot, uint64_t bytes)
@@ -78,6 +94,8 @@ void hail_parcels_drop(struct hail_shard *shard, uint32_t slot, uint32_t index)
     set_bytes(shard, slot, sender_of(shard, slot)->bytes - parcel->content.len);
     hail_chain_consume(&parcel->content, &shard->pool, parcel->content.len);
     hail_slab_free(&shard->native.parcels, index);
+    if (hail_parcels_freed(shard, slot))
+        hail_queue_push(&shard->held, slot); // told before this turn's end, or when there is room
 }
 
 enum hail_status hail_parcels_add(struct hail_shard *shard, uint32_t slot,

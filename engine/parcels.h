@@ -49,6 +49,11 @@ void hail_parcels_reserve(struct hail_shard *shard, const struct hail_context *c
 HAIL_MUST_USE uint32_t hail_parcels_claim(struct hail_shard *shard, uint32_t slot, size_t len);
 void hail_parcels_unclaim(struct hail_shard *shard, uint32_t slot, uint32_t claimed);
 
+// hail_parcels_freed says whether a claim has been refused, nobody was told since, and half of what
+// a connection may have unsent is free again. hail_parcels_told takes note that he is.
+HAIL_MUST_USE bool hail_parcels_freed(const struct hail_shard *shard, uint32_t slot);
+void hail_parcels_told(struct hail_shard *shard, uint32_t slot);
+
 // hail_parcels_add puts a message at its channel's end. Returns as hail_sender_send.
 HAIL_MUST_USE enum hail_status hail_parcels_add(struct hail_shard *shard, uint32_t slot,
                                                 const struct hail_message_view *view);

@@ -131,6 +131,15 @@ enum hail_status hail_update_keys(struct hail_endpoint *endpoint, struct hail_co
     return dispatch(endpoint, &command);
 }
 
+enum hail_status hail_flush(struct hail_endpoint *endpoint, struct hail_conn conn)
+{
+    const struct hail_command command = {.op = HAIL_COMMAND_FLUSH, .conn = conn};
+
+    if (endpoint->context.config.profile != HAIL_PROFILE_HAIL)
+        return HAIL_EINVAL;
+    return dispatch(endpoint, &command);
+}
+
 uint64_t hail_name_hash(const struct hail_endpoint *endpoint, const char *name)
 {
     uint64_t hash;

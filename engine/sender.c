@@ -16,12 +16,14 @@ enum {
     AGAIN_MS = 10,         // after the records for packets were used up
     ASK_PACKETS = 32,      // under way without an acknowledgement asked for
     ASK_PART = 4,          // of the window likewise
+    BURST_MS = 100,        // of send_rate, after a pause
     PIECE_MIN = 512,       // bytes of a message, unless they are its last, worth a frame
     PASS_UNIT = 256,       // of stride scheduling
     FLIGHTS_EXTRA = 65536, // records of packets beside those below
     FLIGHTS_PER_SLOT = 4
 };
 
+static const uint64_t ns_per_us = 1000;
 static const uint64_t ns_per_ms = 1000000;
 
 static struct hail_sender *sender_of(const struct hail_shard *shard, uint32_t slot)
@@ -75,6 +77,7 @@ void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
         .lost_first = HAIL_SLAB_NONE,
         .lost_last = HAIL_SLAB_NONE,
     };
+    hail_parcels_told(shard, slot); // whoever was refused meant the connection before
     hail_rtt_init(&sender->rtt);
     hail_congestion_init(&sender->congestion, shard->now_ns);
     hail_sender_moved(shard, slot);
@@ -134,6 +137,21 @@ void hail_sender_clear(struct hail_shard *shard, uint32_t slot)
     hail_sender_begin(shard, slot);
 }
 
+// Takes note of bytes on their way.
+static void spend_rate(struct hail_shard *shard, struct hail_sender *sender, size_t len)
+{
+    uint32_t per_s = shard->context->config.native.send_rate;
+
+    if (per_s > 0)
+        hail_rate_passed(&sender->rate, len, per_s, shard->now_ns);
+}
+
+static void charge(struct hail_shard *shard, struct hail_sender *sender, size_t len)
+{
+    hail_congestion_sent(&sender->congestion, len);
+    spend_rate(shard, sender, len);
+}
+
 // The record of a packet that is being filled; HAIL_SLAB_NONE: there are no more.
 static uint32_t flight_of(struct hail_shard *shard, uint32_t slot, uint32_t outgoing_index)
 {
@@ -151,7 +169,7 @@ static uint32_t flight_of(struct hail_shard *shard, uint32_t slot, uint32_t outg
         .range_first = HAIL_SLAB_NONE,
         .bytes = (uint32_t)overhead,
     };
-    hail_congestion_sent(&sender_of(shard, slot)->congestion, overhead);
+    charge(shard, sender_of(shard, slot), overhead);
     outgoing->flight = index;
     return index;
 }
@@ -159,7 +177,7 @@ static uint32_t flight_of(struct hail_shard *shard, uint32_t slot, uint32_t outg
 static void account(struct hail_shard *shard, uint32_t slot, uint32_t flight, size_t len)
 {
     flight_at(shard, flight)->bytes += (uint32_t)len;
-    hail_congestion_sent(&sender_of(shard, slot)->congestion, len);
+    charge(shard, sender_of(shard, slot), len);
 }
 
 void hail_sender_left(struct hail_shard *shard, uint32_t slot, uint32_t index, uint64_t number,
@@ -384,13 +402,28 @@ static bool send_new(struct hail_shard *shard, uint32_t slot, struct hail_outlet
     return true;
 }
 
+// Whether send_rate lets more leave now.
+static bool rate_allows(struct hail_shard *shard, struct hail_sender *sender)
+{
+    if (shard->context->config.native.send_rate == 0)
+        return true;
+    uint64_t open_ns = hail_rate_open_ns(&sender->rate, BURST_MS * ns_per_ms);
+    if (open_ns <= shard->now_ns)
+        return true;
+    sender->again_ns = open_ns;
+    return false;
+}
+
 // Whether a datagram may leave now.
 static bool may_leave(struct hail_shard *shard, struct hail_sender *sender)
 {
     uint64_t at_ns;
 
-    if (sender->probe_room > 0 ||
-        hail_congestion_open(&sender->congestion, &sender->rtt, shard->now_ns, &at_ns))
+    if (sender->probe_room > 0)
+        return true;
+    if (!rate_allows(shard, sender))
+        return false;
+    if (hail_congestion_open(&sender->congestion, &sender->rtt, shard->now_ns, &at_ns))
         return true;
     sender->limited = true;
     sender->again_ns = at_ns;
@@ -428,22 +461,53 @@ static void probe_path(struct hail_shard *shard, uint32_t slot)
     hail_stat_add(&shard->stats, HAIL_STAT_PATH_PROBES, 1);
 }
 
+// Whether there is nothing to send but what waits for more to share its packet.
+static bool gathers(const struct hail_shard *shard, const struct hail_sender *sender)
+{
+    return sender->gathered > 0 && sender->gathered < sender->pmtu.size &&
+           sender->gather_ns > shard->now_ns && sender->lost_first == HAIL_SLAB_NONE;
+}
+
+// A message has begun to wait.
+static void gather(const struct hail_shard *shard, struct hail_sender *sender, size_t len)
+{
+    if (sender->gathered == 0)
+        sender->gather_ns = shard->now_ns + shard->context->config.native.coalesce_us * ns_per_us;
+    sender->gathered += (uint32_t)len;
+}
+
+void hail_sender_flush(struct hail_shard *shard, uint32_t slot)
+{
+    sender_of(shard, slot)->gather_ns = 0;
+    hail_sender_pump(shard, slot);
+}
+
 void hail_sender_pump(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_sender *sender = sender_of(shard, slot);
     bool goes_on = true;
 
     sender->again_ns = UINT64_MAX;
+    if (gathers(shard, sender)) {
+        sender->again_ns = sender->gather_ns;
+        hail_conn_arm(shard, slot);
+        return;
+    }
+    sender->gathered = sender->pmtu.size; // what stays behind has waited enough
     probe_path(shard, slot); // first: there may always be more to send than the window takes
     while (goes_on && sender->bytes > 0) {
         bool has_lost = sender->lost_first != HAIL_SLAB_NONE;
         struct hail_outlet *outlet = has_lost ? NULL : next_outlet(shard, slot);
-        if (!has_lost && !outlet)
+        if (!has_lost && !outlet) {
+            sender->gathered = 0;
             break;
+        }
         if (!may_leave(shard, sender))
             break;
         goes_on = has_lost ? send_lost(shard, slot) : send_new(shard, slot, outlet);
     }
+    if (sender->bytes == 0)
+        sender->gathered = 0;
     if (sender->again_ns != UINT64_MAX)
         hail_conn_arm(shard, slot);
 }
@@ -461,8 +525,9 @@ static bool goes_at_once(struct hail_shard *shard, uint32_t slot,
         return false;
     }
     if (protection == HAIL_PROTECTION_PLAIN)
-        return true; // nobody acknowledges it, so no window can hold it
-    return hail_parcels_outlets(shard, slot)[view->channel].unsent == HAIL_SLAB_NONE &&
+        return rate_allows(shard, sender); // nobody acknowledges it, so no window can hold it
+    return shard->context->config.native.coalesce_us == 0 &&
+           hail_parcels_outlets(shard, slot)[view->channel].unsent == HAIL_SLAB_NONE &&
            sender->lost_first == HAIL_SLAB_NONE && may_leave(shard, sender);
 }
 
@@ -474,7 +539,9 @@ static enum hail_status send_at_once(struct hail_shard *shard, uint32_t slot,
 
     if (packet == HAIL_OUTGOING_NONE)
         return HAIL_EFULL;
-    if (protection != HAIL_PROTECTION_PLAIN) {
+    if (protection == HAIL_PROTECTION_PLAIN) {
+        spend_rate(shard, sender_of(shard, slot), len);
+    } else {
         uint32_t flight = flight_of(shard, slot, packet);
         if (flight != HAIL_SLAB_NONE) // else it goes all the same, and nobody looks after it
             account(shard, slot, flight, len);
@@ -496,9 +563,12 @@ enum hail_status hail_sender_send(struct hail_shard *shard, uint32_t slot,
             return send_at_once(shard, slot, &frame, len);
     }
     enum hail_status status = hail_parcels_add(shard, slot, view);
-    if (status == HAIL_OK)
-        hail_sender_pump(shard, slot);
-    return status;
+    if (status != HAIL_OK)
+        return status;
+    if (shard->context->config.native.coalesce_us > 0)
+        gather(shard, sender_of(shard, slot), view->body_len);
+    hail_sender_pump(shard, slot);
+    return HAIL_OK;
 }
 
 // ---- Acknowledgements and losses

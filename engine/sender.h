@@ -8,6 +8,7 @@
 #include "engine/slab.h"
 #include "proto/congestion.h"
 #include "proto/pmtu.h"
+#include "proto/rate.h"
 
 // Some bytes of a parcel. Each byte that has been sent and is not acknowledged is in one range, of
 // the packet that it was last in or among the lost.
@@ -33,12 +34,15 @@ struct hail_sender {
     struct hail_rtt rtt;
     struct hail_congestion congestion;
     struct hail_pmtu pmtu;
-    uint64_t bytes;       // of all parcels
-    uint64_t largest;     // number that has been acknowledged, plus one
-    uint64_t left_ns;     // when a packet with messages last left
-    uint64_t loss_ns;     // when the next packet is taken for lost; UINT64_MAX: none is suspected
-    uint64_t again_ns;    // when to try again what pacing or want of records held up
-    uint64_t progress_ns; // when reliable bytes last arrived, or began to wait
+    struct hail_rate rate; // of send_rate
+    uint64_t bytes;        // of all parcels
+    uint64_t largest;      // number that has been acknowledged, plus one
+    uint64_t left_ns;      // when a packet with messages last left
+    uint64_t loss_ns;      // when the next packet is taken for lost; UINT64_MAX: none is suspected
+    uint64_t again_ns;     // when to try again what pacing or want of records held up
+    uint64_t progress_ns;  // when reliable bytes last arrived, or began to wait
+    uint64_t gather_ns;    // until when what was never sent may wait for more; 0: nothing does
+    uint32_t gathered;     // bytes of it
     uint32_t flight_first;
     uint32_t flight_last;
     uint32_t lost_first;
@@ -76,6 +80,9 @@ void hail_sender_moved(struct hail_shard *shard, uint32_t slot);
 
 // hail_sender_pump sends what waits and may be sent now.
 void hail_sender_pump(struct hail_shard *shard, uint32_t slot);
+
+// hail_sender_flush does the same for what waits for more to share its packet.
+void hail_sender_flush(struct hail_shard *shard, uint32_t slot);
 
 // hail_sender_acked takes in the content of an ack frame. False: it is malformed.
 HAIL_MUST_USE bool hail_sender_acked(struct hail_shard *shard, uint32_t slot,

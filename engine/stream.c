@@ -275,8 +275,11 @@ void hail_conn_retry(struct hail_shard *shard, uint32_t slot)
     }
     if (conn->state == HAIL_CONN_OPEN)
         hail_calls_due(shard, slot);
-    if (conn->state == HAIL_CONN_OPEN && shard->context->config.profile == HAIL_PROFILE_HAIL)
+    if (conn->state == HAIL_CONN_OPEN && shard->context->config.profile == HAIL_PROFILE_HAIL) {
+        if (hail_parcels_freed(shard, slot) && !hail_inbound_writable(shard, slot))
+            hail_queue_push(&shard->held, slot);
         hail_receiver_retry(shard, slot);
+    }
     if (!conn->held || conn->state != HAIL_CONN_OPEN)
         return;
     conn->held = false;

@@ -221,6 +221,38 @@ START_TEST(test_full)
 }
 END_TEST
 
+// Whoever was refused is told, once, when half of it is free again; from any thread.
+START_TEST(test_writable)
+{
+    static uint8_t data[1000];
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party server = {.polls = _i == 1};
+    struct party client = {0};
+    struct party_pair pair;
+    size_t taken = 0;
+
+    config.message_max = 1000;
+    config.unsent_max = 100000;
+    party_start(&server, &config, true);
+    party_start(&client, &config, false);
+    party_join(&pair, 1, &server, &client, 0);
+    for (size_t round = 0; round < 3; round++) {
+        while (send_on(&server, pair.server, HAIL_RELIABLE_ORDERED, 0, data, sizeof data) ==
+               HAIL_OK)
+            taken++;
+        ck_assert_uint_eq(party_wait(&server, HAIL_EVENT_WRITABLE, round)->event.conn.id,
+                          pair.server.id);
+        struct hail_conn_info info = {.size = sizeof info};
+        ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &info), HAIL_OK);
+        ck_assert_uint_le(info.bytes_unsent, config.unsent_max / 2);
+    }
+    party_wait(&client, HAIL_EVENT_MESSAGE, taken - 1);
+    ck_assert_uint_eq(party_count(&server, HAIL_EVENT_WRITABLE), 3);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
 START_TEST(test_longer_than_the_other_end_takes)
 {
     static uint8_t data[5000];
@@ -291,6 +323,7 @@ int main(void)
     tcase_add_loop_test(tests, test_many, 0, 4);
     tcase_add_test(tests, test_close_flushes);
     tcase_add_test(tests, test_full);
+    tcase_add_loop_test(tests, test_writable, 0, 2);
     tcase_add_test(tests, test_longer_than_the_other_end_takes);
     tcase_add_test(tests, test_calls);
     tcase_set_timeout(tests, 120);

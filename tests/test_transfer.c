@@ -47,10 +47,15 @@ static struct world {
     uint64_t dice;
     uint32_t loss; // in 10,000
     uint64_t delay_ns;
-    uint64_t bytes_per_s; // 0: any
-    uint64_t queue_max;   // bytes that wait for their turn
-    size_t mtu;           // bytes of the longest datagram that passes; 0: any
-    size_t longest;       // that has passed
+    uint64_t bytes_per_s;             // 0: any
+    uint64_t queue_max;               // bytes that wait for their turn
+    size_t mtu;                       // bytes of the longest datagram that passes; 0: any
+    size_t longest;                   // that has passed
+    uint64_t bytes;                   // that the server sent
+    uint64_t datagrams;               // likewise
+    struct hail_native_config native; // of both ends, but for what they must have
+    bool idle;                        // the server sends nothing by itself
+    uint64_t until_ns;                // at which the test has something to do; 0: none
     bool connected;
     uint64_t sent;     // messages that the server took
     uint64_t received; // messages that the client was given
@@ -73,7 +78,7 @@ static void on_client_event(struct hail_endpoint *endpoint, const struct hail_ev
     world.connected |= event->type == HAIL_EVENT_CONNECTED;
     if (event->type == HAIL_EVENT_CLOSED)
         world.wrong = true;
-    if (event->type != HAIL_EVENT_MESSAGE)
+    if (event->type != HAIL_EVENT_MESSAGE || world.idle)
         return;
     write_message(want, world.received++);
     if (event->len != MESSAGE || memcmp(event->data, want, MESSAGE) != 0)
@@ -90,7 +95,7 @@ static void fill(void)
                                      .body = data,
                                      .body_len = MESSAGE};
 
-    if (!world.connected)
+    if (!world.connected || world.idle)
         return;
     do
         write_message(data, world.sent);
@@ -139,8 +144,11 @@ static void carry_out(struct end *end)
             hail_shard_connected(&end->shard, task.slot, 0);
         else if (task.op == HAIL_TASK_CLOSE)
             hail_shard_closed(&end->shard, task.slot);
-        for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++)
+        for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++) {
+            world.bytes += end == &world.server ? task.views[i].iov_len : 0;
+            world.datagrams += end == &world.server;
             post(&end->out, &task.views[i]);
+        }
     }
     hail_shard_handed_over(&end->shard);
 }
@@ -172,6 +180,8 @@ static void step(void)
         next = earlier(next, world.server.out.ring[world.server.out.first].at_ns);
     if (world.client.out.count > 0)
         next = earlier(next, world.client.out.ring[world.client.out.first].at_ns);
+    if (world.until_ns > world.now_ns)
+        next = earlier(next, world.until_ns);
     world.now_ns = next > world.now_ns ? next : world.now_ns + 1000;
     world.server.shard.now_ns = world.now_ns;
     world.client.shard.now_ns = world.now_ns;
@@ -184,12 +194,20 @@ static void step(void)
     carry_out(&world.client);
 }
 
+static void run_for(uint64_t ns)
+{
+    world.until_ns = world.now_ns + ns;
+    while (world.now_ns < world.until_ns && !world.wrong)
+        step();
+}
+
 static void end_init(struct end *end, bool is_server)
 {
     struct hail_config config = HAIL_CONFIG_INIT;
     struct hail_random random;
 
     config.profile = HAIL_PROFILE_HAIL;
+    config.native = world.native;
     config.native.exchange = HAIL_UNSIGNED;
     config.on_event = is_server ? on_server_event : on_client_event;
     config.conns_max = 2;
@@ -328,6 +346,114 @@ START_TEST(test_mtu)
 }
 END_TEST
 
+// Bytes a second are what they are configured to be, over some seconds and after the first burst.
+START_TEST(test_send_rate)
+{
+    const uint32_t rates[] = {3000, 60000, 2000000};
+
+    memset(&world, 0, sizeof world);
+    world.dice = test_seed();
+    world.now_ns = ns_per_s;
+    world.delay_ns = 10 * ns_per_ms;
+    world.native.send_rate = rates[_i];
+    end_init(&world.server, true);
+    end_init(&world.client, false);
+    join();
+    run_for(ns_per_s);
+    uint64_t bytes = world.bytes;
+    uint64_t began_ns = world.now_ns;
+    run_for(20 * ns_per_s);
+    double rate = (double)(world.bytes - bytes) / ((double)(world.now_ns - began_ns) / 1e9);
+    ck_assert(!world.wrong);
+    ck_assert_msg(rate > 0.9 * rates[_i] && rate < 1.05 * rates[_i], "%.0f of %u", rate, rates[_i]);
+    end_cleanup(&world.server);
+    end_cleanup(&world.client);
+}
+END_TEST
+
+// A sender that knows nothing of the receiver's limit yields to it, and loses nothing.
+START_TEST(test_receive_rate)
+{
+    enum {
+        RATE = 100000,
+        SECONDS = 60
+    };
+
+    memset(&world, 0, sizeof world);
+    world.dice = test_seed();
+    world.now_ns = ns_per_s;
+    world.delay_ns = 10 * ns_per_ms;
+    world.native.receive_rate = RATE;
+    end_init(&world.server, true);
+    end_init(&world.client, false);
+    join();
+    run_for(SECONDS * ns_per_s);
+    double taken = (double)world.received * MESSAGE;
+    ck_assert(!world.wrong);
+    ck_assert_msg(taken <= (double)RATE * (SECONDS + 1) && taken > 0.5 * RATE * SECONDS,
+                  "%.0f bytes", taken);
+    ck_assert_uint_gt(
+        hail_stat_get(&world.client.shard.stats, HAIL_STAT_DROPPED_FIRST + HAIL_DROP_TOO_FAST), 0);
+    end_cleanup(&world.server);
+    end_cleanup(&world.client);
+}
+END_TEST
+
+static const struct {
+    const char *why;
+    uint32_t coalesce_us;
+    uint32_t flags;
+    uint8_t channel;
+    uint32_t len;
+    bool flushes; // after each
+    uint64_t at_least;
+    uint64_t at_most; // datagrams
+} gatherings[] = {
+    {"without a window each goes by itself", 0, 3, HAIL_UNRELIABLE, 20, false, 100, 110},
+    {"ten ms of messages share a packet", 10000, 3, HAIL_UNRELIABLE, 20, false, 9, 20},
+    {"reliable ones as well", 10000, 3, HAIL_RELIABLE_ORDERED, 20, false, 9, 20},
+    {"what is flushed does not wait", 10000, 3, HAIL_UNRELIABLE, 20, true, 100, 110},
+    {"nor what fills a packet", 100000, 3, HAIL_RELIABLE_ORDERED, 1100, false, 80, 130},
+    {"plain ones would have to be protected, and go", 10000, 0, HAIL_UNRELIABLE, 20, false, 100,
+     110},
+};
+
+// A message a millisecond for 100 ms.
+START_TEST(test_coalescing)
+{
+    static uint8_t data[MESSAGE];
+    const struct hail_message_view view = {.kind = HAIL_MESSAGE_UNNAMED,
+                                           .flags = gatherings[_i].flags,
+                                           .channel = gatherings[_i].channel,
+                                           .body = data,
+                                           .body_len = gatherings[_i].len};
+
+    memset(&world, 0, sizeof world);
+    world.dice = test_seed();
+    world.now_ns = ns_per_s;
+    world.delay_ns = 5 * ns_per_ms;
+    world.idle = true;
+    world.native.coalesce_us = gatherings[_i].coalesce_us;
+    end_init(&world.server, true);
+    end_init(&world.client, false);
+    join();
+    run_for(ns_per_s);
+    uint64_t datagrams = world.datagrams;
+    for (uint64_t i = 0; i < 100; i++) {
+        ck_assert_int_eq(hail_conn_send(&world.server.shard, world.server.slot, &view), HAIL_OK);
+        if (gatherings[_i].flushes)
+            hail_sender_flush(&world.server.shard, world.server.slot);
+        run_for(ns_per_ms);
+    }
+    datagrams = world.datagrams - datagrams;
+    ck_assert(!world.wrong);
+    ck_assert_msg(datagrams >= gatherings[_i].at_least && datagrams <= gatherings[_i].at_most,
+                  "%s: %llu", gatherings[_i].why, (unsigned long long)datagrams);
+    end_cleanup(&world.server);
+    end_cleanup(&world.client);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("transfer");
@@ -335,6 +461,9 @@ int main(void)
 
     tcase_add_loop_test(tests, test_transfer, 0, HAIL_COUNTOF(rows));
     tcase_add_loop_test(tests, test_mtu, 0, 4);
+    tcase_add_loop_test(tests, test_send_rate, 0, 3);
+    tcase_add_test(tests, test_receive_rate);
+    tcase_add_loop_test(tests, test_coalescing, 0, HAIL_COUNTOF(gatherings));
     tcase_set_timeout(tests, 120);
     suite_add_tcase(suite, tests);
     return test_run(suite);

@@ -106,6 +106,7 @@ void games_relay(struct hail_endpoint *endpoint, const struct hail_event *event,
         return;
     case HAIL_EVENT_CONNECTED:
     case HAIL_EVENT_RESPONSE:
+    case HAIL_EVENT_WRITABLE:
         return;
     }
 }

@@ -158,6 +158,7 @@ static void on_event(struct hail_endpoint *endpoint, const struct hail_event *ev
     case HAIL_EVENT_REQUEST:
     case HAIL_EVENT_CALL:
     case HAIL_EVENT_RESPONSE:
+    case HAIL_EVENT_WRITABLE:
         lab_fault(lab, "the server sent something that is no message: an event of type %d",
                   (int)event->type);
         return;
