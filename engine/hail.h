@@ -134,8 +134,7 @@ struct hail_handler {
 // ---- Events
 
 enum hail_event_type {
-    HAIL_EVENT_REQUEST =
-        1, // server: a client asks to join: hail_approve or hail_deny, now or later
+    HAIL_EVENT_REQUEST = 1,   // server: one asks to join: hail_approve or hail_deny, now or later
     HAIL_EVENT_CONNECTED = 2, // messages can be sent and will come
     HAIL_EVENT_MESSAGE = 3,   // unnamed or named
     HAIL_EVENT_CALL = 4,      // an RPC; hail_respond when `wants_response`
@@ -172,8 +171,8 @@ struct hail_event {
     uint32_t flags; // how it came: HAIL_ENCRYPTED, HAIL_AUTHENTICATED
     struct hail_conn conn;
     uint64_t tag; // what hail_connect, hail_approve or hail_set_tag gave this connection
-    const void
-        *data; // REQUEST: connection data; MESSAGE: payload; CALL: arguments; RESPONSE: result
+    // REQUEST: connection data; MESSAGE: payload; CALL: arguments; RESPONSE: result.
+    const void *data;
     size_t len;
     const struct hail_handler *handler; // the name's entry, in the endpoint's copy; NULL: unnamed,
                                         // or unknown and taken because of takes_unknown_names
@@ -294,10 +293,10 @@ struct hail_native_config {
                                      // says so loudly; NULL: none
 
     // Tickets, with which clients come back without a certificate: see hail_ticket.
-    const uint8_t
-        *ticket_key;        // server: HAIL_TICKET_KEY_LEN random bytes, never rotated: so tickets
-                            // outlive a restart, and servers that share it take each other's and
-                            // can pass for each other; NULL: drawn at start, and rotated
+    // Server: HAIL_TICKET_KEY_LEN random bytes, never rotated: so tickets outlive a restart, and
+    // servers that share it take each other's and can pass for each other; NULL: drawn at start,
+    // and rotated.
+    const uint8_t *ticket_key;
     uint32_t ticket_life_s; // server; 0: 43,200; at most 604,800. With a key that is rotated,
                             // no longer than one or two key_rotation_s
     bool no_tickets;        // server: gives none and takes none
@@ -370,9 +369,8 @@ struct hail_config {
     const char *identity_key_file; // PEM key, when it is not in identity_file
     const char *identity_password; // of the PFX or key; NULL: none
     const char *trust_file;        // client: PEM of CAs; NULL: the system's store
-    bool (*verify)(void *user, const struct hail_peer_certificate
-                                   *certificate); // client: replaces
-                                                  // the default decision; on the shard's thread
+    // Client: replaces the default decision; on the shard's thread.
+    bool (*verify)(void *user, const struct hail_peer_certificate *certificate);
     uint32_t key_reuse_ms; // server: one key and signature serve all clients for this long, which
                            // saves a signature a handshake and gives up forward secrecy between
                            // them (MLAPI.md, "Hail"); 0: a fresh key for each
@@ -441,9 +439,8 @@ inline struct hail_config hail_config_init(void)
 // out      Set on success only. The caller owns it: hail_stop.
 //
 // Returns  HAIL_OK, HAIL_EINVAL, HAIL_ENOMEM, HAIL_ESYS, HAIL_EIDENTITY, HAIL_ENAME or HAIL_EABI.
-// On
-//          failure nothing is left open or allocated, and the log says which field, file or system
-//          call it was.
+//          On failure nothing is left open or allocated, and the log says which field, file or
+//          system call it was.
 HAIL_API enum hail_status hail_server_start(struct hail_endpoint **out,
                                             const struct hail_config *config);
 
@@ -529,8 +526,8 @@ HAIL_API enum hail_status hail_approve(struct hail_endpoint *endpoint, struct ha
                                        uint64_t tag);
 
 // hail_deny refuses a client and closes its connection. MLAPI has no message for it: `reason` goes
-// to the log and to the CLOSED event's text; NULL: none; at most 200 bytes are kept. Returns as
-// hail_approve.
+// to the log and to the CLOSED event's text; NULL: none; at most 200 bytes are kept. Returns
+// as hail_approve.
 HAIL_API enum hail_status hail_deny(struct hail_endpoint *endpoint, struct hail_conn conn,
                                     const char *reason);
 
@@ -578,8 +575,7 @@ HAIL_API uint64_t hail_name_hash(const struct hail_endpoint *endpoint, const cha
 //          HAIL_OK for a reliable message is a promise that it arrives or the connection ends: one
 //          from another thread that finds buffers_max used up when its turn comes ends it.
 // Cost     From a callback of the connection's shard: the protection and a copy, no system call.
-// From
-//          elsewhere: a copy to the shard.
+//          From elsewhere: a copy to the shard.
 HAIL_API enum hail_status hail_send(struct hail_endpoint *endpoint, struct hail_conn conn,
                                     const struct hail_message *message);
 
@@ -601,8 +597,8 @@ HAIL_API enum hail_status hail_send_all_but(struct hail_endpoint *endpoint, stru
 // ---- Groups
 
 // A named set of connections: a room, a zone, a cell of interest. The name is a value of yours,
-// such as a cell's packed coordinates, or hail_group_named's. A group is there while it has
-// members.
+// such as a cell's packed coordinates, or hail_group_named's. A group is there while it
+// has members.
 struct hail_group {
     uint64_t id;
 };
@@ -767,8 +763,7 @@ HAIL_API enum hail_status hail_export_key(const struct hail_endpoint *endpoint,
 // len      In: the capacity of `ticket`, HAIL_TICKET_MAX suffices. Out, on success: its length.
 //
 // Returns  HAIL_OK, HAIL_EGONE, HAIL_ENOKEY (there is none: a server, the mlapi profile, or a
-// server
-//          that gives none), or HAIL_EINVAL (too little room).
+//          server that gives none), or HAIL_EINVAL (too little room).
 HAIL_API enum hail_status hail_ticket(const struct hail_endpoint *endpoint, struct hail_conn conn,
                                       void *ticket, size_t *len);
 

@@ -7,6 +7,7 @@ function(hail_script_test name script)
 endfunction()
 
 add_test(NAME tidy COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tidy.sh)
+add_test(NAME header COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/header.sh)
 hail_script_test(tidy_rules test_tidy.py)
 hail_script_test(e2e_vectors mlapi_client.py)
 
