@@ -147,5 +147,13 @@ def examples():
             call(installed.prefix + "/bin/" + name, "--help")
 
 
+@scenario("the manual pages are where man looks for them")
+def manual():
+    with Installed() as installed:
+        for name in ("man1/hail-cert.1", "man1/hail-load.1", "man8/haild.8"):
+            page = os.path.join(installed.prefix, "share", "man", name)
+            check(os.path.getsize(page) > 0, page)
+
+
 if __name__ == "__main__":
     main()
