@@ -129,7 +129,7 @@ def echo_server(path, identity):
             process.kill()
 
 
-@scenario("the examples: built against the installed library alone, an echo there and back")
+@scenario("the examples: built against the installed library alone; an echo; a zone of 200 bots")
 def examples():
     with Installed() as installed:
         (source,) = glob.glob(installed.prefix + "/**/examples", recursive=True)
@@ -143,6 +143,9 @@ def examples():
                 out = call(installed("build/echo_client"), host, port, installed("certs/ca.pem"),
                            "hello, hail")
                 equal(out, "hello, hail\n", "the echo")
+        out = call(installed("build/zone_server"), "200", "3")
+        check(re.search(r"^bots connected +200 +of 200$", out, re.M), out)
+        check(re.search(r"^chat delivered .*: exactly$", out, re.M), out)
         for name in ("haild", "hail-load"):
             call(installed.prefix + "/bin/" + name, "--help")
 

@@ -10,36 +10,27 @@
 // Returns the program's exit status once there is one, -1 until then.
 static int on_event(struct hail_endpoint *client, const struct hail_event *event, const char *text)
 {
-    const struct hail_message message = {
-        .data = text,
-        .len = strlen(text),
-        .flags = HAIL_ENCRYPTED,
-        .channel = HAIL_RELIABLE_ORDERED,
-    };
-    enum hail_status status = HAIL_OK;
+    const struct hail_message message = {.data = text,
+                                         .len = strlen(text),
+                                         .flags = HAIL_ENCRYPTED,
+                                         .channel = HAIL_RELIABLE_ORDERED};
 
     if (event->type == HAIL_EVENT_CONNECTED)
-        status = hail_send(client, event->conn, &message);
-    if (status != HAIL_OK) {
-        fprintf(stderr, "cannot send: %s\n", hail_strerror(status));
-        return 1;
-    }
-    if (event->type == HAIL_EVENT_MESSAGE) {
-        printf("%.*s\n", (int)event->len, (const char *)event->data);
-        return 0;
-    }
+        return hail_send(client, event->conn, &message) == HAIL_OK ? -1 : 1;
     if (event->type == HAIL_EVENT_CLOSED) {
         fprintf(stderr, "closed: %s%s%s\n", hail_close_reason_name(event->reason),
                 event->text ? ": " : "", event->text ? event->text : "");
         return 1;
     }
-    return -1;
+    if (event->type != HAIL_EVENT_MESSAGE)
+        return -1;
+    printf("%.*s\n", (int)event->len, (const char *)event->data);
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
     struct hail_config config = HAIL_CONFIG_INIT;
-    struct hail_target target = {0};
     struct hail_endpoint *client;
     struct hail_event event;
     int result = -1;
@@ -48,20 +39,15 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: echo_client HOST PORT CA TEXT\n");
         return 2;
     }
+    // The host's name is also the one that the server's certificate must have.
+    struct hail_target target = {.host = argv[1], .port = (uint16_t)strtoul(argv[2], NULL, 10)};
     config.profile = HAIL_PROFILE_HAIL;
     config.trust_file = argv[3];
     config.default_floor = HAIL_ENCRYPTED; // both ends agree on floors, or do not join
-    target.host = argv[1];                 // also the name that the server's certificate must have
-    target.port = (uint16_t)strtoul(argv[2], NULL, 10);
     enum hail_status status = hail_client_start(&client, &config);
-    if (status != HAIL_OK) {
-        fprintf(stderr, "cannot start: %s\n", hail_strerror(status));
+    if (status != HAIL_OK || (status = hail_connect(client, &target)) != HAIL_OK) {
+        fprintf(stderr, "cannot start or connect: %s\n", hail_strerror(status));
         return 1;
-    }
-    status = hail_connect(client, &target);
-    if (status != HAIL_OK) {
-        fprintf(stderr, "cannot connect: %s\n", hail_strerror(status));
-        result = 1;
     }
     struct pollfd readable = {.fd = hail_fd(client), .events = POLLIN};
     while (result < 0) {

@@ -1,5 +1,4 @@
-// echo_server.c: sends every message back to its sender. It runs on hail's own threads, by
-// callbacks; echo_client.c has a loop of its own instead.
+// echo_server.c: sends every message back to its sender, by callbacks on hail's own threads.
 // SPDX-License-Identifier: MIT
 //
 //     hail-cert dev --dir certs
@@ -14,11 +13,7 @@
 static void on_event(struct hail_endpoint *server, const struct hail_event *event, void *user)
 {
     const struct hail_message echo = {
-        .data = event->data,
-        .len = event->len,
-        .flags = event->flags, // as protected as it came
-        .channel = event->channel,
-    };
+        .data = event->data, .len = event->len, .flags = event->flags, .channel = event->channel};
 
     (void)user;
     if (event->type == HAIL_EVENT_MESSAGE && hail_send(server, event->conn, &echo) == HAIL_EFULL)
@@ -37,18 +32,16 @@ int main(int argc, char **argv)
     struct hail_config config = HAIL_CONFIG_INIT;
     struct hail_endpoint *server;
     sigset_t ends;
-    int signal_number;
 
     if (argc != 3) {
         fprintf(stderr, "usage: echo_server PORT CERTIFICATE\n");
         return 2;
     }
-    // Blocked before hail's threads begin, so that they leave these signals to sigwait below.
+    // Blocked before hail's threads begin, so that they leave these signals to sigwaitinfo below.
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
-
     config.profile = HAIL_PROFILE_HAIL;
     config.port = (uint16_t)strtoul(argv[1], NULL, 10); // 0: one that is free
     config.identity_file = argv[2];
@@ -62,7 +55,6 @@ int main(int argc, char **argv)
         return 1;
     }
     fprintf(stderr, "listening on port %u; Ctrl-C ends it\n", hail_port(server));
-    sigwait(&ends, &signal_number);
+    sigwaitinfo(&ends, NULL);
     hail_stop(server, 1000); // what is queued has a second to leave
-    return 0;
 }
