@@ -6,6 +6,7 @@
 
 #include "engine/conn.h"
 #include "engine/deliver.h"
+#include "engine/simulate.h"
 
 static enum hail_status connect_to(struct hail_shard *shard, const struct hail_command *command)
 {
@@ -199,6 +200,12 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
     case HAIL_COMMAND_FLUSH:
         hail_sender_flush(shard, slot);
         return HAIL_OK;
+    case HAIL_COMMAND_SIMULATE: {
+        struct hail_simulate_order order;
+        memcpy(&order, command->view.body, sizeof order);
+        hail_simulate_set(shard, slot, &order);
+        return HAIL_OK;
+    }
     case HAIL_COMMAND_JOIN_GROUP:
         return join_group(shard, slot, command->group);
     case HAIL_COMMAND_LEAVE_GROUP:

@@ -18,6 +18,7 @@ enum hail_command_op {
     HAIL_COMMAND_SET_TAG,
     HAIL_COMMAND_UPDATE_KEYS,
     HAIL_COMMAND_FLUSH,
+    HAIL_COMMAND_SIMULATE, // the view's body is a struct hail_simulate_order
     HAIL_COMMAND_JOIN_GROUP,
     HAIL_COMMAND_LEAVE_GROUP,
     HAIL_COMMAND_DATAGRAM, // from another shard of this server, where it arrived

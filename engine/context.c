@@ -92,6 +92,8 @@ static bool check_limits(struct hail_context *context)
         {"stretch_wait_us", &config->stretch_wait_us, 2000, 1, 1000000},
         {"native.handshakes_per_s", &config->native.handshakes_per_s, 1000, 1, UINT32_MAX},
         {"native.source_per_s", &config->native.source_per_s, 100, 1, 1000000},
+        {"native.simulated_max", &config->native.simulated_max,
+         config->native.simulation ? 4096 : 0, 0, 1u << 20},
         {"native.send_rate", &config->native.send_rate, 0, 0, UINT32_MAX},
         {"native.receive_rate", &config->native.receive_rate, 0, 0, UINT32_MAX},
         {"native.coalesce_us", &config->native.coalesce_us, 0, 0, 100000},
@@ -187,6 +189,8 @@ static bool check_fields(struct hail_context *context)
         return refuse(context, "field=mlapi.sign_key_exchange: needs mlapi.enable_encryption");
     if ((unsigned)config->mlapi.rpc_hash_size > HAIL_HASH_64)
         return refuse(context, "field=mlapi.rpc_hash_size: not one of HAIL_HASH_*");
+    if (config->native.simulation && !hail_netsim_check(config->native.simulation))
+        return refuse(context, "field=native.simulation: size is not set, or a value out of range");
     if (config->handler_count > HANDLERS_MAX)
         return refuse(context, "field=handler_count: at most 512");
     if (config->channel_count > HAIL_CHANNELS_MAX)
@@ -226,6 +230,10 @@ static bool own_pointers(struct hail_context *context, const struct hail_config 
     config->native.key_log_file = copy_text(given->native.key_log_file, &failed);
     config->mlapi.scenes = NULL; // they enter the config hash, and are not kept
     config->mlapi.prefab_hashes = NULL;
+    if (given->native.simulation) {
+        context->simulation = *given->native.simulation;
+        config->native.simulation = &context->simulation;
+    }
     config->channels = NULL; // they are in the policy
     context->handlers = calloc(given->handler_count + 1, sizeof *context->handlers);
     config->handlers = context->handlers;

@@ -26,6 +26,7 @@ struct hail_context {
     struct hail_trust *trust;              // client that checks; else NULL
     char trust_fault[HAIL_FAULT_TEXT_MAX]; // why there is no trust store, if there is none
     struct hail_keys keys;                 // profile hail
+    struct hail_simulation simulation;     // what config.native.simulation points to
     struct hail_shard **shards;            // of the endpoint, by index; NULL: there is one
     struct hail_endpoint *endpoint;        // for callbacks
     uint64_t start_ns;                     // CLOCK_MONOTONIC when the endpoint was started

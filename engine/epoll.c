@@ -380,6 +380,9 @@ static void carry_out(struct hail_io *io, const struct hail_task *task)
     case HAIL_TASK_CONNECT:
         push_connect(epoll, task);
         return;
+    case HAIL_TASK_REBIND:
+        hail_socket_rebind(epoll->sockets[task->slot].fd, task->address);
+        return;
     case HAIL_TASK_SEND:
         push_send(epoll, task);
         return;

@@ -248,6 +248,21 @@ inline struct hail_mlapi_config hail_mlapi_init(void)
     }
 #endif
 
+// A bad network, one direction of it: see hail_simulate. What is 0 does not happen.
+struct hail_simulation {
+    size_t size;          // sizeof(struct hail_simulation), set by the caller
+    uint64_t seed;        // of the dice; 0: drawn
+    uint32_t delay_us;    // of each datagram; at most 60 s, as all times here
+    uint32_t jitter_us;   // more, from 0 up, evenly; datagrams keep their turn
+    uint32_t loss;        // how many in 1,000,000 do not arrive
+    uint32_t duplication; // how many in 1,000,000 arrive twice
+    uint32_t reordering;  // how many in 1,000,000 arrive reorder_us later, out of turn
+    uint32_t reorder_us;
+    uint32_t rate;      // bytes a second; 0: any
+    uint32_t queue_us;  // what would wait longer for the rate is lost; 0: 100,000
+    uint32_t rebind_ms; // outgoing, client: how often its port changes
+};
+
 // How the ends of the hail profile know each other.
 enum hail_key_exchange {
     HAIL_SIGNED = 0,   // the server has a certificate: Noise NX, and NK for clients with its key
@@ -311,6 +326,12 @@ struct hail_native_config {
     uint32_t coalesce_us; // how long a message that is sent protected may wait for others to share
                           // its packet, unless hail_flush is called or the packet is full; at most
                           // 100,000; 0: until the end of the wake-up
+
+    // A bad network inside, for tests: see hail_simulate.
+    const struct hail_simulation *simulation; // both directions of every connection go through it
+                                              // from its first datagram on; copied; NULL: none
+    uint32_t simulated_max; // datagrams on their way at one time, per shard; each takes 1.6 KB; 0:
+                            // hail_simulate is off, or with `simulation` 4,096; at most 1,048,576
 
     uint32_t datagram_max; // bytes of the longest that is sent; above 1,200 only as far as the path
                            // is found to take it; 1,200 to 1,452; 0: 1,452
@@ -788,6 +809,19 @@ struct hail_conn_info {
 };
 HAIL_API enum hail_status hail_conn_info(const struct hail_endpoint *endpoint,
                                          struct hail_conn conn, struct hail_conn_info *info);
+
+// ---- A bad network, for tests
+
+// hail_simulate has a connection's datagrams go through a simulated network inside this endpoint,
+// one for those that come and one for those that go; NULL: as they are. It replaces what was set
+// before; what is on its way still arrives. A client's handshake goes through config's
+// `simulation`, as does a server's from its first answer on.
+//
+// Returns  HAIL_OK, HAIL_EGONE, HAIL_EFULL, HAIL_EINVAL (out of range, or the mlapi profile), or
+//          HAIL_ESTATE: native.simulated_max is 0.
+HAIL_API enum hail_status hail_simulate(struct hail_endpoint *endpoint, struct hail_conn conn,
+                                        const struct hail_simulation *incoming,
+                                        const struct hail_simulation *outgoing);
 
 // ---- Statistics
 

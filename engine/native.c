@@ -10,6 +10,7 @@
 #include "engine/deliver.h"
 #include "engine/packets.h"
 #include "engine/shard.h"
+#include "engine/simulate.h"
 
 // Close reasons on the wire (WIRE.md, section 5.2).
 enum {
@@ -122,12 +123,12 @@ void hail_native_begin(struct hail_shard *shard, uint32_t slot)
 
     memset(native, 0, sizeof *native);
     hail_acks_init(&native->acks);
-    memset(native->received, 0, sizeof native->received);
     hail_sender_begin(shard, slot);
     hail_receiver_begin(shard, slot);
     native->out_first = HAIL_OUTGOING_NONE;
     native->out_last = HAIL_OUTGOING_NONE;
     native->idle_timeout_ms = shard->context->config.idle_timeout_ms;
+    hail_simulate_begin(shard, slot);
     if (shard->context->is_server) {
         native->state = HAIL_NATIVE_EXPECT_FINISH;
         native->conn_id = conn_id_of(shard, slot);
@@ -344,6 +345,8 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
     if (!hail_address_equal(&before, &native->peer.address)) {
         hail_stat_add(&shard->stats, HAIL_STAT_PATHS_CHANGED, 1);
         hail_sender_moved(shard, slot);
+        if (native->acks.next > 0)
+            native->acks.due_ns = shard->now_ns; // what was said went to where nobody was any more
         hail_table_publish_peer(&shard->table, slot, &native->peer.address.any,
                                 hail_address_len(&native->peer.address));
     }
@@ -513,29 +516,55 @@ static void on_server_datagram(struct hail_shard *shard, enum hail_datagram_type
     uint32_t slot = hail_native_find(shard, conn_id);
     if (slot == HAIL_SLOT_NONE)
         count_drop(shard, HAIL_DROP_CONNECTION);
-    else
+    else if (!hail_simulate_takes(shard, slot, HAIL_NETSIM_IN, from, data, len))
         on_packet(shard, slot, from, data, len);
+}
+
+// Of a client: what came to a connection's socket.
+static void on_client_datagram(struct hail_shard *shard, uint32_t slot,
+                               const struct hail_address *from, uint8_t *data, size_t len)
+{
+    enum hail_datagram_type type;
+    enum hail_verdict verdict = hail_datagram_type_of(&type, data, len);
+
+    if (verdict != HAIL_ACCEPT)
+        count_drop(shard, verdict);
+    else if (type == HAIL_DATAGRAM_PACKET)
+        on_packet(shard, slot, from, data, len);
+    else
+        hail_joiner_input(shard, slot, type, data, len);
+}
+
+void hail_native_arrived(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+                         uint8_t *data, size_t len)
+{
+    if (!is_open(shard, slot))
+        return;
+    if (shard->context->is_server)
+        on_packet(shard, slot, from, data, len);
+    else
+        on_client_datagram(shard, slot, from, data, len);
 }
 
 void hail_native_datagram(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
                           uint8_t *data, size_t len)
 {
     enum hail_datagram_type type;
-    enum hail_verdict verdict = hail_datagram_type_of(&type, data, len);
 
     hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_IN, 1);
     hail_stat_add(&shard->stats, HAIL_STAT_BYTES_IN, len);
     hail_packets_show(shard, slot, false, data, len);
+    if (!shard->context->is_server) {
+        if (is_open(shard, slot) &&
+            !hail_simulate_takes(shard, slot, HAIL_NETSIM_IN, from, data, len))
+            on_client_datagram(shard, slot, from, data, len);
+        return;
+    }
+    enum hail_verdict verdict = hail_datagram_type_of(&type, data, len);
     if (verdict != HAIL_ACCEPT)
         count_drop(shard, verdict);
-    else if (shard->context->is_server)
-        on_server_datagram(shard, type, from, data, len);
-    else if (!is_open(shard, slot))
-        return;
-    else if (type == HAIL_DATAGRAM_PACKET)
-        on_packet(shard, slot, from, data, len);
     else
-        hail_joiner_input(shard, slot, type, data, len);
+        on_server_datagram(shard, type, from, data, len);
 }
 
 // ---- Life
@@ -608,6 +637,7 @@ void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_re
         }
     }
     hail_packets_release(shard, slot);
+    hail_simulate_end(shard, slot);
     hail_sender_clear(shard, slot);
     hail_receiver_clear(shard, slot);
     if (shard->context->is_server)

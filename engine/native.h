@@ -121,6 +121,10 @@ bool hail_native_unanswered(const struct hail_shard *shard, uint32_t slot);
 void hail_native_datagram(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
                           uint8_t *data, size_t len);
 
+// hail_native_arrived takes in a datagram that the simulated network had kept.
+void hail_native_arrived(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+                         uint8_t *data, size_t len);
+
 // hail_native_approve tells a client that it is in.
 void hail_native_approve(struct hail_shard *shard, uint32_t slot);
 

@@ -25,6 +25,7 @@ uint32_t hail_outbox_add(struct hail_outbox *outbox, uint32_t slot, uint8_t prot
     outgoing->protection = protection;
     outgoing->elsewhere = false;
     outgoing->given = false;
+    outgoing->simulated = false;
     outgoing->alone = false;
     outgoing->flight = HAIL_SLAB_NONE;
     return outbox->count++;

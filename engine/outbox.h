@@ -27,6 +27,7 @@ struct hail_outgoing {
     uint8_t protection; // enum hail_protection, or HAIL_OUTGOING_WHOLE
     bool elsewhere;     // to `to`, and not to the connection's address
     bool given;         // to the backend
+    bool simulated;     // it has been through the simulated network
     bool alone;         // in no train: the kernel may not take so long a one
     uint32_t flight;    // the sender's record of it; HAIL_SLAB_NONE: it has none
     struct hail_address to;

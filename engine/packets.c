@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/sender.h"
+#include "engine/simulate.h"
 
 enum {
     ACK_HEAD_LEN = 1 + 2, // type and length
@@ -21,6 +22,29 @@ void hail_packets_show(const struct hail_shard *shard, uint32_t slot, bool sent,
                                    sent, data, len, config->user);
 }
 
+// Puts a datagram at the end of its connection's.
+static void link_last(struct hail_shard *shard, uint32_t slot, uint32_t index)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
+    shard->outbox.list[index].next = HAIL_OUTGOING_NONE;
+    if (native->out_last != HAIL_OUTGOING_NONE)
+        shard->outbox.list[native->out_last].next = index;
+    else
+        native->out_first = index;
+    native->out_last = index;
+}
+
+// Takes the first of them off.
+static void unlink_first(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
+    native->out_first = shard->outbox.list[native->out_first].next;
+    if (native->out_first == HAIL_OUTGOING_NONE)
+        native->out_last = HAIL_OUTGOING_NONE;
+}
+
 uint32_t hail_packets_begin(struct hail_shard *shard, uint32_t slot, uint8_t protection)
 {
     uint32_t index = hail_outbox_add(&shard->outbox, slot, protection);
@@ -29,14 +53,8 @@ uint32_t hail_packets_begin(struct hail_shard *shard, uint32_t slot, uint8_t pro
         hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_UNSENT, 1);
         return index;
     }
-    if (slot == HAIL_SLOT_NONE)
-        return index;
-    struct hail_native *native = &shard->native.conns[slot];
-    if (native->out_last != HAIL_OUTGOING_NONE)
-        shard->outbox.list[native->out_last].next = index;
-    else
-        native->out_first = index;
-    native->out_last = index;
+    if (slot != HAIL_SLOT_NONE)
+        link_last(shard, slot, index);
     return index;
 }
 
@@ -53,6 +71,16 @@ void hail_packets_whole(struct hail_shard *shard, uint32_t slot, const struct ha
     outgoing->elsewhere = to != NULL;
     if (to)
         outgoing->to = *to;
+}
+
+void hail_packets_simulated(struct hail_shard *shard, uint32_t slot, const uint8_t *data,
+                            size_t len)
+{
+    uint32_t count = shard->outbox.count;
+
+    hail_packets_whole(shard, slot, NULL, data, len);
+    if (shard->outbox.count > count)
+        shard->outbox.list[count].simulated = true;
 }
 
 size_t hail_packets_room(const struct hail_shard *shard, uint32_t slot,
@@ -166,63 +194,112 @@ static void seal(struct hail_shard *shard, uint32_t index)
         outgoing->to = native->keyed ? native->peer.address : native->from;
 }
 
+static bool is_to_be_simulated(const struct hail_shard *shard, uint32_t index)
+{
+    const struct hail_outgoing *outgoing = &shard->outbox.list[index];
+
+    return !outgoing->simulated && hail_netsim_on(&shard->netsim, outgoing->slot, HAIL_NETSIM_OUT);
+}
+
+// Seals a connection's datagram. If it leaves through the simulated network, it is given already.
+static bool leaves_later(struct hail_shard *shard, uint32_t index)
+{
+    struct hail_outgoing *outgoing = &shard->outbox.list[index];
+
+    seal(shard, index);
+    outgoing->given = is_to_be_simulated(shard, index) &&
+                      hail_simulate_takes(shard, outgoing->slot, HAIL_NETSIM_OUT, &outgoing->to,
+                                          hail_outbox_bytes(&shard->outbox, index), outgoing->len);
+    if (outgoing->given && shard->context->is_server)
+        hail_table_count(&shard->table, outgoing->slot, HAIL_TRAFFIC_BYTES_OUT, outgoing->len);
+    return outgoing->given;
+}
+
 // A server's slot may have another connection before it is sent, so it is no longer the slot's.
 void hail_packets_release(struct hail_shard *shard, uint32_t slot)
 {
-    uint32_t index = shard->native.conns[slot].out_first;
+    struct hail_native *native = &shard->native.conns[slot];
+    uint32_t index = native->out_first;
 
+    native->out_first = HAIL_OUTGOING_NONE;
+    native->out_last = HAIL_OUTGOING_NONE;
     while (index != HAIL_OUTGOING_NONE) {
         struct hail_outgoing *outgoing = &shard->outbox.list[index];
-        seal(shard, index);
-        index = outgoing->next;
-        if (shard->context->is_server) {
+        uint32_t next = outgoing->next;
+        bool is_gone = leaves_later(shard, index);
+        if (shard->context->is_server)
             outgoing->slot = HAIL_SLOT_NONE;
-            outgoing->next = HAIL_OUTGOING_NONE;
-        }
+        else if (!is_gone)
+            link_last(shard, slot, index);
+        index = next;
     }
+}
+
+// The first datagram that leaves now, sealed; HAIL_OUTGOING_NONE: there is none.
+static uint32_t first_to_leave(struct hail_shard *shard)
+{
+    for (;;) {
+        uint32_t index = hail_outbox_next(&shard->outbox);
+        if (index == HAIL_OUTGOING_NONE)
+            return index;
+        uint32_t slot = shard->outbox.list[index].slot;
+        if (slot == HAIL_SLOT_NONE || !leaves_later(shard, index))
+            return index;
+        unlink_first(shard, slot);
+    }
+}
+
+// Adds a datagram to a task. Returns its length.
+static size_t add_view(struct hail_shard *shard, struct hail_task *task, uint32_t index)
+{
+    struct hail_outgoing *outgoing = &shard->outbox.list[index];
+    uint8_t *bytes = hail_outbox_bytes(&shard->outbox, index);
+
+    outgoing->given = true;
+    task->views[task->view_count++] = (struct iovec){bytes, outgoing->len};
+    hail_packets_show(shard, task->slot, true, bytes, outgoing->len);
+    if (outgoing->slot != HAIL_SLOT_NONE)
+        unlink_first(shard, outgoing->slot);
+    return outgoing->len;
+}
+
+// Whether the next datagram of a connection may follow in a train, which is of datagrams of one
+// length, but the last may be shorter.
+static bool may_follow(struct hail_shard *shard, uint32_t first, uint32_t last)
+{
+    struct hail_outgoing *list = shard->outbox.list;
+    uint32_t next = list[first].slot == HAIL_SLOT_NONE
+                        ? HAIL_OUTGOING_NONE
+                        : shard->native.conns[list[first].slot].out_first;
+
+    if (next == HAIL_OUTGOING_NONE || list[last].len < list[first].len || list[last].alone ||
+        is_to_be_simulated(shard, next))
+        return false;
+    seal(shard, next);
+    return list[next].len <= list[first].len && !list[next].alone &&
+           hail_address_equal(&list[next].to, &list[first].to);
 }
 
 bool hail_packets_task(struct hail_shard *shard, struct hail_task *task)
 {
-    uint32_t index = hail_outbox_next(&shard->outbox);
+    uint32_t first = first_to_leave(shard);
 
-    if (index == HAIL_OUTGOING_NONE)
+    if (first == HAIL_OUTGOING_NONE)
         return false;
-    struct hail_outgoing *first = &shard->outbox.list[index];
-    if (first->slot != HAIL_SLOT_NONE)
-        seal(shard, index);
+    uint32_t slot = shard->outbox.list[first].slot;
     task->op = HAIL_TASK_DATAGRAMS;
-    task->slot = first->slot;
-    task->address = shard->context->is_server ? &first->to.any : NULL;
+    task->slot = slot;
+    task->address = shard->context->is_server ? &shard->outbox.list[first].to.any : NULL;
     task->view_count = 0;
-    size_t bytes = 0;
-    for (;;) {
-        struct hail_outgoing *outgoing = &shard->outbox.list[index];
-        outgoing->given = true;
-        task->views[task->view_count++] =
-            (struct iovec){hail_outbox_bytes(&shard->outbox, index), outgoing->len};
-        bytes += outgoing->len;
-        hail_packets_show(shard, first->slot, true, hail_outbox_bytes(&shard->outbox, index),
-                          outgoing->len);
-        uint32_t next = outgoing->next;
-        if (first->slot == HAIL_SLOT_NONE)
-            break;
-        shard->native.conns[first->slot].out_first = next;
-        if (next == HAIL_OUTGOING_NONE)
-            shard->native.conns[first->slot].out_last = next;
-        // A train is of datagrams of one length, of which the last may be shorter.
-        if (next == HAIL_OUTGOING_NONE || outgoing->len < first->len || outgoing->alone ||
-            task->view_count == HAIL_VIEWS_MAX)
-            break;
-        seal(shard, next);
-        if (shard->outbox.list[next].len > first->len || shard->outbox.list[next].alone ||
-            !hail_address_equal(&shard->outbox.list[next].to, &first->to))
-            break;
-        index = next;
+    uint32_t last = first;
+    size_t bytes = add_view(shard, task, first);
+    while (task->view_count < HAIL_VIEWS_MAX && may_follow(shard, first, last)) {
+        last = shard->native.conns[slot].out_first;
+        bytes += add_view(shard, task, last);
     }
     hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_OUT, task->view_count);
     hail_stat_add(&shard->stats, HAIL_STAT_BYTES_OUT, bytes);
-    if (first->slot != HAIL_SLOT_NONE)
-        hail_table_count(&shard->table, first->slot, HAIL_TRAFFIC_BYTES_OUT, bytes);
+    if (slot != HAIL_SLOT_NONE)
+        hail_table_count(&shard->table, slot, HAIL_TRAFFIC_BYTES_OUT, bytes);
     return true;
 }

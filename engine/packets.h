@@ -15,6 +15,10 @@ void hail_packets_show(const struct hail_shard *shard, uint32_t slot, bool sent,
 void hail_packets_whole(struct hail_shard *shard, uint32_t slot, const struct hail_address *to,
                         const uint8_t *data, size_t len);
 
+// hail_packets_simulated adds one of a client's that the simulated network had kept.
+void hail_packets_simulated(struct hail_shard *shard, uint32_t slot, const uint8_t *data,
+                            size_t len);
+
 // hail_packets_begin begins a packet; HAIL_OUTGOING_NONE: the outbox is full, which is counted.
 uint32_t hail_packets_begin(struct hail_shard *shard, uint32_t slot, uint8_t protection);
 

@@ -7,6 +7,7 @@
 
 #include "crypto/secret.h"
 #include "engine/endpoint.h"
+#include "engine/simulate.h"
 #include "proto/mlapi/names.h"
 
 _Static_assert(HAIL_UNRELIABLE == (unsigned)HAIL_GUARANTEE_NONE &&
@@ -137,6 +138,33 @@ enum hail_status hail_flush(struct hail_endpoint *endpoint, struct hail_conn con
 
     if (endpoint->context.config.profile != HAIL_PROFILE_HAIL)
         return HAIL_EINVAL;
+    return dispatch(endpoint, &command);
+}
+
+enum hail_status hail_simulate(struct hail_endpoint *endpoint, struct hail_conn conn,
+                               const struct hail_simulation *incoming,
+                               const struct hail_simulation *outgoing)
+{
+    struct hail_simulate_order order = {{false}, {{0}}};
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_SIMULATE,
+        .conn = conn,
+        .view = {.body = (const uint8_t *)&order, .body_len = sizeof order},
+    };
+
+    if (endpoint->context.config.profile != HAIL_PROFILE_HAIL ||
+        (incoming && !hail_netsim_check(incoming)) || (outgoing && !hail_netsim_check(outgoing)))
+        return HAIL_EINVAL;
+    if (endpoint->context.config.native.simulated_max == 0)
+        return HAIL_ESTATE;
+    if (incoming) {
+        order.on[HAIL_NETSIM_IN] = true;
+        order.how[HAIL_NETSIM_IN] = *incoming;
+    }
+    if (outgoing) {
+        order.on[HAIL_NETSIM_OUT] = true;
+        order.how[HAIL_NETSIM_OUT] = *outgoing;
+    }
     return dispatch(endpoint, &command);
 }
 

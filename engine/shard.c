@@ -10,6 +10,7 @@
 #include "crypto/secret.h"
 #include "engine/conn.h"
 #include "engine/packets.h"
+#include "engine/simulate.h"
 #include "proto/mlapi/frame.h"
 
 static _Thread_local struct hail_shard *current;
@@ -65,6 +66,7 @@ void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *con
 
     if (config->profile == HAIL_PROFILE_HAIL)
         hail_outbox_init(&shard->outbox, arena, slots);
+    hail_netsim_init(&shard->netsim, arena, slots, config->native.simulated_max);
     uint32_t block_size =
         config->profile == HAIL_PROFILE_HAIL ? HAIL_BLOCK_MESSAGE : HAIL_BLOCK_STREAM;
     hail_pool_init(&shard->pool, arena, block_size, (uint32_t)(config->buffers_max / block_size));
@@ -273,6 +275,7 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
     shard->now_ns = now_ns;
     hail_stat_add(&shard->stats, HAIL_STAT_WAKEUPS, 1);
     hail_command_drain(shard);
+    hail_simulate_turn(shard);
     hail_hailer_turn(shard);
     if (shard->context->is_server && shard->context->config.profile == HAIL_PROFILE_HAIL)
         hail_greeter_turn(shard);
@@ -301,6 +304,7 @@ uint64_t hail_shard_next_ns(const struct hail_shard *shard)
     next = earlier(next, hail_shed_next_ns(&shard->native.cookies));
     next = earlier(next, hail_greeter_next_ns(shard));
     next = earlier(next, hail_hailer_next_ns(shard));
+    next = earlier(next, hail_netsim_next_ns(&shard->netsim));
     if (shard->native.ready.count > 0)
         return 0;
     return shard->stopping ? earlier(next, shard->stop_at_ns) : next;
@@ -332,6 +336,13 @@ static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *t
     case HAIL_CONN_OPEN:
     case HAIL_CONN_FLUSHING:
         break;
+    }
+    if (conn->rebinds) {
+        conn->rebinds = false;
+        task->op = HAIL_TASK_REBIND;
+        task->address = target_of(shard, slot);
+        hail_queue_push(&shard->output, slot);
+        return true;
     }
     if (conn->pause_changed) {
         conn->pause_changed = false;

@@ -18,6 +18,7 @@
 #include "engine/group.h"
 #include "engine/hailer.h"
 #include "engine/native.h"
+#include "engine/netsim.h"
 #include "engine/pool.h"
 #include "engine/queue.h"
 #include "engine/stats.h"
@@ -54,6 +55,7 @@ struct hail_connection {
     bool waits;              // mlapi, server: for its hail or its key; what comes meanwhile is kept
     bool close_told;         // the backend has been given the task to close it
     bool again;              // client: it takes the place of one that was lost
+    bool rebinds;            // client: its socket is to have another port
     bool server_gone;        // client: the server goes down, or is full
     uint32_t handshake_prev; // in the list of unfinished handshakes, oldest first
     uint32_t handshake_next;
@@ -119,6 +121,7 @@ struct hail_shard {
     struct hail_mlapi_result result;
     struct hail_native_shard native; // profile hail
     struct hail_outbox outbox;       // profile hail
+    struct hail_netsim netsim;       // profile hail
     struct hail_mailbox commands;
     struct hail_command *command_held; // read from `commands`, waiting for room among the events
     _Atomic uint32_t conns_promised;   // client: slots taken or promised to hail_connect
@@ -182,6 +185,7 @@ uint64_t hail_shard_next_ns(const struct hail_shard *shard);
 
 enum hail_task_op {
     HAIL_TASK_CONNECT, // to `address`
+    HAIL_TASK_REBIND,  // client, profile hail: to `address` from another port
     HAIL_TASK_SEND,    // `views`; the next one for this slot comes after hail_shard_sent
     HAIL_TASK_PAUSE,   // receive no more
     HAIL_TASK_RESUME,

@@ -187,6 +187,15 @@ int hail_socket_connecting(const struct sockaddr *to, int type)
     return fd;
 }
 
+void hail_socket_rebind(int fd, const struct sockaddr *to)
+{
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+
+    // A port that the kernel chose is given back when the socket is disconnected (Linux, udp(7)).
+    (void)connect(fd, &nowhere, sizeof nowhere);
+    (void)connect(fd, to, hail_socket_address_len(to));
+}
+
 socklen_t hail_socket_address_len(const struct sockaddr *address)
 {
     return address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)

@@ -37,6 +37,9 @@ void hail_socket_shed(int fd, uint32_t hellos, uint32_t cookies);
 // -errno on failure.
 HAIL_MUST_USE int hail_socket_connecting(const struct sockaddr *to, int type);
 
+// hail_socket_rebind has a connected UDP socket go on from another port. Best effort.
+void hail_socket_rebind(int fd, const struct sockaddr *to);
+
 // hail_socket_address_len returns the length of an IPv4 or IPv6 address.
 socklen_t hail_socket_address_len(const struct sockaddr *address);
 

@@ -46,6 +46,7 @@ static const char *const names[HAIL_STAT_COUNT] = {
     [HAIL_STAT_PACKETS_LOST] = "packets_lost",
     [HAIL_STAT_BYTES_RESENT] = "bytes_resent",
     [HAIL_STAT_PROBES] = "probes",
+    [HAIL_STAT_SIMULATED_LOST] = "simulated_lost",
     [HAIL_STAT_CALLS_TIMED_OUT] = "calls_timed_out",
     [HAIL_STAT_MESSAGES_LATE] = "messages_late",
     [HAIL_STAT_MESSAGES_TORN] = "messages_torn",

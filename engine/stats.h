@@ -44,12 +44,13 @@ enum hail_stat {
     HAIL_STAT_RETRIES,          // hellos answered with a cookie
     HAIL_STAT_HELLOS_ADMITTED,  // gauge: of 1,000 without a cookie; the kernel drops the others
     HAIL_STAT_KEYS_STRETCHED,
-    HAIL_STAT_PATHS_CHANGED, // peers whose address changed
-    HAIL_STAT_PATH_PROBES,   // packets of nothing but padding, to find how long they may be
-    HAIL_STAT_PATH_FALLS,    // long packets no longer passed
-    HAIL_STAT_PACKETS_LOST,  // that were not acknowledged and others overtook
-    HAIL_STAT_BYTES_RESENT,  // of reliable messages
-    HAIL_STAT_PROBES,        // sent when no acknowledgement came
+    HAIL_STAT_PATHS_CHANGED,  // peers whose address changed
+    HAIL_STAT_PATH_PROBES,    // packets of nothing but padding, to find how long they may be
+    HAIL_STAT_PATH_FALLS,     // long packets no longer passed
+    HAIL_STAT_PACKETS_LOST,   // that were not acknowledged and others overtook
+    HAIL_STAT_BYTES_RESENT,   // of reliable messages
+    HAIL_STAT_PROBES,         // sent when no acknowledgement came
+    HAIL_STAT_SIMULATED_LOST, // datagrams, by hail_simulate
     HAIL_STAT_CALLS_TIMED_OUT,
     HAIL_STAT_MESSAGES_LATE, // unreliable, and not sent since they had waited for too long
     HAIL_STAT_MESSAGES_TORN, // unreliable, and given up with parts missing

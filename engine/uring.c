@@ -484,6 +484,9 @@ static void carry_out(struct hail_io *io, const struct hail_task *task)
     case HAIL_TASK_CONNECT:
         push_connect(uring, task);
         return;
+    case HAIL_TASK_REBIND:
+        hail_socket_rebind(socket->fd, task->address);
+        return;
     case HAIL_TASK_SEND:
         push_send(uring, task);
         return;

@@ -26,6 +26,8 @@ static struct hail_config config_of(enum hail_io_kind io)
     return config;
 }
 
+static const enum hail_io_kind ios[] = {HAIL_IO_URING, HAIL_IO_EPOLL};
+
 static enum hail_status send_on(const struct party *party, struct hail_conn conn, uint8_t channel,
                                 uint32_t flags, const void *data, size_t len)
 {
@@ -144,6 +146,75 @@ START_TEST(test_many)
     party_start(&client, &config, false);
     party_join(&pair, 1, &server, &client, 0);
     exchange(&server, &client, pair.client, (uint8_t)(_i % 2));
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+// ---- Over the simulated network
+
+// It loses, doubles and reorders in both directions, of a handshake as well, and then the client's
+// port changes. What is promised is kept.
+START_TEST(test_bad_network)
+{
+    const struct hail_simulation bad = {.size = sizeof bad,
+                                        .delay_us = 2000,
+                                        .jitter_us = 2000,
+                                        .loss = 100000,
+                                        .duplication = 100000,
+                                        .reordering = 100000,
+                                        .reorder_us = 2000,
+                                        .rate = 50000};
+    struct hail_simulation moving = bad;
+    struct hail_config config = config_of(ios[_i]);
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pair;
+
+    config.message_max = 1024;
+    config.native.simulation = &bad;
+    party_start(&client, &config, false);
+    config.native.simulation = _i == 0 ? NULL : &bad;
+    party_start(&server, &config, true);
+    party_join(&pair, 1, &server, &client, 0);
+    moving.rebind_ms = 300;
+    ck_assert_int_eq(hail_simulate(client.endpoint, pair.client, &bad, &moving), HAIL_OK);
+    exchange(&server, &client, pair.client, HAIL_RELIABLE_ORDERED);
+    ck_assert_uint_gt(party_stat(&client, "simulated_lost"), 0);
+    ck_assert_uint_gt(party_stat(&server, "paths_changed"), 0);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
+// On one connection of two, in one direction, and off again.
+START_TEST(test_simulate_one)
+{
+    const struct hail_simulation nothing_passes = {.size = sizeof nothing_passes, .loss = 1000000};
+    const struct hail_simulation wrong = {0};
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pairs[2];
+
+    party_start(&server, &config, true);
+    config.native.simulated_max = 100;
+    party_start(&client, &config, false);
+    party_join(pairs, 2, &server, &client, 0);
+    ck_assert_int_eq(hail_simulate(server.endpoint, pairs[0].server, NULL, NULL), HAIL_ESTATE);
+    ck_assert_int_eq(hail_simulate(client.endpoint, pairs[0].client, &wrong, NULL), HAIL_EINVAL);
+    ck_assert_int_eq(hail_simulate(client.endpoint, (struct hail_conn){0}, NULL, NULL), HAIL_EGONE);
+
+    ck_assert_int_eq(hail_simulate(client.endpoint, pairs[0].client, NULL, &nothing_passes),
+                     HAIL_OK);
+    ck_assert_int_eq(send_on(&client, pairs[0].client, HAIL_RELIABLE_ORDERED, 0, "a", 1), HAIL_OK);
+    ck_assert_int_eq(send_on(&client, pairs[1].client, HAIL_RELIABLE_ORDERED, 0, "b", 1), HAIL_OK);
+    const struct party_event *first = party_wait(&server, HAIL_EVENT_MESSAGE, 0);
+    ck_assert_uint_eq(first->event.conn.id, pairs[1].server.id);
+    ck_assert_int_eq(send_on(&server, pairs[0].server, HAIL_RELIABLE_ORDERED, 0, "c", 1), HAIL_OK);
+    ck_assert(party_says(party_wait(&client, HAIL_EVENT_MESSAGE, 0), "c")); // the other direction
+    ck_assert_int_eq(hail_simulate(client.endpoint, pairs[0].client, NULL, NULL), HAIL_OK);
+    ck_assert(party_says(party_wait(&server, HAIL_EVENT_MESSAGE, 1), "a")); // sent again
     party_stop(&client, 0);
     party_stop(&server, 0);
 }
@@ -321,6 +392,8 @@ int main(void)
 
     tcase_add_loop_test(tests, test_length, 0, PARTY_COUNTOF(lengths));
     tcase_add_loop_test(tests, test_many, 0, 4);
+    tcase_add_loop_test(tests, test_bad_network, 0, 2);
+    tcase_add_test(tests, test_simulate_one);
     tcase_add_test(tests, test_close_flushes);
     tcase_add_test(tests, test_full);
     tcase_add_loop_test(tests, test_writable, 0, 2);
