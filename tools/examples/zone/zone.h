@@ -29,8 +29,9 @@ enum {
 // What comes when. The server alone goes on to the next.
 enum zone_phase {
     ZONE_JOINING,
-    ZONE_STEADY, // everybody is in: bots chat, and what is measured is measured
-    ZONE_ENDING, // no more chat, until all of it has arrived
+    ZONE_SETTLING, // everybody is in, and begins to walk
+    ZONE_STEADY,   // they chat too, and what is measured is measured
+    ZONE_ENDING,   // no more chat, until all of it has arrived
     ZONE_OVER
 };
 

@@ -43,10 +43,11 @@ static void fail(struct bots *bots, const char *what, const char *why)
         fprintf(stderr, "bots: %s: %s\n", what, why);
 }
 
-static void check(struct bots *bots, const char *what, enum hail_status status)
+static bool check(struct bots *bots, const char *what, enum hail_status status)
 {
     if (status != HAIL_OK)
         fail(bots, what, hail_strerror(status));
+    return status == HAIL_OK;
 }
 
 static void log_in(struct bots *bots, struct bot *bot)
@@ -133,7 +134,9 @@ static void on_event(struct bots *bots, const struct hail_event *event)
         }
         break;
     case HAIL_EVENT_CLOSED:
+        bots->bots_in -= bot->in;
         bot->in = false;
+        atomic_store(&run->bots_in, bots->bots_in);
         fail(bots, "closed", event->text ? event->text : hail_close_reason_name(event->reason));
         break;
     default: // of no use here, or newer than this program
@@ -184,22 +187,24 @@ static void chat(struct bots *bots, struct bot *bot)
         .named = true,
         .name_hash = bots->names.chat,
     };
-    check(bots, "chat", hail_send(bots->client, bot->conn, &message));
-    atomic_fetch_add(&bots->run->chats_sent, 1);
+    if (check(bots, "chat", hail_send(bots->client, bot->conn, &message)))
+        atomic_fetch_add(&bots->run->chats_sent, 1);
 }
 
 // One slot's bots take their step.
 static void act(struct bots *bots, uint32_t slot)
 {
-    bool chatty = atomic_load(&bots->run->phase) == ZONE_STEADY;
+    int phase = atomic_load(&bots->run->phase);
 
+    if (phase == ZONE_JOINING)
+        return;
     for (uint32_t i = slot; i < bots->bot_count; i += TICK_MS * 1000 / SLOT_US) {
         struct bot *bot = &bots->bots[i];
 
         if (!bot->in)
             continue;
         move(bots, bot);
-        if (chatty && --bot->ticks_to_chat <= 0) {
+        if (phase == ZONE_STEADY && --bot->ticks_to_chat <= 0) {
             chat(bots, bot);
             bot->ticks_to_chat = CHAT_EVERY_TICKS;
         }
@@ -255,6 +260,8 @@ static void run_bots(struct bots *bots)
                 on_event(bots, &events[i]);
         } while (count == EVENTS);
         slot_us += SLOT_US;
+        if (zone_now_us() > slot_us + TICK_MS * 1000)
+            slot_us = zone_now_us(); // steps that were missed are not made up for all at once
         zone_sleep_until(slot_us);
     }
 }
