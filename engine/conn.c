@@ -205,13 +205,23 @@ void hail_conn_reply(struct hail_shard *shard, uint32_t slot)
 static enum hail_status send_mlapi(struct hail_shard *shard, uint32_t slot,
                                    const struct hail_message_view *view)
 {
-    struct hail_mlapi_session *session = shard->conns[slot].session;
+    struct hail_connection *conn = &shard->conns[slot];
 
-    if (view->flags != 0 && !session->has_key)
+    if (view->flags != 0 && !conn->session->has_key)
         return HAIL_ENOKEY;
-    size_t len = hail_mlapi_session_write(session, shard->scratch_out + HAIL_FRAME_HEADER_LEN, view,
-                                          &shard->random);
-    return hail_conn_queue(shard, slot, len);
+    struct hail_mlapi_bare bare;
+    size_t len = hail_mlapi_session_prepare(
+        conn->session, &bare, shard->scratch_out + HAIL_FRAME_HEADER_LEN, view, &shard->random);
+    bool waits = hail_sealer_waits(&shard->sealer, &bare, &conn->out, &shard->pool,
+                                   HAIL_FRAME_HEADER_LEN + len);
+    if (!waits)
+        hail_mlapi_protect(NULL, &bare, 1);
+    enum hail_status status = hail_conn_queue(shard, slot, len);
+    if (status == HAIL_OK && waits) {
+        bare.buffer = hail_chain_last(&conn->out, &shard->pool, len);
+        hail_sealer_add(&shard->sealer, &bare);
+    }
+    return status;
 }
 
 // On a channel with a guarantee a message is authenticated at least.
@@ -388,6 +398,7 @@ static void let_go(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_connection *conn = &shard->conns[slot];
 
+    hail_sealer_run(&shard->sealer); // it works on what lies in the chain, with the session's key
     hail_chain_consume(&conn->in, &shard->pool, conn->in.len);
     hail_chain_consume(&conn->out, &shard->pool, conn->out.len);
     if (conn->session)

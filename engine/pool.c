@@ -99,6 +99,21 @@ bool hail_chain_append(struct hail_chain *chain, struct hail_pool *pool, const v
     return true;
 }
 
+bool hail_chain_fits(const struct hail_chain *chain, const struct hail_pool *pool, size_t len)
+{
+    size_t whole = bytes_per_block(pool);
+    size_t room = chain->last == HAIL_BLOCK_NONE ? 0 : whole - chain->end;
+
+    return len <= (room == 0 ? whole : room);
+}
+
+uint8_t *hail_chain_last(const struct hail_chain *chain, const struct hail_pool *pool, size_t len)
+{
+    HAIL_ASSERT(chain->last != HAIL_BLOCK_NONE);
+    HAIL_ASSERT(len <= chain->end);
+    return bytes_of(pool, chain->last) + chain->end - len;
+}
+
 // The bytes of `block` that belong to the chain.
 static struct iovec view(const struct hail_chain *chain, const struct hail_pool *pool,
                          uint32_t block)

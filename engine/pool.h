@@ -49,6 +49,11 @@ void hail_chain_init(struct hail_chain *chain);
 HAIL_MUST_USE bool hail_chain_append(struct hail_chain *chain, struct hail_pool *pool,
                                      const void *data, size_t len);
 
+// hail_chain_fits says whether `len` bytes more, if there are blocks for them, will lie in one
+// piece. hail_chain_last returns where the last `len` bytes are, which do.
+bool hail_chain_fits(const struct hail_chain *chain, const struct hail_pool *pool, size_t len);
+uint8_t *hail_chain_last(const struct hail_chain *chain, const struct hail_pool *pool, size_t len);
+
 // hail_chain_copy copies the first `len` bytes, which are there.
 void hail_chain_copy(const struct hail_chain *chain, const struct hail_pool *pool, void *out,
                      size_t len);

@@ -81,6 +81,8 @@ void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *con
         hail_arena_take(arena, hail_policy_channel_count(&context->policy), sizeof(uint64_t));
     shard->scratch_in = hail_arena_take(arena, scratch, 1);
     shard->scratch_out = hail_arena_take(arena, scratch, 1);
+    if (config->profile == HAIL_PROFILE_MLAPI && context->setup.encryption)
+        hail_sealer_reserve(&shard->sealer, arena);
 }
 
 void hail_shard_init(struct hail_shard *shard, struct hail_context *context, uint8_t index,
@@ -95,6 +97,7 @@ void hail_shard_init(struct hail_shard *shard, struct hail_context *context, uin
     shard->handshake_first = HAIL_SLOT_NONE;
     shard->handshake_last = HAIL_SLOT_NONE;
     hail_native_init(shard);
+    hail_sealer_init(&shard->sealer);
 }
 
 void hail_shard_cleanup(struct hail_shard *shard)
@@ -103,6 +106,7 @@ void hail_shard_cleanup(struct hail_shard *shard)
     HAIL_ASSERT(shard->pool.used_count == 0);
     hail_random_cleanup(&shard->random);
     hail_hailer_cleanup(&shard->hailer);
+    hail_sealer_cleanup(&shard->sealer);
     hail_wipe(&shard->result, sizeof shard->result);
 }
 
@@ -362,6 +366,8 @@ bool hail_shard_output(struct hail_shard *shard, struct hail_task *task)
 {
     uint32_t slot;
 
+    if (shard->sealer.count > 0)
+        hail_sealer_run(&shard->sealer);
     // Datagrams first: a socket that is to be closed may have some of them to send.
     if (hail_packets_task(shard, task))
         return true;

@@ -21,6 +21,7 @@
 #include "engine/netsim.h"
 #include "engine/pool.h"
 #include "engine/queue.h"
+#include "engine/sealer.h"
 #include "engine/stats.h"
 #include "engine/table.h"
 #include "engine/timer.h"
@@ -118,6 +119,7 @@ struct hail_shard {
     struct hail_random random;
     struct hail_stats stats;
     struct hail_hailer hailer; // profile mlapi, server
+    struct hail_sealer sealer; // profile mlapi
     struct hail_mlapi_result result;
     struct hail_native_shard native; // profile hail
     struct hail_outbox outbox;       // profile hail

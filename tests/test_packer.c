@@ -155,6 +155,40 @@ START_TEST(test_sizes)
 }
 END_TEST
 
+// Messages that were prepared, moved, and protected together are what each is by itself.
+START_TEST(test_protected_together)
+{
+    static uint8_t memory[HAIL_BATCH_MAX][2][400 + HAIL_MLAPI_OVERHEAD_MAX];
+    uint64_t dice = test_seed();
+    void *room =
+        aligned_alloc(HAIL_CACHE_LINE, (hail_batch_size() / HAIL_CACHE_LINE + 1) * HAIL_CACHE_LINE);
+    struct hail_mlapi_bare bare[HAIL_BATCH_MAX];
+    struct hail_mlapi_keys keys[2] = {some_keys(1), some_keys(2)};
+
+    ck_assert_ptr_nonnull(room);
+    memset(room, 0, hail_batch_size());
+    struct hail_batch *batch = hail_batch_init(room); // or NULL, and it must be the same
+    for (int round = 0; round < 1000; round++) {
+        size_t count = test_next(&dice) % (HAIL_BATCH_MAX + 1);
+        size_t lens[HAIL_BATCH_MAX];
+        for (size_t i = 0; i < count; i++) {
+            size_t len = test_next(&dice) % 400;
+            uint32_t flags = test_next(&dice) % (HAIL_FLAGS_BOTH + 1);
+            bare[i] =
+                (struct hail_mlapi_bare){memory[i][0], len, flags, &keys[test_next(&dice) % 2]};
+            lens[i] = wrap(memory[i][1], len, flags, bare[i].keys);
+            memset(memory[i][0] + hail_mlapi_body_offset(flags), 0x33, len);
+            ck_assert_uint_eq(hail_mlapi_prepare(&bare[i], HAIL_MLAPI_UNNAMED, some_iv), lens[i]);
+        }
+        hail_mlapi_protect(batch, bare, count);
+        for (size_t i = 0; i < count; i++)
+            ck_assert_mem_eq(memory[i][0], memory[i][1], lens[i]);
+    }
+    hail_batch_cleanup(batch);
+    free(room);
+}
+END_TEST
+
 static enum hail_verdict unwrap_copy(struct hail_mlapi_packet *packet, const uint8_t *wire,
                                      size_t len, const struct hail_mlapi_keys *keys)
 {
@@ -258,6 +292,7 @@ int main(void)
     tcase_add_test(tests, test_noise);
     tcase_add_loop_test(tests, test_vectors, 0, HAIL_COUNTOF(lists));
     tcase_add_test(tests, test_sizes);
+    tcase_add_test(tests, test_protected_together);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

@@ -98,7 +98,10 @@ START_TEST(test_chains_against_arrays)
         if (test_next(&seed) % 2) {
             size_t len = test_next(&seed) % (test_next(&seed) % 8 ? 300 : sizeof data);
             memset(data, (int)test_next(&seed), len);
+            bool fits = hail_chain_fits(&chains[which], &pool, len);
             if (hail_chain_append(&chains[which], &pool, data, len)) {
+                if (fits && len > 0)
+                    ck_assert_mem_eq(hail_chain_last(&chains[which], &pool, len), data, len);
                 memcpy(model->bytes + model->len, data, len);
                 model->len += len;
             }
@@ -117,6 +120,24 @@ START_TEST(test_chains_against_arrays)
 END_TEST
 
 // Reading from any place on gives what lies there, wherever the last reading ended.
+// What fits lies in one piece, and one byte more does not.
+START_TEST(test_fits)
+{
+    static uint8_t data[BLOCK_BYTES];
+    struct hail_chain chain;
+
+    hail_chain_init(&chain);
+    ck_assert(hail_chain_fits(&chain, &pool, BLOCK_BYTES));
+    ck_assert(!hail_chain_fits(&chain, &pool, BLOCK_BYTES + 1));
+    ck_assert(hail_chain_append(&chain, &pool, data, 100));
+    ck_assert(hail_chain_fits(&chain, &pool, BLOCK_BYTES - 100));
+    ck_assert(!hail_chain_fits(&chain, &pool, BLOCK_BYTES - 99));
+    ck_assert(hail_chain_append(&chain, &pool, data, BLOCK_BYTES - 100));
+    ck_assert(hail_chain_fits(&chain, &pool, BLOCK_BYTES)); // the next block
+    hail_chain_consume(&chain, &pool, chain.len);
+}
+END_TEST
+
 START_TEST(test_read)
 {
     static uint8_t data[5 * BLOCK_BYTES];
@@ -148,6 +169,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, test_size, 0, sizeof sizes / sizeof *sizes);
     tcase_add_test(tests, test_chains_against_arrays);
+    tcase_add_test(tests, test_fits);
     tcase_add_test(tests, test_read);
     suite_add_tcase(suite, tests);
     return test_run(suite);

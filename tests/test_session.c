@@ -48,7 +48,9 @@ static void check_message(struct ends *ends, struct hail_mlapi_session *from,
 
     for (size_t i = 0; i < sent.body_len; i++)
         body[i] = (uint8_t)test_next(dice);
-    size_t len = hail_mlapi_session_write(from, out, &sent, &ends->random);
+    struct hail_mlapi_bare bare;
+    size_t len = hail_mlapi_session_prepare(from, &bare, out, &sent, &ends->random);
+    hail_mlapi_protect(NULL, &bare, 1);
     ck_assert_uint_eq(len, hail_mlapi_message_len(&sent));
     ck_assert_int_eq(ends_give(ends, to, out, len), HAIL_ACCEPT);
     ck_assert_int_eq(ends->result.event, HAIL_MLAPI_EVENT_MESSAGE);

@@ -37,29 +37,59 @@ size_t hail_mlapi_wrapped_len(uint32_t flags, size_t body_len)
     return inner_offset(flags) + 1 + body_len;
 }
 
+size_t hail_mlapi_prepare(const struct hail_mlapi_bare *message, uint8_t type, const uint8_t *iv)
+{
+    uint8_t *buffer = message->buffer;
+    size_t inner = inner_offset(message->flags);
+
+    HAIL_ASSERT(message->flags <= HAIL_FLAGS_BOTH);
+    HAIL_ASSERT(message->flags == 0 || message->keys);
+    if (message->flags == 0) {
+        HAIL_ASSERT(type <= HAIL_MLAPI_TYPE_CLEAR_MAX);
+        buffer[0] = (uint8_t)(type << 2);
+    } else {
+        buffer[0] = (uint8_t)message->flags;
+        buffer[inner] = type;
+        if (message->flags & HAIL_FLAG_ENCRYPTED)
+            memcpy(buffer + inner - HAIL_CBC_BLOCK, iv, HAIL_CBC_BLOCK);
+        if (message->flags & HAIL_FLAG_AUTHENTICATED)
+            memset(buffer + 1, 0, HAIL_MAC_LEN); // the HMAC is over itself as zeroes
+    }
+    return hail_mlapi_wrapped_len(message->flags, message->body_len);
+}
+
+void hail_mlapi_protect(struct hail_batch *batch, const struct hail_mlapi_bare *messages,
+                        size_t count)
+{
+    struct hail_cbc_job cbcs[HAIL_BATCH_MAX];
+    struct hail_mac_job macs[HAIL_BATCH_MAX];
+    size_t cbc_count = 0;
+    size_t mac_count = 0;
+
+    HAIL_ASSERT(count <= HAIL_BATCH_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const struct hail_mlapi_bare *message = &messages[i];
+        uint8_t *buffer = message->buffer;
+        uint8_t *inner = buffer + inner_offset(message->flags);
+        if (message->flags & HAIL_FLAG_ENCRYPTED)
+            cbcs[cbc_count++] = (struct hail_cbc_job){&message->keys->cbc, inner - HAIL_CBC_BLOCK,
+                                                      inner, 1 + message->body_len};
+        if (message->flags & HAIL_FLAG_AUTHENTICATED)
+            macs[mac_count++] =
+                (struct hail_mac_job){&message->keys->mac, buffer + 1, buffer,
+                                      hail_mlapi_wrapped_len(message->flags, message->body_len)};
+    }
+    hail_cbc_encrypt_batch(batch, cbcs, cbc_count);
+    hail_mac_batch(batch, macs, mac_count); // of what is encrypted by now
+}
+
 size_t hail_mlapi_wrap(uint8_t *buffer, size_t body_len, uint8_t type, uint32_t flags,
                        const struct hail_mlapi_keys *keys, const uint8_t *iv)
 {
-    size_t len = hail_mlapi_wrapped_len(flags, body_len);
-    size_t inner = inner_offset(flags);
+    const struct hail_mlapi_bare message = {buffer, body_len, flags, keys};
+    size_t len = hail_mlapi_prepare(&message, type, iv);
 
-    HAIL_ASSERT(flags <= HAIL_FLAGS_BOTH);
-    if (flags == 0) {
-        HAIL_ASSERT(type <= HAIL_MLAPI_TYPE_CLEAR_MAX);
-        buffer[0] = (uint8_t)(type << 2);
-        return len;
-    }
-    HAIL_ASSERT(keys);
-    buffer[0] = (uint8_t)flags;
-    buffer[inner] = type;
-    if (flags & HAIL_FLAG_ENCRYPTED) {
-        memcpy(buffer + inner - HAIL_CBC_BLOCK, iv, HAIL_CBC_BLOCK);
-        hail_cbc_encrypt(&keys->cbc, iv, buffer + inner, 1 + body_len);
-    }
-    if (flags & HAIL_FLAG_AUTHENTICATED) {
-        memset(buffer + 1, 0, HAIL_MAC_LEN); // the HMAC is over itself as zeroes
-        hail_mac_sha256(&keys->mac, buffer + 1, buffer, len);
-    }
+    hail_mlapi_protect(NULL, &message, 1);
     return len;
 }
 

@@ -3,8 +3,7 @@
 #ifndef HAIL_PROTO_MLAPI_PACKER_H
 #define HAIL_PROTO_MLAPI_PACKER_H
 
-#include "crypto/cbc.h"
-#include "crypto/mac.h"
+#include "crypto/batch.h"
 #include "proto/message.h"
 #include "proto/verdict.h"
 
@@ -42,14 +41,32 @@ size_t hail_mlapi_body_offset(uint32_t flags);
 // hail_mlapi_wrapped_len returns a whole message's length for a body of `body_len` bytes.
 size_t hail_mlapi_wrapped_len(uint32_t flags, size_t body_len);
 
-// hail_mlapi_wrap protects a body that lies at hail_mlapi_body_offset(flags) of `buffer`, which has
-// room for hail_mlapi_wrapped_len bytes.
+// A message that has everything but its protection. It may be moved, and protected later.
+struct hail_mlapi_bare {
+    uint8_t *buffer; // with room for hail_mlapi_wrapped_len bytes
+    size_t body_len;
+    uint32_t flags;
+    const struct hail_mlapi_keys *keys; // may be NULL when `flags` is 0
+};
+
+// hail_mlapi_prepare writes what surrounds a body that lies at hail_mlapi_body_offset(flags) of the
+// message's buffer.
 //
-// keys     May be NULL when `flags` is 0.
-// iv       Read when `flags` has HAIL_FLAG_ENCRYPTED: 16 bytes never used with this key before.
+// iv       Read when the flags have HAIL_FLAG_ENCRYPTED: 16 bytes never used with this key before.
 //
 // Returns  The message's length.
+size_t hail_mlapi_prepare(const struct hail_mlapi_bare *message, uint8_t type, const uint8_t *iv);
+
+// hail_mlapi_protect encrypts and authenticates at most HAIL_BATCH_MAX messages that have been
+// prepared, each as its flags say.
+//
+// batch    May be NULL: then one by one.
+//
 // Cost     No allocation.
+void hail_mlapi_protect(struct hail_batch *batch, const struct hail_mlapi_bare *messages,
+                        size_t count);
+
+// hail_mlapi_wrap prepares and protects one message.
 size_t hail_mlapi_wrap(uint8_t *buffer, size_t body_len, uint8_t type, uint32_t flags,
                        const struct hail_mlapi_keys *keys, const uint8_t *iv);
 

@@ -473,16 +473,22 @@ size_t hail_mlapi_message_len(const struct hail_message_view *message)
     return hail_mlapi_wrapped_len(message->flags, hail_mlapi_message_body_len(message));
 }
 
-size_t hail_mlapi_session_write(struct hail_mlapi_session *session, uint8_t *out,
-                                const struct hail_message_view *message, struct hail_random *random)
+size_t hail_mlapi_session_prepare(struct hail_mlapi_session *session, struct hail_mlapi_bare *bare,
+                                  uint8_t *out, const struct hail_message_view *message,
+                                  struct hail_random *random)
 {
     uint8_t iv[HAIL_CBC_BLOCK];
-    size_t len = hail_mlapi_message_body_len(message);
 
     HAIL_ASSERT(message->flags == 0 || session->has_key);
     hail_mlapi_message_body_write(out + hail_mlapi_body_offset(message->flags), message);
     if (message->flags & HAIL_FLAG_ENCRYPTED)
         hail_random_bytes(random, iv, sizeof iv);
+    *bare = (struct hail_mlapi_bare){
+        .buffer = out,
+        .body_len = hail_mlapi_message_body_len(message),
+        .flags = message->flags,
+        .keys = &session->keys,
+    };
     uint8_t type = (uint8_t)hail_mlapi_message_type(message->kind, session->is_server);
-    return hail_mlapi_wrap(out, len, type, message->flags, &session->keys, iv);
+    return hail_mlapi_prepare(bare, type, iv);
 }

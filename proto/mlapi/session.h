@@ -172,16 +172,17 @@ void hail_mlapi_server_approve(struct hail_mlapi_session *session,
                                float server_time_s, struct hail_random *random);
 
 // hail_mlapi_message_len returns the length of `message` on the wire, frame not counted: the room
-// that hail_mlapi_session_write needs.
+// that hail_mlapi_session_prepare needs.
 size_t hail_mlapi_message_len(const struct hail_message_view *message);
 
-// hail_mlapi_session_write writes an application message. The session is connected, or protected
-// messages have a key (the caller has checked: session->has_key).
+// hail_mlapi_session_prepare writes an application message to `out`, all but its protection, which
+// hail_mlapi_protect adds to `*bare`: before the session is cleaned up. The session is connected,
+// or protected messages have a key (the caller has checked: session->has_key).
 //
 // Returns  The length, as hail_mlapi_message_len says.
-// Cost     One copy of the body and the protection. No allocation.
-size_t hail_mlapi_session_write(struct hail_mlapi_session *session, uint8_t *out,
-                                const struct hail_message_view *message,
-                                struct hail_random *random);
+// Cost     One copy of the body. No allocation.
+size_t hail_mlapi_session_prepare(struct hail_mlapi_session *session, struct hail_mlapi_bare *bare,
+                                  uint8_t *out, const struct hail_message_view *message,
+                                  struct hail_random *random);
 
 #endif
