@@ -1,6 +1,6 @@
-// batch.h: several messages at once: AES-256-CBC encryption and HMAC-SHA256 in the lanes of
-// intel-ipsec-mb, which take about as long for one message as for all of them. Both are chains that
-// cannot be cut: one message alone leaves most of the CPU idle.
+// batch.h: several messages at once: AES-256-CBC encryption and HMAC-SHA256. Both are chains that
+// cannot be cut: one message alone leaves most of the CPU idle. Lanes of intel-ipsec-mb take about
+// as long for one message as for all of them; HMACs go in pairs (pairs.h) where the CPU has that.
 // SPDX-License-Identifier: MIT
 #ifndef HAIL_CRYPTO_BATCH_H
 #define HAIL_CRYPTO_BATCH_H

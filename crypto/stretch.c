@@ -13,16 +13,11 @@
 #ifdef __x86_64__
 
 #include <cpuid.h>
-#include <immintrin.h>
 
-// Inlined, so that the number of lanes and the round are constants.
-#define TARGET __attribute__((target("sha,sse4.1,ssse3")))
-#define INLINE __attribute__((target("sha,sse4.1,ssse3"), always_inline)) static inline
+#include "crypto/sha_ni.h"
 
 enum {
-    LANES_MAX = 2,
-    SHA1_GROUPS = 80 / 4, // of four rounds
-    SHA256_GROUPS = 64 / 4,
+    SHA1_GROUPS = 80 / 4,      // of four rounds
     SHA1_BITS = (64 + 20) * 8, // hashed by the end: a block with the password, and a digest
     SHA256_BITS = (64 + 32) * 8,
     CPUID_SSE41 = 1 << 19, // leaf 1, ecx; it implies SSSE3
@@ -35,11 +30,6 @@ static const int padding = INT32_MIN;
 struct sha1 {
     __m128i abcd;
     __m128i e; // in the highest word, with zeros below
-};
-
-struct sha256 {
-    __m128i abef;
-    __m128i cdgh;
 };
 
 // FIPS 180-4, 4.2.2.
@@ -65,30 +55,20 @@ static bool has_sha(void)
            __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & CPUID_SHA);
 }
 
-INLINE __m128i load(const uint32_t *words)
+HAIL_SHA_NI_INLINE struct sha1 sha1_load(const uint32_t *words)
 {
-    return _mm_loadu_si128((const __m128i *)(const void *)words);
-}
-
-INLINE void store(uint32_t *words, __m128i value)
-{
-    _mm_storeu_si128((__m128i *)(void *)words, value);
-}
-
-INLINE struct sha1 sha1_load(const uint32_t *words)
-{
-    return (struct sha1){_mm_shuffle_epi32(load(words), 0x1b),
+    return (struct sha1){_mm_shuffle_epi32(hail_sha_ni_load(words), 0x1b),
                          _mm_set_epi32((int)words[4], 0, 0, 0)};
 }
 
-INLINE void sha1_store(uint32_t *words, struct sha1 state)
+HAIL_SHA_NI_INLINE void sha1_store(uint32_t *words, struct sha1 state)
 {
-    store(words, _mm_shuffle_epi32(state.abcd, 0x1b));
+    hail_sha_ni_store(words, _mm_shuffle_epi32(state.abcd, 0x1b));
     words[4] = (uint32_t)_mm_extract_epi32(state.e, 3);
 }
 
 // Four rounds. Which function they use is an immediate of the instruction.
-INLINE __m128i sha1_rounds(__m128i abcd, __m128i e, int group)
+HAIL_SHA_NI_INLINE __m128i sha1_rounds(__m128i abcd, __m128i e, int group)
 {
     switch (group / 5) {
     case 0:
@@ -103,10 +83,10 @@ INLINE __m128i sha1_rounds(__m128i abcd, __m128i e, int group)
 }
 
 // Replaces a lane's digest by the hash, continued at `from`, of that digest.
-INLINE void sha1_hash(struct sha1 *digest, const struct sha1 *from, int lanes)
+HAIL_SHA_NI_INLINE void sha1_hash(struct sha1 *digest, const struct sha1 *from, int lanes)
 {
-    __m128i words[LANES_MAX][4]; // the last 16 of the message schedule
-    __m128i before[LANES_MAX];
+    __m128i words[HAIL_SHA_NI_LANES_MAX][4]; // the last 16 of the message schedule
+    __m128i before[HAIL_SHA_NI_LANES_MAX];
 
     for (int lane = 0; lane < lanes; lane++) {
         words[lane][0] = digest[lane].abcd;
@@ -137,12 +117,12 @@ INLINE void sha1_hash(struct sha1 *digest, const struct sha1 *from, int lanes)
     }
 }
 
-INLINE void sha1_stretch(struct hail_stretch *chains, int lanes, uint32_t steps)
+HAIL_SHA_NI_INLINE void sha1_stretch(struct hail_stretch *chains, int lanes, uint32_t steps)
 {
-    struct sha1 inner[LANES_MAX];
-    struct sha1 outer[LANES_MAX];
-    struct sha1 value[LANES_MAX];
-    struct sha1 sum[LANES_MAX];
+    struct sha1 inner[HAIL_SHA_NI_LANES_MAX];
+    struct sha1 outer[HAIL_SHA_NI_LANES_MAX];
+    struct sha1 value[HAIL_SHA_NI_LANES_MAX];
+    struct sha1 sum[HAIL_SHA_NI_LANES_MAX];
 
     for (int lane = 0; lane < lanes; lane++) {
         inner[lane] = sha1_load(chains[lane].inner);
@@ -164,78 +144,34 @@ INLINE void sha1_stretch(struct hail_stretch *chains, int lanes, uint32_t steps)
     }
 }
 
-INLINE struct sha256 sha256_load(const uint32_t *words)
-{
-    __m128i badc = _mm_shuffle_epi32(load(words), 0xb1);
-    __m128i fehg = _mm_shuffle_epi32(load(words + 4), 0xb1);
-
-    return (struct sha256){_mm_unpacklo_epi64(fehg, badc), _mm_unpackhi_epi64(fehg, badc)};
-}
-
-INLINE __m128i sha256_abcd(struct sha256 state)
-{
-    return _mm_shuffle_epi32(_mm_unpackhi_epi64(state.abef, state.cdgh), 0xb1);
-}
-
-INLINE __m128i sha256_efgh(struct sha256 state)
-{
-    return _mm_shuffle_epi32(_mm_unpacklo_epi64(state.abef, state.cdgh), 0xb1);
-}
-
-INLINE void sha256_store(uint32_t *words, struct sha256 state)
-{
-    store(words, sha256_abcd(state));
-    store(words + 4, sha256_efgh(state));
-}
-
 // As sha1_hash.
-INLINE void sha256_hash(struct sha256 *digest, const struct sha256 *from, int lanes)
+HAIL_SHA_NI_INLINE void sha256_hash(struct hail_sha256_ni *digest,
+                                    const struct hail_sha256_ni *from, int lanes)
 {
-    __m128i words[LANES_MAX][4];
+    __m128i words[HAIL_SHA_NI_LANES_MAX][4];
 
     for (int lane = 0; lane < lanes; lane++) {
-        words[lane][0] = sha256_abcd(digest[lane]);
-        words[lane][1] = sha256_efgh(digest[lane]);
+        words[lane][0] = hail_sha256_ni_abcd(digest[lane]);
+        words[lane][1] = hail_sha256_ni_efgh(digest[lane]);
         words[lane][2] = _mm_set_epi32(0, 0, 0, padding);
         words[lane][3] = _mm_set_epi32(SHA256_BITS, 0, 0, 0);
         digest[lane] = from[lane];
     }
-#pragma GCC unroll 16
-    for (int group = 0; group < SHA256_GROUPS; group++) {
-        for (int lane = 0; lane < lanes; lane++) {
-            __m128i *word = words[lane];
-            __m128i *next = &word[group % 4];
-            if (group >= 4) {
-                __m128i ninth = _mm_alignr_epi8(word[(group + 3) % 4], word[(group + 2) % 4], 4);
-                __m128i mixed =
-                    _mm_add_epi32(_mm_sha256msg1_epu32(*next, word[(group + 1) % 4]), ninth);
-                *next = _mm_sha256msg2_epu32(mixed, word[(group + 3) % 4]);
-            }
-            struct sha256 *state = &digest[lane];
-            __m128i two = _mm_add_epi32(*next, load(hail_sha256_constants + (size_t)group * 4));
-            state->cdgh = _mm_sha256rnds2_epu32(state->cdgh, state->abef, two);
-            two = _mm_shuffle_epi32(two, 0x0e);
-            state->abef = _mm_sha256rnds2_epu32(state->abef, state->cdgh, two);
-        }
-    }
-    for (int lane = 0; lane < lanes; lane++) {
-        digest[lane].abef = _mm_add_epi32(digest[lane].abef, from[lane].abef);
-        digest[lane].cdgh = _mm_add_epi32(digest[lane].cdgh, from[lane].cdgh);
-    }
+    hail_sha256_ni_block(digest, words, lanes);
 }
 
-INLINE void sha256_stretch(struct hail_stretch *chains, int lanes, uint32_t steps)
+HAIL_SHA_NI_INLINE void sha256_stretch(struct hail_stretch *chains, int lanes, uint32_t steps)
 {
-    struct sha256 inner[LANES_MAX];
-    struct sha256 outer[LANES_MAX];
-    struct sha256 value[LANES_MAX];
-    struct sha256 sum[LANES_MAX];
+    struct hail_sha256_ni inner[HAIL_SHA_NI_LANES_MAX];
+    struct hail_sha256_ni outer[HAIL_SHA_NI_LANES_MAX];
+    struct hail_sha256_ni value[HAIL_SHA_NI_LANES_MAX];
+    struct hail_sha256_ni sum[HAIL_SHA_NI_LANES_MAX];
 
     for (int lane = 0; lane < lanes; lane++) {
-        inner[lane] = sha256_load(chains[lane].inner);
-        outer[lane] = sha256_load(chains[lane].outer);
-        value[lane] = sha256_load(chains[lane].value);
-        sum[lane] = sha256_load(chains[lane].sum);
+        inner[lane] = hail_sha256_ni_load(chains[lane].inner);
+        outer[lane] = hail_sha256_ni_load(chains[lane].outer);
+        value[lane] = hail_sha256_ni_load(chains[lane].value);
+        sum[lane] = hail_sha256_ni_load(chains[lane].sum);
     }
     for (uint32_t step = 0; step < steps; step++) {
         sha256_hash(value, inner, lanes);
@@ -246,12 +182,12 @@ INLINE void sha256_stretch(struct hail_stretch *chains, int lanes, uint32_t step
         }
     }
     for (int lane = 0; lane < lanes; lane++) {
-        sha256_store(chains[lane].value, value[lane]);
-        sha256_store(chains[lane].sum, sum[lane]);
+        hail_sha256_ni_store(chains[lane].value, value[lane]);
+        hail_sha256_ni_store(chains[lane].sum, sum[lane]);
     }
 }
 
-TARGET static void sha1_pairs(struct hail_stretch *chains, size_t count, uint32_t steps)
+HAIL_SHA_NI_TARGET static void sha1_pairs(struct hail_stretch *chains, size_t count, uint32_t steps)
 {
     for (; count >= 2; count -= 2, chains += 2)
         sha1_stretch(chains, 2, steps);
@@ -259,7 +195,8 @@ TARGET static void sha1_pairs(struct hail_stretch *chains, size_t count, uint32_
         sha1_stretch(chains, 1, steps);
 }
 
-TARGET static void sha256_pairs(struct hail_stretch *chains, size_t count, uint32_t steps)
+HAIL_SHA_NI_TARGET static void sha256_pairs(struct hail_stretch *chains, size_t count,
+                                            uint32_t steps)
 {
     for (; count >= 2; count -= 2, chains += 2)
         sha256_stretch(chains, 2, steps);

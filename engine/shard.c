@@ -356,6 +356,8 @@ static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *t
     }
     if (conn->out.len == 0 || conn->in_flight > 0)
         return false;
+    if (shard->sealer.count > 0) // the first to send has everybody's done
+        hail_sealer_run(&shard->sealer);
     task->op = HAIL_TASK_SEND;
     task->view_count =
         hail_chain_views(&conn->out, &shard->pool, task->views, HAIL_VIEWS_MAX, &conn->in_flight);
@@ -366,8 +368,6 @@ bool hail_shard_output(struct hail_shard *shard, struct hail_task *task)
 {
     uint32_t slot;
 
-    if (shard->sealer.count > 0)
-        hail_sealer_run(&shard->sealer);
     // Datagrams first: a socket that is to be closed may have some of them to send.
     if (hail_packets_task(shard, task))
         return true;
