@@ -123,6 +123,8 @@ void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
     handshakes_remove(shard, slot);
     hail_conn_arm(shard, slot); // silence may end it sooner than the handshake would have
     hail_table_publish_connected(&shard->table, slot);
+    hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_HANDSHAKE_US,
+                     (shard->now_ns - shard->conns[slot].opened_ns) / 1000);
     hail_stat_add(&shard->stats, HAIL_STAT_HANDSHAKES_DONE, 1);
     if (is_native(shard) && shard->native.conns[slot].resumed)
         hail_stat_add(&shard->stats, HAIL_STAT_HANDSHAKES_RESUMED, 1);
@@ -249,10 +251,8 @@ enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
 
     enum hail_status status =
         is_native(shard) ? send_native(shard, slot, view) : send_mlapi(shard, slot, view);
-    if (status == HAIL_OK) {
-        hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_OUT_PLAIN + view->flags, 1);
-        hail_table_count(&shard->table, slot, HAIL_TRAFFIC_MESSAGES_OUT, 1);
-    }
+    if (status == HAIL_OK)
+        hail_shard_message(shard, slot, view, false);
     return status;
 }
 

@@ -316,23 +316,72 @@ enum hail_status hail_conn_info(const struct hail_endpoint *endpoint, struct hai
 {
     const struct hail_shard *shard = hail_endpoint_shard(endpoint, conn);
     struct hail_slot_view view;
+    const uint64_t *traffic = view.traffic;
 
-    if (info->size != sizeof *info)
+    if (info->size < offsetof(struct hail_conn_info, peer) || info->size > sizeof *info)
         return HAIL_EABI;
     if (!shard || !hail_table_read(&shard->table, conn, &view))
         return HAIL_EGONE;
-    *info = (struct hail_conn_info){
-        .size = sizeof *info,
+    struct hail_conn_info own = {
+        .size = info->size,
         .peer = view.peer,
         .connected = view.facts & HAIL_FACT_CONNECTED,
         .has_key = view.facts & HAIL_FACT_KEY,
-        .messages_in = view.traffic[HAIL_TRAFFIC_MESSAGES_IN],
-        .messages_out = view.traffic[HAIL_TRAFFIC_MESSAGES_OUT],
-        .bytes_in = view.traffic[HAIL_TRAFFIC_BYTES_IN],
-        .bytes_out = view.traffic[HAIL_TRAFFIC_BYTES_OUT],
-        .bytes_unsent = view.traffic[HAIL_TRAFFIC_UNSENT],
+        .bytes_in = traffic[HAIL_TRAFFIC_BYTES_IN],
+        .bytes_out = traffic[HAIL_TRAFFIC_BYTES_OUT],
+        .bytes_unsent = traffic[HAIL_TRAFFIC_UNSENT],
+        .handshake_us = traffic[HAIL_TRAFFIC_HANDSHAKE_US],
+        .rtt_us = (uint32_t)traffic[HAIL_TRAFFIC_RTT_US],
+        .jitter_us = (uint32_t)traffic[HAIL_TRAFFIC_JITTER_US],
+        .waited_us = traffic[HAIL_TRAFFIC_WAITED_US],
+        .packets_in = traffic[HAIL_TRAFFIC_PACKETS_IN],
+        .packets_out = traffic[HAIL_TRAFFIC_PACKETS_OUT],
+        .packets_lost = traffic[HAIL_TRAFFIC_PACKETS_LOST],
+        .bytes_resent = traffic[HAIL_TRAFFIC_BYTES_RESENT],
+        .dropped = traffic[HAIL_TRAFFIC_DROPPED],
     };
+    for (unsigned flags = 0; flags < 4; flags++) {
+        own.messages_in_by[flags] = traffic[HAIL_TRAFFIC_MESSAGES_IN + flags];
+        own.messages_out_by[flags] = traffic[HAIL_TRAFFIC_MESSAGES_OUT + flags];
+        own.messages_in += own.messages_in_by[flags];
+        own.messages_out += own.messages_out_by[flags];
+    }
+    memcpy(info, &own, info->size); // what a caller with an older header has room for
     hail_wipe(&view, sizeof view);
+    return HAIL_OK;
+}
+
+static void add_channel(struct hail_channel_info *sum, const struct hail_channel_stats *stats)
+{
+    const struct {
+        uint64_t *to;
+        const _Atomic uint64_t *from;
+    } parts[] = {
+        {&sum->messages_in, &stats->messages[0]}, {&sum->messages_out, &stats->messages[1]},
+        {&sum->bytes_in, &stats->bytes[0]},       {&sum->bytes_out, &stats->bytes[1]},
+        {&sum->messages_late, &stats->late},      {&sum->below_floor, &stats->below_floor},
+        {&sum->messages_waited, &stats->waited},  {&sum->waited_us, &stats->waited_us},
+    };
+
+    for (size_t i = 0; i < HAIL_COUNTOF(parts); i++)
+        *parts[i].to += atomic_load_explicit(parts[i].from, memory_order_relaxed);
+    uint64_t most_us = atomic_load_explicit(&stats->waited_max_us, memory_order_relaxed);
+    if (most_us > sum->waited_max_us)
+        sum->waited_max_us = most_us;
+}
+
+enum hail_status hail_channel_info(const struct hail_endpoint *endpoint, uint8_t channel,
+                                   struct hail_channel_info *info)
+{
+    struct hail_channel_info own = {.size = info->size};
+
+    if (info->size < offsetof(struct hail_channel_info, messages_in) || info->size > sizeof *info)
+        return HAIL_EABI;
+    if (channel >= hail_policy_channel_count(&endpoint->context.policy))
+        return HAIL_EINVAL;
+    for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
+        add_channel(&own, &endpoint->workers[i].shard.channels[channel]);
+    memcpy(info, &own, info->size); // as in hail_conn_info
     return HAIL_OK;
 }
 
@@ -355,18 +404,6 @@ uint64_t hail_handler_drops(const struct hail_endpoint *endpoint, size_t handler
         return 0;
     for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
         drops += atomic_load_explicit(&endpoint->workers[i].shard.handler_drops[handler],
-                                      memory_order_relaxed);
-    return drops;
-}
-
-uint64_t hail_channel_drops(const struct hail_endpoint *endpoint, uint8_t channel)
-{
-    uint64_t drops = 0;
-
-    if (channel >= hail_policy_channel_count(&endpoint->context.policy))
-        return 0;
-    for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
-        drops += atomic_load_explicit(&endpoint->workers[i].shard.channel_drops[channel],
                                       memory_order_relaxed);
     return drops;
 }

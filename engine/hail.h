@@ -795,7 +795,7 @@ HAIL_API enum hail_status hail_ticket(const struct hail_endpoint *endpoint, stru
 HAIL_API enum hail_status hail_server_key(const struct hail_endpoint *endpoint,
                                           uint8_t key[HAIL_STATIC_KEY_LEN]);
 
-// What is known of a connection.
+// What is known of a connection: each number as it was at some moment of the call.
 struct hail_conn_info {
     size_t size;                  // sizeof(struct hail_conn_info), set by the caller
     struct sockaddr_storage peer; // its address
@@ -803,10 +803,25 @@ struct hail_conn_info {
     bool has_key;
     uint64_t messages_in;
     uint64_t messages_out;
-    uint64_t bytes_in; // of the stream
+    uint64_t bytes_in; // of the stream, or of datagrams
     uint64_t bytes_out;
-    uint64_t bytes_unsent; // queued here and not yet taken by the kernel
+    uint64_t bytes_unsent;      // queued here and not yet taken by the kernel; hail profile: or not
+                                // yet arrived, if they are reliable
+    uint64_t messages_in_by[4]; // by how they came: index plain 0, HAIL_ENCRYPTED, ...
+    uint64_t messages_out_by[4]; // by how they were sent
+    uint64_t dropped;            // messages or packets of its that were not taken; hail_stats: why
+    uint64_t handshake_us;       // from its first bytes to connected
+    // On the hail profile; 0 on mlapi.
+    uint32_t rtt_us;      // round trip, smoothed; 0: not measured yet
+    uint32_t jitter_us;   // its mean deviation
+    uint64_t packets_in;  // that were opened
+    uint64_t packets_out; // of them packets_lost are taken for lost
+    uint64_t packets_lost;
+    uint64_t bytes_resent;
+    uint64_t waited_us; // by the last message that could not leave at once
 };
+
+// Returns  HAIL_OK, HAIL_EGONE, or HAIL_EABI: `size` is not that of this or an older header.
 HAIL_API enum hail_status hail_conn_info(const struct hail_endpoint *endpoint,
                                          struct hail_conn conn, struct hail_conn_info *info);
 
@@ -841,9 +856,25 @@ HAIL_API size_t hail_stats(const struct hail_endpoint *endpoint, struct hail_cou
 // were dropped for being below its floor.
 HAIL_API uint64_t hail_handler_drops(const struct hail_endpoint *endpoint, size_t handler);
 
-// hail_channel_drops returns how many messages on the channel with this number were dropped for
-// being below its floor; on the mlapi profile none are.
-HAIL_API uint64_t hail_channel_drops(const struct hail_endpoint *endpoint, uint8_t channel);
+// What a channel has carried, over all connections; on the mlapi profile, which has no channels on
+// the wire, what comes counts for channel 0.
+struct hail_channel_info {
+    size_t size; // sizeof(struct hail_channel_info), set by the caller
+    uint64_t messages_in;
+    uint64_t messages_out;
+    uint64_t bytes_in; // of payloads
+    uint64_t bytes_out;
+    uint64_t below_floor;     // dropped for having less protection than its floor
+    uint64_t messages_late;   // not sent, since age_max_ms had passed
+    uint64_t messages_waited; // that could not leave at once, waited_us in all
+    uint64_t waited_us;
+    uint64_t waited_max_us;
+};
+
+// hail_channel_info adds up what the channel with this number has carried. Returns HAIL_OK,
+// HAIL_EINVAL (no such channel) or HAIL_EABI.
+HAIL_API enum hail_status hail_channel_info(const struct hail_endpoint *endpoint, uint8_t channel,
+                                            struct hail_channel_info *info);
 
 // What an endpoint reserves, in bytes; all of it at start.
 struct hail_memory {

@@ -4,11 +4,6 @@
 
 #include "engine/conn.h"
 
-static void count_drop(struct hail_shard *shard, enum hail_verdict verdict)
-{
-    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
-}
-
 void hail_inbound_request(struct hail_shard *shard, uint32_t slot, struct hail_delivery *delivery,
                           struct hail_bytes data, uint32_t flags)
 {
@@ -63,7 +58,7 @@ static bool admit(struct hail_shard *shard, uint32_t slot, struct hail_message_v
     if (message->kind >= HAIL_MESSAGE_RESPONSE) {
         if (hail_calls_settle(shard, slot, message, &message->call_id))
             return true;
-        count_drop(shard, HAIL_DROP_CALL);
+        hail_shard_drop(shard, slot, HAIL_DROP_CALL);
         return false;
     }
     enum hail_verdict verdict = hail_policy_check(&context->policy, &index, message);
@@ -71,7 +66,7 @@ static bool admit(struct hail_shard *shard, uint32_t slot, struct hail_message_v
         *handler = &context->handlers[index];
     if (verdict == HAIL_ACCEPT)
         return true;
-    count_drop(shard, verdict);
+    hail_shard_drop(shard, slot, verdict);
     if (verdict == HAIL_DROP_NAME && message->kind == HAIL_MESSAGE_REQUEST)
         refuse_unknown(shard, slot, message);
     if (verdict == HAIL_DROP_FLOOR && index != HAIL_POLICY_NO_HANDLER)
@@ -84,7 +79,7 @@ static bool admit(struct hail_shard *shard, uint32_t slot, struct hail_message_v
 void hail_inbound_below_channel(struct hail_shard *shard, uint32_t slot,
                                 const struct hail_message_view *message)
 {
-    atomic_fetch_add_explicit(&shard->channel_drops[message->channel], 1, memory_order_relaxed);
+    hail_counter_add(&shard->channels[message->channel].below_floor, 1);
     punish(shard, slot, message, "a message came with less protection than its channel demands");
 }
 
@@ -111,7 +106,7 @@ void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
 
     // A frame has room for the longest form of message_max bytes, so other forms can bring more.
     if (message->body_len > shard->context->config.message_max) {
-        count_drop(shard, HAIL_DROP_TOO_LARGE);
+        hail_shard_drop(shard, slot, HAIL_DROP_TOO_LARGE);
         return;
     }
     if (!admit(shard, slot, message, &handler))
@@ -134,8 +129,7 @@ void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
     event.call_id = message->call_id;
     event.status = status_of(message);
     event.channel = message->channel;
-    hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_IN_PLAIN + message->flags, 1);
-    hail_table_count(&shard->table, slot, HAIL_TRAFFIC_MESSAGES_IN, 1);
+    hail_shard_message(shard, slot, message, true);
     hail_deliver_commit(shard, delivery, &event);
 }
 

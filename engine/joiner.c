@@ -15,11 +15,6 @@ enum {
 
 static const uint64_t ns_per_ms = 1000000;
 
-static void count_drop(struct hail_shard *shard, enum hail_verdict verdict)
-{
-    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
-}
-
 static void say_hello(struct hail_shard *shard, uint32_t slot)
 {
     uint8_t datagram[HAIL_HELLO_LEN];
@@ -360,5 +355,5 @@ void hail_joiner_input(struct hail_shard *shard, uint32_t slot, enum hail_datagr
         break;
     }
     if (verdict != HAIL_ACCEPT)
-        count_drop(shard, verdict);
+        hail_shard_drop(shard, slot, verdict);
 }

@@ -16,6 +16,8 @@ bool hail_lobby_add(struct hail_lobby *lobby, const struct hail_address *from, c
 {
     if (lobby->count == HAIL_LOBBY_MAX)
         return false;
+    if (lobby->count == 0)
+        lobby->first = 0; // so that the rest of the ring stays untouched, and takes no memory
     struct hail_guest *guest = &lobby->guests[(lobby->first + lobby->count++) % HAIL_LOBBY_MAX];
     guest->from = *from;
     guest->len = (uint16_t)len;

@@ -27,11 +27,6 @@ enum {
 static const uint64_t ns_per_ms = 1000000;
 static const uint64_t ns_per_s = 1000000000;
 
-static void count_drop(struct hail_shard *shard, enum hail_verdict verdict)
-{
-    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
-}
-
 // What a connection has for each of its channels.
 static void reserve_channels(struct hail_shard *shard, const struct hail_context *context)
 {
@@ -398,7 +393,7 @@ static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail
             verdict = on_frame(shard, slot, &frame, opened, from, &refused);
         }
         if (verdict != HAIL_ACCEPT)
-            count_drop(shard, verdict);
+            hail_shard_drop(shard, slot, verdict);
         if (!readable && verdict != HAIL_DROP_NAME)
             break; // where the next frame begins nobody knows
     }
@@ -439,22 +434,23 @@ static void on_packet(struct hail_shard *shard, uint32_t slot, const struct hail
     struct hail_opened opened;
 
     if (!native->keyed) {
-        count_drop(shard, HAIL_DROP_NO_KEY);
+        hail_shard_drop(shard, slot, HAIL_DROP_NO_KEY);
         return;
     }
     enum hail_verdict verdict =
         hail_peer_open(&native->peer, &opened, data, len, from, &shard->random, shard->now_ns);
     if (verdict != HAIL_ACCEPT) {
-        count_drop(shard, verdict);
+        hail_shard_drop(shard, slot, verdict);
         return;
     }
     if (opened.flags != 0)
         conn->heard_ns = shard->now_ns; // a plain packet proves nothing
     if (is_too_fast(shard, native, opened.flags, len)) {
-        count_drop(shard, HAIL_DROP_TOO_FAST);
+        hail_shard_drop(shard, slot, HAIL_DROP_TOO_FAST);
         return;
     }
     hail_table_count(&shard->table, slot, HAIL_TRAFFIC_BYTES_IN, len);
+    hail_table_count(&shard->table, slot, HAIL_TRAFFIC_PACKETS_IN, 1);
     on_frames(shard, slot, &opened, from);
     if (!hail_native_lives(shard, slot))
         return;
@@ -481,7 +477,7 @@ static void pass_on(struct hail_shard *shard, uint8_t owner, const struct hail_a
     };
 
     if (!other || other == shard || hail_command_post(other, &command) != HAIL_OK) {
-        count_drop(shard, HAIL_DROP_CONNECTION);
+        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
         return;
     }
     hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_PASSED, 1);
@@ -496,11 +492,11 @@ static void on_server_datagram(struct hail_shard *shard, enum hail_datagram_type
         return;
     }
     if (type != HAIL_DATAGRAM_FINISH && type != HAIL_DATAGRAM_PACKET) {
-        count_drop(shard, HAIL_DROP_UNEXPECTED);
+        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_UNEXPECTED);
         return;
     }
     if (len < HAIL_PACKET_TO_SERVER_LEN) {
-        count_drop(shard, HAIL_DROP_SHORT);
+        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_SHORT);
         return;
     }
     if (data[1] != shard->index) {
@@ -515,7 +511,7 @@ static void on_server_datagram(struct hail_shard *shard, enum hail_datagram_type
         (uint32_t)data[1] << 24 | (uint32_t)data[2] << 16 | (uint32_t)data[3] << 8 | data[4];
     uint32_t slot = hail_native_find(shard, conn_id);
     if (slot == HAIL_SLOT_NONE)
-        count_drop(shard, HAIL_DROP_CONNECTION);
+        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
     else if (!hail_simulate_takes(shard, slot, HAIL_NETSIM_IN, from, data, len))
         on_packet(shard, slot, from, data, len);
 }
@@ -528,7 +524,7 @@ static void on_client_datagram(struct hail_shard *shard, uint32_t slot,
     enum hail_verdict verdict = hail_datagram_type_of(&type, data, len);
 
     if (verdict != HAIL_ACCEPT)
-        count_drop(shard, verdict);
+        hail_shard_drop(shard, slot, verdict);
     else if (type == HAIL_DATAGRAM_PACKET)
         on_packet(shard, slot, from, data, len);
     else
@@ -562,7 +558,7 @@ void hail_native_datagram(struct hail_shard *shard, uint32_t slot, const struct 
     }
     enum hail_verdict verdict = hail_datagram_type_of(&type, data, len);
     if (verdict != HAIL_ACCEPT)
-        count_drop(shard, verdict);
+        hail_shard_drop(shard, slot, verdict);
     else
         on_server_datagram(shard, type, from, data, len);
 }

@@ -210,8 +210,10 @@ static bool leaves_later(struct hail_shard *shard, uint32_t index)
     outgoing->given = is_to_be_simulated(shard, index) &&
                       hail_simulate_takes(shard, outgoing->slot, HAIL_NETSIM_OUT, &outgoing->to,
                                           hail_outbox_bytes(&shard->outbox, index), outgoing->len);
-    if (outgoing->given && shard->context->is_server)
+    if (outgoing->given && shard->context->is_server) {
         hail_table_count(&shard->table, outgoing->slot, HAIL_TRAFFIC_BYTES_OUT, outgoing->len);
+        hail_table_count(&shard->table, outgoing->slot, HAIL_TRAFFIC_PACKETS_OUT, 1);
+    }
     return outgoing->given;
 }
 
@@ -299,7 +301,9 @@ bool hail_packets_task(struct hail_shard *shard, struct hail_task *task)
     }
     hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_OUT, task->view_count);
     hail_stat_add(&shard->stats, HAIL_STAT_BYTES_OUT, bytes);
-    if (slot != HAIL_SLOT_NONE)
+    if (slot != HAIL_SLOT_NONE) {
         hail_table_count(&shard->table, slot, HAIL_TRAFFIC_BYTES_OUT, bytes);
+        hail_table_count(&shard->table, slot, HAIL_TRAFFIC_PACKETS_OUT, task->view_count);
+    }
     return true;
 }

@@ -14,11 +14,6 @@ enum {
     PIECE_USUAL = 256                         // bytes: many pieces shorter than this are refused
 };
 
-static void count_drop(struct hail_shard *shard, enum hail_verdict verdict)
-{
-    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
-}
-
 static size_t channel_count(const struct hail_shard *shard)
 {
     return hail_policy_channel_count(&shard->context->policy);
@@ -217,7 +212,7 @@ static void hand_over(struct hail_shard *shard, uint32_t slot, uint8_t channel,
     if (verdict == HAIL_ACCEPT)
         hail_inbound_message(shard, slot, &message, delivery);
     else
-        count_drop(shard, verdict);
+        hail_shard_drop(shard, slot, verdict);
     hail_deliver_abandon(delivery);
 }
 
@@ -414,7 +409,7 @@ static bool store(struct hail_shard *shard, uint32_t slot, uint32_t id,
     }
     struct hail_arrival *arrival = arrival_at(shard, index);
     if (arrival->total != frame->part.total) {
-        count_drop(shard, HAIL_DROP_MALFORMED);
+        hail_shard_drop(shard, slot, HAIL_DROP_MALFORMED);
         return false;
     }
     arrival->flags &= packet->flags;
@@ -453,7 +448,7 @@ static bool take_unreliable(struct hail_shard *shard, uint32_t slot,
         return true;
     }
     if (ahead < 0) {
-        count_drop(shard, HAIL_DROP_OLD);
+        hail_shard_drop(shard, slot, HAIL_DROP_OLD);
         return true;
     }
     if (ahead > 0 && inlet->first != HAIL_SLAB_NONE) {
@@ -478,7 +473,7 @@ static bool take_reliable(struct hail_shard *shard, uint32_t slot,
     struct hail_delivery delivery;
 
     if (ahead >= (int32_t)HAIL_AHEAD_MAX) {
-        count_drop(shard, HAIL_DROP_MALFORMED);
+        hail_shard_drop(shard, slot, HAIL_DROP_MALFORMED);
         return false;
     }
     if (ahead < 0 || (!ordered && is_taken(taken_of(shard, slot, part->channel), id)))
@@ -502,7 +497,7 @@ bool hail_receiver_part(struct hail_shard *shard, uint32_t slot,
                         const struct hail_native_frame *frame, const struct hail_opened *packet)
 {
     if (frame->part.total > shard->context->config.message_max + HAIL_FRAME_INNER_MAX) {
-        count_drop(shard, HAIL_DROP_TOO_LARGE);
+        hail_shard_drop(shard, slot, HAIL_DROP_TOO_LARGE);
         hail_conn_end(shard, slot, HAIL_CLOSED_CONFIG, false,
                       "a message came that is longer than our message_max");
         return false;

@@ -329,6 +329,7 @@ static bool send_lost(struct hail_shard *shard, uint32_t slot)
     if (put_len == 0)
         return false;
     hail_stat_add(&shard->stats, HAIL_STAT_BYTES_RESENT, put_len);
+    hail_table_count(&shard->table, slot, HAIL_TRAFFIC_BYTES_RESENT, put_len);
     range->offset += put_len;
     range->len -= put_len;
     if (range->len == 0)
@@ -346,6 +347,7 @@ static void drop_late(struct hail_shard *shard, uint32_t slot, uint8_t channel)
     while (outlet->unsent != HAIL_SLAB_NONE &&
            shard->now_ns - hail_parcel_at(shard, outlet->unsent)->since_ns > age_ns) {
         hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_LATE, 1);
+        hail_counter_add(&shard->channels[channel].late, 1);
         hail_parcels_drop(shard, slot, outlet->unsent);
     }
 }
@@ -379,6 +381,21 @@ static struct hail_outlet *next_outlet(struct hail_shard *shard, uint32_t slot)
     return best;
 }
 
+// Takes note of how long a message has waited, if it has.
+static void note_wait(struct hail_shard *shard, uint32_t slot, const struct hail_parcel *parcel)
+{
+    struct hail_channel_stats *channel = &shard->channels[parcel->channel];
+    uint64_t waited_us = (shard->now_ns - parcel->since_ns) / ns_per_us;
+
+    if (waited_us == 0)
+        return;
+    hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_WAITED_US, waited_us);
+    hail_counter_add(&channel->waited, 1);
+    hail_counter_add(&channel->waited_us, waited_us);
+    if (waited_us > atomic_load_explicit(&channel->waited_max_us, memory_order_relaxed))
+        atomic_store_explicit(&channel->waited_max_us, waited_us, memory_order_relaxed);
+}
+
 // Sends some of what was never sent. False: not now.
 static bool send_new(struct hail_shard *shard, uint32_t slot, struct hail_outlet *outlet)
 {
@@ -397,6 +414,7 @@ static bool send_new(struct hail_shard *shard, uint32_t slot, struct hail_outlet
     if (parcel->sent < parcel->content.len)
         return true;
     outlet->unsent = parcel->after;
+    note_wait(shard, slot, parcel);
     if (!is_reliable(shard, parcel->channel))
         hail_parcels_drop(shard, slot, index);
     return true;
@@ -629,13 +647,16 @@ static uint64_t take_arrived(struct hail_shard *shard, uint32_t slot, const stru
 }
 
 // What a flight that is lost means to path and window.
-static void lose(struct hail_shard *shard, struct hail_sender *sender, struct hail_flight *flight)
+static void lose(struct hail_shard *shard, uint32_t slot, struct hail_flight *flight)
 {
+    struct hail_sender *sender = sender_of(shard, slot);
+
     if (hail_pmtu_lost(&sender->pmtu, flight->len, flight->is_probe, shard->now_ns))
         hail_stat_add(&shard->stats, HAIL_STAT_PATH_FALLS, 1);
     if (flight->is_probe)
         return;
     hail_stat_add(&shard->stats, HAIL_STAT_PACKETS_LOST, 1);
+    hail_table_count(&shard->table, slot, HAIL_TRAFFIC_PACKETS_LOST, 1);
     hail_congestion_lost(&sender->congestion, flight->bytes, flight->sent_ns, shard->now_ns);
     lose_ranges(shard, sender, flight);
 }
@@ -673,7 +694,7 @@ static void find_lost(struct hail_shard *shard, uint32_t slot)
             first_ns = first_ns == 0 ? flight->sent_ns : first_ns;
             last_ns = flight->sent_ns;
         }
-        lose(shard, sender, flight);
+        lose(shard, slot, flight);
         hail_slab_free(&shard->native.flights, index);
         index = next;
     }
@@ -694,8 +715,13 @@ bool hail_sender_acked(struct hail_shard *shard, uint32_t slot, struct hail_byte
     uint64_t sent_ns = take_arrived(shard, slot, &ack, &any);
     if (ack.ranges[0].last >= sender->largest)
         sender->largest = ack.ranges[0].last + 1;
-    if (sent_ns != 0)
-        hail_rtt_sample(&sender->rtt, shard->now_ns - sent_ns, ack.delay_us * 1000);
+    if (sent_ns != 0) {
+        hail_rtt_sample(&sender->rtt, shard->now_ns - sent_ns, ack.delay_us * ns_per_us);
+        hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_RTT_US,
+                         sender->rtt.smoothed / ns_per_us);
+        hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_JITTER_US,
+                         sender->rtt.variation / ns_per_us);
+    }
     if (any) {
         sender->probes = 0;
         hail_sender_asked(sender); // what was asked for has come

@@ -77,8 +77,8 @@ void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *con
     hail_groups_init(&shard->groups, arena, config->groups_max, config->memberships_max, slots);
     hail_mailbox_init(&shard->commands, arena, power_of_two_at_least(config->command_queue_bytes));
     shard->handler_drops = hail_arena_take(arena, config->handler_count, sizeof(uint64_t));
-    shard->channel_drops =
-        hail_arena_take(arena, hail_policy_channel_count(&context->policy), sizeof(uint64_t));
+    shard->channels = hail_arena_take(arena, hail_policy_channel_count(&context->policy),
+                                      sizeof(struct hail_channel_stats));
     shard->scratch_in = hail_arena_take(arena, scratch, 1);
     shard->scratch_out = hail_arena_take(arena, scratch, 1);
     if (config->profile == HAIL_PROFILE_MLAPI && context->setup.encryption)
@@ -395,6 +395,26 @@ void hail_shard_stop(struct hail_shard *shard, uint64_t stop_at_ns)
         else
             hail_conn_end(shard, slot, HAIL_CLOSED_SHUTDOWN, flush, NULL);
     }
+}
+
+void hail_shard_drop(struct hail_shard *shard, uint32_t slot, enum hail_verdict verdict)
+{
+    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+    if (slot != HAIL_SLOT_NONE)
+        hail_table_count(&shard->table, slot, HAIL_TRAFFIC_DROPPED, 1);
+}
+
+void hail_shard_message(struct hail_shard *shard, uint32_t slot,
+                        const struct hail_message_view *message, bool is_incoming)
+{
+    enum hail_traffic traffic = is_incoming ? HAIL_TRAFFIC_MESSAGES_IN : HAIL_TRAFFIC_MESSAGES_OUT;
+    unsigned stat = is_incoming ? HAIL_STAT_MESSAGES_IN_PLAIN : HAIL_STAT_MESSAGES_OUT_PLAIN;
+    struct hail_channel_stats *channel = &shard->channels[message->channel];
+
+    hail_stat_add(&shard->stats, stat + message->flags, 1);
+    hail_table_count(&shard->table, slot, (enum hail_traffic)(traffic + message->flags), 1);
+    hail_counter_add(&channel->messages[!is_incoming], 1);
+    hail_counter_add(&channel->bytes[!is_incoming], message->body_len);
 }
 
 bool hail_shard_stopped(const struct hail_shard *shard)

@@ -104,7 +104,7 @@ struct hail_shard {
     struct hail_shard_target *targets;   // client: one for each connection
     struct hail_shard_text *texts;       // one for each connection
     _Atomic uint64_t *handler_drops;     // one for each handler
-    _Atomic uint64_t *channel_drops;     // one for each channel
+    struct hail_channel_stats *channels; // one for each channel
     uint8_t *scratch_in;                 // a message put together from pieces
     uint8_t *scratch_out;                // a message being written
     struct hail_table table;
@@ -217,6 +217,13 @@ void hail_shard_stop(struct hail_shard *shard, uint64_t stop_at_ns);
 
 // hail_shard_stopped says whether no connection is left.
 bool hail_shard_stopped(const struct hail_shard *shard);
+
+// hail_shard_drop counts what came and is not taken, for a connection or, HAIL_SLOT_NONE, nobody's.
+void hail_shard_drop(struct hail_shard *shard, uint32_t slot, enum hail_verdict verdict);
+
+// hail_shard_message counts a message of a connection.
+void hail_shard_message(struct hail_shard *shard, uint32_t slot,
+                        const struct hail_message_view *message, bool is_incoming);
 
 // hail_shard_current returns the shard whose callbacks this thread runs, or NULL.
 // Threads  Any.

@@ -72,14 +72,30 @@ struct hail_stats {
     _Atomic uint64_t counts[HAIL_STAT_COUNT];
 };
 
+// What a channel counts, over all connections of a shard.
+struct hail_channel_stats {
+    _Atomic uint64_t messages[2]; // in, out
+    _Atomic uint64_t bytes[2];    // of their payloads
+    _Atomic uint64_t below_floor;
+    _Atomic uint64_t late;
+    _Atomic uint64_t waited; // messages that did not leave at once
+    _Atomic uint64_t waited_us;
+    _Atomic uint64_t waited_max_us;
+};
+
+// hail_counter_add adds to a counter that one thread writes and any reads: a load and a store, not
+// an atomic addition.
+static inline void hail_counter_add(_Atomic uint64_t *counter, uint64_t amount)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
+                          memory_order_relaxed);
+}
+
 // hail_stat_add adds to a counter; hail_stat_set sets a gauge.
 // Threads  The writer's.
 static inline void hail_stat_add(struct hail_stats *stats, unsigned stat, uint64_t amount)
 {
-    uint64_t value = atomic_load_explicit(&stats->counts[stat], memory_order_relaxed);
-
-    // A load and a store, not an atomic addition: there is one writer.
-    atomic_store_explicit(&stats->counts[stat], value + amount, memory_order_relaxed);
+    hail_counter_add(&stats->counts[stat], amount);
 }
 
 static inline void hail_stat_set(struct hail_stats *stats, unsigned stat, uint64_t value)

@@ -15,11 +15,6 @@ enum {
 // .NET counts from year 1.
 static const int64_t ticks_at_unix_epoch = 621355968000000000;
 
-static void count_drop(struct hail_shard *shard, enum hail_verdict verdict)
-{
-    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
-}
-
 struct hail_mlapi_ambient hail_conn_ambient(struct hail_shard *shard)
 {
     int64_t unix_ns =
@@ -109,7 +104,7 @@ static bool take_message(struct hail_shard *shard, uint32_t slot, uint8_t *messa
     enum hail_verdict verdict =
         hail_mlapi_session_input(conn->session, &shard->result, message, len, &now);
     if (verdict != HAIL_ACCEPT)
-        count_drop(shard, verdict);
+        hail_shard_drop(shard, slot, verdict);
     else
         act_on_result(shard, slot, &delivery);
     hail_deliver_abandon(&delivery);
@@ -134,7 +129,7 @@ static size_t payload_max(const struct hail_shard *shard, const struct hail_conn
 
 static void break_frame(struct hail_shard *shard, uint32_t slot)
 {
-    count_drop(shard, HAIL_DROP_FRAME);
+    hail_shard_drop(shard, slot, HAIL_DROP_FRAME);
     hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false, "a frame's length is 0 or too long");
 }
 

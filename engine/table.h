@@ -9,6 +9,7 @@
 
 #include "engine/arena.h"
 #include "engine/hail.h"
+#include "engine/stats.h"
 
 enum {
     HAIL_SLOT_BITS = 24,
@@ -47,11 +48,20 @@ enum {
 };
 
 enum hail_traffic {
-    HAIL_TRAFFIC_MESSAGES_IN,
-    HAIL_TRAFFIC_MESSAGES_OUT,
-    HAIL_TRAFFIC_BYTES_IN,
+    HAIL_TRAFFIC_MESSAGES_IN,                                 // plus flags
+    HAIL_TRAFFIC_MESSAGES_OUT = HAIL_TRAFFIC_MESSAGES_IN + 4, // likewise
+    HAIL_TRAFFIC_BYTES_IN = HAIL_TRAFFIC_MESSAGES_OUT + 4,
     HAIL_TRAFFIC_BYTES_OUT,
-    HAIL_TRAFFIC_UNSENT,
+    HAIL_TRAFFIC_PACKETS_IN,
+    HAIL_TRAFFIC_PACKETS_OUT,
+    HAIL_TRAFFIC_PACKETS_LOST,
+    HAIL_TRAFFIC_BYTES_RESENT,
+    HAIL_TRAFFIC_DROPPED,
+    HAIL_TRAFFIC_UNSENT, // gauge, as those that follow
+    HAIL_TRAFFIC_HANDSHAKE_US,
+    HAIL_TRAFFIC_WAITED_US, // by the last message that had to
+    HAIL_TRAFFIC_RTT_US,
+    HAIL_TRAFFIC_JITTER_US,
     HAIL_TRAFFIC_COUNT
 };
 
@@ -128,10 +138,7 @@ void hail_table_publish_ticket(struct hail_table *table, uint32_t slot, const ui
 static inline void hail_table_count(struct hail_table *table, uint32_t slot,
                                     enum hail_traffic which, uint64_t amount)
 {
-    _Atomic uint64_t *counter = &table->slots[slot].traffic[which];
-
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
-                          memory_order_relaxed);
+    hail_counter_add(&table->slots[slot].traffic[which], amount);
 }
 static inline void hail_table_gauge(struct hail_table *table, uint32_t slot,
                                     enum hail_traffic which, uint64_t value)

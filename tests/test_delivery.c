@@ -220,6 +220,67 @@ START_TEST(test_simulate_one)
 }
 END_TEST
 
+// ---- What is known of it
+
+// Numbers say what happened, over a path of known length that loses packets and has little room.
+START_TEST(test_info)
+{
+    const struct hail_simulation path = {
+        .size = sizeof path, .delay_us = 5000, .loss = 100000, .rate = 100000};
+    static const uint32_t flags[] = {HAIL_AUTHENTICATED, HAIL_ENCRYPTED | HAIL_AUTHENTICATED};
+    static uint8_t data[1000];
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct party server = {0};
+    struct party client = {0};
+    struct party_pair pair;
+    struct hail_conn_info info = {.size = sizeof info};
+    struct hail_channel_info channel = {.size = sizeof channel};
+
+    config.native.simulation = &path;
+    party_start(&client, &config, false);
+    config.native.simulation = NULL;
+    party_start(&server, &config, true);
+    party_join(&pair, 1, &server, &client, 0);
+    for (size_t i = 0; i < 100; i++)
+        ck_assert_int_eq(
+            send_on(&client, pair.client, HAIL_RELIABLE_ORDERED, flags[i % 2], data, sizeof data),
+            HAIL_OK);
+    party_wait(&server, HAIL_EVENT_MESSAGE, 99);
+
+    ck_assert_int_eq(hail_conn_info(client.endpoint, pair.client, &info), HAIL_OK);
+    ck_assert_uint_eq(info.messages_out, 100);
+    ck_assert_uint_eq(info.messages_out_by[HAIL_AUTHENTICATED], 50);
+    ck_assert_uint_eq(info.messages_out_by[HAIL_ENCRYPTED | HAIL_AUTHENTICATED], 50);
+    ck_assert_uint_ge(info.rtt_us, 10000);
+    ck_assert_uint_gt(info.jitter_us, 0);
+    ck_assert_uint_ge(info.handshake_us, 20000);
+    ck_assert_uint_gt(info.waited_us, 0);
+    ck_assert_uint_gt(info.packets_lost, 0);
+    ck_assert_uint_gt(info.packets_out, info.packets_lost);
+    ck_assert_uint_gt(info.bytes_resent, 0);
+    ck_assert_int_eq(hail_channel_info(client.endpoint, HAIL_RELIABLE_ORDERED, &channel), HAIL_OK);
+    ck_assert_uint_eq(channel.messages_out, 100);
+    ck_assert_uint_eq(channel.bytes_out, 100 * sizeof data);
+    ck_assert_uint_gt(channel.messages_waited, 0);
+    ck_assert_uint_ge(channel.waited_us, channel.waited_max_us);
+    ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &info), HAIL_OK);
+    ck_assert_uint_eq(info.messages_in_by[HAIL_AUTHENTICATED], 50);
+    ck_assert_uint_gt(info.packets_in, 0);
+    ck_assert_uint_eq(info.dropped, 0);
+
+    // Callers of an older header get what they have room for, and of a newer one nothing.
+    struct hail_conn_info older = {.size = offsetof(struct hail_conn_info, bytes_unsent)};
+    older.bytes_unsent = 7;
+    ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &older), HAIL_OK);
+    ck_assert_uint_eq(older.messages_in, 100);
+    ck_assert_uint_eq(older.bytes_unsent, 7);
+    older.size = sizeof older + 8;
+    ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &older), HAIL_EABI);
+    party_stop(&client, 0);
+    party_stop(&server, 0);
+}
+END_TEST
+
 // ---- Closing
 
 // What is reliable has arrived before the other end hears of the end.
@@ -394,6 +455,7 @@ int main(void)
     tcase_add_loop_test(tests, test_many, 0, 4);
     tcase_add_loop_test(tests, test_bad_network, 0, 2);
     tcase_add_test(tests, test_simulate_one);
+    tcase_add_test(tests, test_info);
     tcase_add_test(tests, test_close_flushes);
     tcase_add_test(tests, test_full);
     tcase_add_loop_test(tests, test_writable, 0, 2);

@@ -104,7 +104,7 @@ START_TEST(test_no_key)
     ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &info), HAIL_OK);
     ck_assert(info.connected);
     ck_assert(!info.has_key);
-    info.size--;
+    info.size++;
     ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &info), HAIL_EABI);
     party_stop(&client, 0);
     party_stop(&server, 0);

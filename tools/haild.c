@@ -168,6 +168,26 @@ static void print_counter(bool all, const char *name, uint64_t value)
         printf("  %-28s %12llu\n", name, (unsigned long long)value);
 }
 
+// Prints what each channel that was used has carried.
+static void print_channels(const struct haild *haild)
+{
+    struct hail_channel_info info = {.size = sizeof info};
+
+    for (uint8_t i = 0; hail_channel_info(haild->endpoint, i, &info) == HAIL_OK; i++) {
+        if (info.messages_in + info.messages_out + info.below_floor == 0)
+            continue;
+        double mean_ms = info.messages_waited == 0
+                             ? 0
+                             : (double)info.waited_us / (double)info.messages_waited / 1000;
+        printf("  channel[%u] in %llu out %llu below_floor %llu late %llu waited %llu, %.1f ms on "
+               "average and %.1f at most\n",
+               i, (unsigned long long)info.messages_in, (unsigned long long)info.messages_out,
+               (unsigned long long)info.below_floor, (unsigned long long)info.messages_late,
+               (unsigned long long)info.messages_waited, mean_ms,
+               (double)info.waited_max_us / 1000);
+    }
+}
+
 // Prints all counters, or those that are not 0.
 static void print_counters(const struct haild *haild, bool all)
 {
@@ -187,6 +207,7 @@ static void print_counters(const struct haild *haild, bool all)
                    config->handlers[i].kind == HAIL_HANDLER_RPC ? "rpc " : "",
                    config->handlers[i].name, (unsigned long long)drops);
     }
+    print_channels(haild);
     printf("haild: end\n");
     fflush(stdout);
 }
