@@ -821,6 +821,8 @@ struct hail_conn_info {
     uint64_t waited_us; // by the last message that could not leave at once
 };
 
+// hail_conn_info tells it.
+//
 // Returns  HAIL_OK, HAIL_EGONE, or HAIL_EABI: `size` is not that of this or an older header.
 HAIL_API enum hail_status hail_conn_info(const struct hail_endpoint *endpoint,
                                          struct hail_conn conn, struct hail_conn_info *info);

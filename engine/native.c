@@ -9,6 +9,7 @@
 #include "engine/conn.h"
 #include "engine/deliver.h"
 #include "engine/packets.h"
+#include "engine/recovery.h"
 #include "engine/shard.h"
 #include "engine/simulate.h"
 
@@ -317,7 +318,7 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
     case HAIL_FRAME_TICKET:
         return is_server ? HAIL_DROP_UNEXPECTED : hail_joiner_ticket(shard, slot, frame);
     case HAIL_FRAME_ACK:
-        return hail_sender_acked(shard, slot, frame->bytes) ? HAIL_ACCEPT : HAIL_DROP_MALFORMED;
+        return hail_recovery_acked(shard, slot, frame->bytes) ? HAIL_ACCEPT : HAIL_DROP_MALFORMED;
     case HAIL_FRAME_PADDING:
     case HAIL_FRAME_MESSAGE:
     case HAIL_FRAME_NAMED:
@@ -652,7 +653,7 @@ uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
     bool resends = !shard->context->is_server && native->state != HAIL_NATIVE_CONNECTED;
 
     if (native->keyed) {
-        uint64_t sender = hail_sender_next_ns(shard, slot);
+        uint64_t sender = hail_recovery_next_ns(shard, slot);
         next = hail_peer_next_ns(&native->peer);
         next = sender < next ? sender : next;
         next = native->acks.due_ns < next ? native->acks.due_ns : next;
@@ -678,7 +679,7 @@ void hail_native_due(struct hail_shard *shard, uint32_t slot)
         hail_conn_end(shard, slot, HAIL_CLOSED_IDLE, false, NULL);
         return;
     }
-    if (native->keyed && !hail_sender_due(shard, slot)) {
+    if (native->keyed && !hail_recovery_due(shard, slot)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
         return;
     }

@@ -5,14 +5,10 @@
 #include <string.h>
 
 #include "engine/conn.h"
+#include "engine/flights.h"
 #include "engine/packets.h"
 
 enum {
-    PACKET_THRESHOLD = 3,  // RFC 9002, section 6.1.1
-    PERSISTENT_PROBES = 3, // probe times without an acknowledgement: section 7.6
-    PROBE_MAX_MS = 1000,   // between probes
-    FALL_PROBES = 3,       // in a row after which long packets are not trusted to pass
-    PROBE_DOUBLINGS = 8,   // after which they come no rarer
     AGAIN_MS = 10,         // after the records for packets were used up
     ASK_PACKETS = 32,      // under way without an acknowledgement asked for
     ASK_PART = 4,          // of the window likewise
@@ -25,21 +21,6 @@ enum {
 
 static const uint64_t ns_per_us = 1000;
 static const uint64_t ns_per_ms = 1000000;
-
-static struct hail_sender *sender_of(const struct hail_shard *shard, uint32_t slot)
-{
-    return &shard->native.conns[slot].sender;
-}
-
-static struct hail_range *range_at(const struct hail_shard *shard, uint32_t index)
-{
-    return hail_slab_at(&shard->native.ranges, index);
-}
-
-static struct hail_flight *flight_at(const struct hail_shard *shard, uint32_t index)
-{
-    return hail_slab_at(&shard->native.flights, index);
-}
 
 static bool is_reliable(const struct hail_shard *shard, uint8_t channel)
 {
@@ -60,13 +41,13 @@ void hail_sender_reserve(struct hail_shard *shard, const struct hail_context *co
 
 void hail_sender_moved(struct hail_shard *shard, uint32_t slot)
 {
-    hail_pmtu_init(&sender_of(shard, slot)->pmtu,
+    hail_pmtu_init(&hail_sender_of(shard, slot)->pmtu,
                    (uint16_t)shard->context->config.native.datagram_max);
 }
 
 void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_sender *sender = sender_of(shard, slot);
+    struct hail_sender *sender = hail_sender_of(shard, slot);
     struct hail_outlet *outlets = hail_parcels_outlets(shard, slot);
 
     *sender = (struct hail_sender){
@@ -90,21 +71,20 @@ void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
 
 static void add_lost(struct hail_shard *shard, struct hail_sender *sender, uint32_t range)
 {
-    range_at(shard, range)->next = HAIL_SLAB_NONE;
+    hail_range_at(shard, range)->next = HAIL_SLAB_NONE;
     if (sender->lost_last != HAIL_SLAB_NONE)
-        range_at(shard, sender->lost_last)->next = range;
+        hail_range_at(shard, sender->lost_last)->next = range;
     else
         sender->lost_first = range;
     sender->lost_last = range;
 }
 
-// What a flight carried is to be sent again.
-static void lose_ranges(struct hail_shard *shard, struct hail_sender *sender,
-                        struct hail_flight *flight)
+void hail_flights_lose(struct hail_shard *shard, struct hail_sender *sender,
+                       struct hail_flight *flight)
 {
     while (flight->range_first != HAIL_SLAB_NONE) {
         uint32_t range = flight->range_first;
-        flight->range_first = range_at(shard, range)->next;
+        flight->range_first = hail_range_at(shard, range)->next;
         add_lost(shard, sender, range);
     }
 }
@@ -112,7 +92,7 @@ static void lose_ranges(struct hail_shard *shard, struct hail_sender *sender,
 static void free_ranges(struct hail_shard *shard, uint32_t first)
 {
     while (first != HAIL_SLAB_NONE) {
-        uint32_t next = range_at(shard, first)->next;
+        uint32_t next = hail_range_at(shard, first)->next;
         hail_slab_free(&shard->native.ranges, first);
         first = next;
     }
@@ -120,13 +100,13 @@ static void free_ranges(struct hail_shard *shard, uint32_t first)
 
 void hail_sender_clear(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_sender *sender = sender_of(shard, slot);
+    struct hail_sender *sender = hail_sender_of(shard, slot);
     struct hail_outlet *outlets = hail_parcels_outlets(shard, slot);
 
     while (sender->flight_first != HAIL_SLAB_NONE) {
         uint32_t index = sender->flight_first;
-        sender->flight_first = flight_at(shard, index)->next;
-        free_ranges(shard, flight_at(shard, index)->range_first);
+        sender->flight_first = hail_flight_at(shard, index)->next;
+        free_ranges(shard, hail_flight_at(shard, index)->range_first);
         hail_slab_free(&shard->native.flights, index);
     }
     free_ranges(shard, sender->lost_first);
@@ -164,33 +144,33 @@ static uint32_t flight_of(struct hail_shard *shard, uint32_t slot, uint32_t outg
         return index;
     size_t overhead = hail_peer_overhead(&shard->native.conns[slot].peer,
                                          (enum hail_protection)outgoing->protection);
-    *flight_at(shard, index) = (struct hail_flight){
+    *hail_flight_at(shard, index) = (struct hail_flight){
         .next = HAIL_SLAB_NONE,
         .range_first = HAIL_SLAB_NONE,
         .bytes = (uint32_t)overhead,
     };
-    charge(shard, sender_of(shard, slot), overhead);
+    charge(shard, hail_sender_of(shard, slot), overhead);
     outgoing->flight = index;
     return index;
 }
 
 static void account(struct hail_shard *shard, uint32_t slot, uint32_t flight, size_t len)
 {
-    flight_at(shard, flight)->bytes += (uint32_t)len;
-    charge(shard, sender_of(shard, slot), len);
+    hail_flight_at(shard, flight)->bytes += (uint32_t)len;
+    charge(shard, hail_sender_of(shard, slot), len);
 }
 
 void hail_sender_left(struct hail_shard *shard, uint32_t slot, uint32_t index, uint64_t number,
                       size_t len)
 {
-    struct hail_sender *sender = sender_of(shard, slot);
-    struct hail_flight *flight = flight_at(shard, index);
+    struct hail_sender *sender = hail_sender_of(shard, slot);
+    struct hail_flight *flight = hail_flight_at(shard, index);
 
     flight->number = number;
     flight->len = (uint16_t)len;
     flight->sent_ns = shard->now_ns;
     if (sender->flight_last != HAIL_SLAB_NONE)
-        flight_at(shard, sender->flight_last)->next = index;
+        hail_flight_at(shard, sender->flight_last)->next = index;
     else
         sender->flight_first = index;
     sender->flight_last = index;
@@ -206,6 +186,11 @@ bool hail_sender_asks(const struct hail_sender *sender)
 
     return sender->unasked_packets >= ASK_PACKETS ||
            (sender->unasked >= window / ASK_PART && sender->congestion.in_flight >= window / 2);
+}
+
+void hail_sender_ask(struct hail_sender *sender)
+{
+    sender->unasked_packets = ASK_PACKETS;
 }
 
 void hail_sender_asked(struct hail_sender *sender)
@@ -257,20 +242,20 @@ static void note_range(struct hail_shard *shard, uint32_t flight, const struct l
     uint32_t index = hail_slab_take(&shard->native.ranges);
 
     HAIL_ASSERT(index != HAIL_SLAB_NONE);
-    *range_at(shard, index) = (struct hail_range){
-        .next = flight_at(shard, flight)->range_first,
+    *hail_range_at(shard, index) = (struct hail_range){
+        .next = hail_flight_at(shard, flight)->range_first,
         .parcel = load->parcel,
         .offset = load->offset,
         .len = (uint32_t)len,
     };
-    flight_at(shard, flight)->range_first = index;
+    hail_flight_at(shard, flight)->range_first = index;
 }
 
 // Puts as much of a load as fits into a packet. Returns the bytes it took; 0: not now, and it has
 // been seen to that it is tried again.
 static uint32_t put(struct hail_shard *shard, uint32_t slot, const struct load *load)
 {
-    struct hail_sender *sender = sender_of(shard, slot);
+    struct hail_sender *sender = hail_sender_of(shard, slot);
     struct hail_parcel *parcel = hail_parcel_at(shard, load->parcel);
     enum hail_protection protection = protection_of(parcel->flags);
     size_t most = hail_packets_room(shard, slot, protection, HAIL_OUTGOING_NONE);
@@ -312,7 +297,7 @@ static void pop_lost(struct hail_shard *shard, struct hail_sender *sender)
 {
     uint32_t index = sender->lost_first;
 
-    sender->lost_first = range_at(shard, index)->next;
+    sender->lost_first = hail_range_at(shard, index)->next;
     if (sender->lost_first == HAIL_SLAB_NONE)
         sender->lost_last = HAIL_SLAB_NONE;
     hail_slab_free(&shard->native.ranges, index);
@@ -321,8 +306,8 @@ static void pop_lost(struct hail_shard *shard, struct hail_sender *sender)
 // Sends some of what was lost. False: not now.
 static bool send_lost(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_sender *sender = sender_of(shard, slot);
-    struct hail_range *range = range_at(shard, sender->lost_first);
+    struct hail_sender *sender = hail_sender_of(shard, slot);
+    struct hail_range *range = hail_range_at(shard, sender->lost_first);
     const struct load load = {range->parcel, range->offset, range->len};
     uint32_t put_len = put(shard, slot, &load);
 
@@ -409,7 +394,7 @@ static bool send_new(struct hail_shard *shard, uint32_t slot, struct hail_outlet
     if (put_len == 0)
         return false;
     outlet->pass += put_len * PASS_UNIT / channel->weight;
-    sender_of(shard, slot)->pass = outlet->pass;
+    hail_sender_of(shard, slot)->pass = outlet->pass;
     parcel->sent += put_len;
     if (parcel->sent < parcel->content.len)
         return true;
@@ -471,7 +456,7 @@ static void probe_path(struct hail_shard *shard, uint32_t slot)
     struct hail_outgoing *outgoing = &shard->outbox.list[packet];
     outgoing->alone = true;
     outgoing->flight = hail_slab_take(&shard->native.flights);
-    *flight_at(shard, outgoing->flight) = (struct hail_flight){
+    *hail_flight_at(shard, outgoing->flight) = (struct hail_flight){
         .next = HAIL_SLAB_NONE, .range_first = HAIL_SLAB_NONE, .is_probe = true};
     hail_packets_add(shard, packet, &ask);
     len -= hail_peer_overhead(&native->peer, HAIL_PROTECTION_ENCRYPTED) + outgoing->len;
@@ -496,13 +481,13 @@ static void gather(const struct hail_shard *shard, struct hail_sender *sender, s
 
 void hail_sender_flush(struct hail_shard *shard, uint32_t slot)
 {
-    sender_of(shard, slot)->gather_ns = 0;
+    hail_sender_of(shard, slot)->gather_ns = 0;
     hail_sender_pump(shard, slot);
 }
 
 void hail_sender_pump(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_sender *sender = sender_of(shard, slot);
+    struct hail_sender *sender = hail_sender_of(shard, slot);
     bool goes_on = true;
 
     sender->again_ns = UINT64_MAX;
@@ -535,7 +520,7 @@ void hail_sender_pump(struct hail_shard *shard, uint32_t slot)
 static bool goes_at_once(struct hail_shard *shard, uint32_t slot,
                          const struct hail_message_view *view, size_t frame_len)
 {
-    struct hail_sender *sender = sender_of(shard, slot);
+    struct hail_sender *sender = hail_sender_of(shard, slot);
     enum hail_protection protection = protection_of(view->flags);
 
     if (frame_len > hail_packets_room(shard, slot, protection, HAIL_OUTGOING_NONE)) {
@@ -558,7 +543,7 @@ static enum hail_status send_at_once(struct hail_shard *shard, uint32_t slot,
     if (packet == HAIL_OUTGOING_NONE)
         return HAIL_EFULL;
     if (protection == HAIL_PROTECTION_PLAIN) {
-        spend_rate(shard, sender_of(shard, slot), len);
+        spend_rate(shard, hail_sender_of(shard, slot), len);
     } else {
         uint32_t flight = flight_of(shard, slot, packet);
         if (flight != HAIL_SLAB_NONE) // else it goes all the same, and nobody looks after it
@@ -584,237 +569,12 @@ enum hail_status hail_sender_send(struct hail_shard *shard, uint32_t slot,
     if (status != HAIL_OK)
         return status;
     if (shard->context->config.native.coalesce_us > 0)
-        gather(shard, sender_of(shard, slot), view->body_len);
+        gather(shard, hail_sender_of(shard, slot), view->body_len);
     hail_sender_pump(shard, slot);
     return HAIL_OK;
 }
 
-// ---- Acknowledgements and losses
-
-// Bytes have arrived.
-static void settle_ranges(struct hail_shard *shard, uint32_t slot, uint32_t first)
-{
-    while (first != HAIL_SLAB_NONE) {
-        const struct hail_range range = *range_at(shard, first);
-        struct hail_parcel *parcel = hail_parcel_at(shard, range.parcel);
-
-        hail_slab_free(&shard->native.ranges, first);
-        parcel->acked += range.len;
-        if (parcel->acked == parcel->content.len)
-            hail_parcels_drop(shard, slot, range.parcel);
-        sender_of(shard, slot)->progress_ns = shard->now_ns;
-        first = range.next;
-    }
-}
-
-// Takes what has arrived off the list of flights. Returns when the largest of the acknowledged was
-// sent; 0: it was known already.
-static uint64_t take_arrived(struct hail_shard *shard, uint32_t slot, const struct hail_ack *ack,
-                             bool *any)
-{
-    struct hail_sender *sender = sender_of(shard, slot);
-    uint32_t before = HAIL_SLAB_NONE;
-    uint32_t index = sender->flight_first;
-    size_t at = ack->count - 1; // the lowest range that is not behind us
-    uint64_t largest_sent_ns = 0;
-
-    *any = false;
-    while (index != HAIL_SLAB_NONE && flight_at(shard, index)->number <= ack->ranges[0].last) {
-        const struct hail_flight flight = *flight_at(shard, index);
-        while (flight.number > ack->ranges[at].last)
-            at--;
-        if (flight.number < ack->ranges[at].first) {
-            before = index;
-            index = flight.next;
-            continue;
-        }
-        if (before == HAIL_SLAB_NONE)
-            sender->flight_first = flight.next;
-        else
-            flight_at(shard, before)->next = flight.next;
-        if (flight.next == HAIL_SLAB_NONE)
-            sender->flight_last = before;
-        hail_slab_free(&shard->native.flights, index);
-        hail_congestion_acked(&sender->congestion, flight.bytes, flight.sent_ns, sender->limited);
-        hail_pmtu_arrived(&sender->pmtu, flight.len, flight.is_probe, shard->now_ns);
-        settle_ranges(shard, slot, flight.range_first);
-        if (flight.number == ack->ranges[0].last)
-            largest_sent_ns = flight.sent_ns;
-        *any = true;
-        index = flight.next;
-    }
-    return largest_sent_ns;
-}
-
-// What a flight that is lost means to path and window.
-static void lose(struct hail_shard *shard, uint32_t slot, struct hail_flight *flight)
-{
-    struct hail_sender *sender = sender_of(shard, slot);
-
-    if (hail_pmtu_lost(&sender->pmtu, flight->len, flight->is_probe, shard->now_ns))
-        hail_stat_add(&shard->stats, HAIL_STAT_PATH_FALLS, 1);
-    if (flight->is_probe)
-        return;
-    hail_stat_add(&shard->stats, HAIL_STAT_PACKETS_LOST, 1);
-    hail_table_count(&shard->table, slot, HAIL_TRAFFIC_PACKETS_LOST, 1);
-    hail_congestion_lost(&sender->congestion, flight->bytes, flight->sent_ns, shard->now_ns);
-    lose_ranges(shard, sender, flight);
-}
-
-// Takes packets for lost that others have overtaken by far or long ago (RFC 9002, section 6.1).
-static void find_lost(struct hail_shard *shard, uint32_t slot)
-{
-    struct hail_sender *sender = sender_of(shard, slot);
-    uint64_t wait_ns = hail_rtt_loss_ns(&sender->rtt);
-    uint64_t first_ns = 0;
-    uint64_t last_ns = 0;
-    uint32_t before = HAIL_SLAB_NONE;
-    uint32_t index = sender->flight_first;
-
-    sender->loss_ns = UINT64_MAX;
-    while (index != HAIL_SLAB_NONE && flight_at(shard, index)->number < sender->largest) {
-        struct hail_flight *flight = flight_at(shard, index);
-        uint32_t next = flight->next;
-        bool is_lost = flight->number + PACKET_THRESHOLD < sender->largest ||
-                       flight->sent_ns + wait_ns <= shard->now_ns;
-        if (!is_lost) {
-            if (flight->sent_ns + wait_ns < sender->loss_ns)
-                sender->loss_ns = flight->sent_ns + wait_ns;
-            before = index;
-            index = next;
-            continue;
-        }
-        if (before == HAIL_SLAB_NONE)
-            sender->flight_first = next;
-        else
-            flight_at(shard, before)->next = next;
-        if (next == HAIL_SLAB_NONE)
-            sender->flight_last = before;
-        if (!flight->is_probe) {
-            first_ns = first_ns == 0 ? flight->sent_ns : first_ns;
-            last_ns = flight->sent_ns;
-        }
-        lose(shard, slot, flight);
-        hail_slab_free(&shard->native.flights, index);
-        index = next;
-    }
-    if (last_ns - first_ns >
-        PERSISTENT_PROBES * hail_rtt_probe_ns(&sender->rtt, HAIL_ACK_DELAY_MS * ns_per_ms))
-        hail_congestion_collapse(&sender->congestion);
-}
-
-bool hail_sender_acked(struct hail_shard *shard, uint32_t slot, struct hail_bytes content)
-{
-    struct hail_native *native = &shard->native.conns[slot];
-    struct hail_sender *sender = &native->sender;
-    struct hail_ack ack;
-    bool any;
-
-    if (!hail_ack_decode(&ack, content, native->peer.next_number))
-        return false;
-    uint64_t sent_ns = take_arrived(shard, slot, &ack, &any);
-    if (ack.ranges[0].last >= sender->largest)
-        sender->largest = ack.ranges[0].last + 1;
-    if (sent_ns != 0) {
-        hail_rtt_sample(&sender->rtt, shard->now_ns - sent_ns, ack.delay_us * ns_per_us);
-        hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_RTT_US,
-                         sender->rtt.smoothed / ns_per_us);
-        hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_JITTER_US,
-                         sender->rtt.variation / ns_per_us);
-    }
-    if (any) {
-        sender->probes = 0;
-        hail_sender_asked(sender); // what was asked for has come
-        sender->limited = false;
-    }
-    find_lost(shard, slot);
-    hail_sender_pump(shard, slot);
-    hail_conn_arm(shard, slot);
-    return true;
-}
-
-// ---- Timers
-
 bool hail_sender_busy(const struct hail_sender *sender)
 {
     return sender->bytes > 0;
-}
-
-// When to probe for an acknowledgement that does not come; UINT64_MAX: none is awaited.
-static uint64_t probe_at_ns(const struct hail_shard *shard, const struct hail_sender *sender)
-{
-    if (sender->flight_first == HAIL_SLAB_NONE)
-        return UINT64_MAX;
-    bool is_lazy = flight_at(shard, sender->flight_first)->range_first == HAIL_SLAB_NONE;
-    uint64_t delay_ns = (is_lazy ? HAIL_ACK_DELAY_LAZY_MS : HAIL_ACK_DELAY_MS) * ns_per_ms;
-    uint64_t wait_ns = hail_rtt_probe_ns(&sender->rtt, delay_ns) << sender->probes;
-
-    return sender->left_ns +
-           (wait_ns < PROBE_MAX_MS * ns_per_ms ? wait_ns : PROBE_MAX_MS * ns_per_ms);
-}
-
-// Sends what is oldest once more, or asks alone, whatever the window says.
-static void probe(struct hail_shard *shard, uint32_t slot)
-{
-    const struct hail_native_frame ask = {.type = HAIL_FRAME_ASK};
-    struct hail_sender *sender = sender_of(shard, slot);
-    uint32_t index = sender->flight_first;
-
-    if (sender->probes < PROBE_DOUBLINGS)
-        sender->probes++;
-    if (sender->probes == FALL_PROBES && hail_pmtu_fall(&sender->pmtu, shard->now_ns))
-        hail_stat_add(&shard->stats, HAIL_STAT_PATH_FALLS, 1);
-    sender->left_ns = shard->now_ns;
-    hail_stat_add(&shard->stats, HAIL_STAT_PROBES, 1);
-    while (index != HAIL_SLAB_NONE && flight_at(shard, index)->range_first == HAIL_SLAB_NONE)
-        index = flight_at(shard, index)->next;
-    if (index != HAIL_SLAB_NONE)
-        lose_ranges(shard, sender, flight_at(shard, index));
-    if (sender->bytes > 0) {
-        sender->unasked_packets = ASK_PACKETS; // it asks as well
-        sender->probe_room = HAIL_CONGESTION_DATAGRAM;
-        hail_sender_pump(shard, slot);
-        bool has_sent = sender->probe_room < HAIL_CONGESTION_DATAGRAM;
-        sender->probe_room = 0;
-        if (has_sent)
-            return;
-    }
-    uint32_t packet = hail_packets_for(shard, slot, HAIL_PROTECTION_ENCRYPTED, HAIL_CONTROL_MAX);
-    if (packet != HAIL_OUTGOING_NONE)
-        hail_packets_add(shard, packet, &ask);
-}
-
-uint64_t hail_sender_next_ns(const struct hail_shard *shard, uint32_t slot)
-{
-    const struct hail_sender *sender = sender_of(shard, slot);
-    uint64_t next = probe_at_ns(shard, sender);
-
-    if (sender->loss_ns < next)
-        next = sender->loss_ns;
-    if (sender->again_ns < next)
-        next = sender->again_ns;
-    if (sender->bytes > 0) {
-        uint64_t stall = sender->progress_ns + shard->context->config.stall_timeout_ms * ns_per_ms;
-        next = stall < next ? stall : next;
-    }
-    return next;
-}
-
-bool hail_sender_due(struct hail_shard *shard, uint32_t slot)
-{
-    struct hail_sender *sender = sender_of(shard, slot);
-    uint64_t now_ns = shard->now_ns;
-
-    if (sender->bytes > 0 &&
-        now_ns >= sender->progress_ns + shard->context->config.stall_timeout_ms * ns_per_ms)
-        return false;
-    if (now_ns >= sender->loss_ns) {
-        find_lost(shard, slot);
-        hail_sender_pump(shard, slot);
-    }
-    if (now_ns >= probe_at_ns(shard, sender))
-        probe(shard, slot);
-    if (now_ns >= sender->again_ns)
-        hail_sender_pump(shard, slot);
-    return true;
 }

@@ -84,26 +84,18 @@ void hail_sender_pump(struct hail_shard *shard, uint32_t slot);
 // hail_sender_flush does the same for what waits for more to share its packet.
 void hail_sender_flush(struct hail_shard *shard, uint32_t slot);
 
-// hail_sender_acked takes in the content of an ack frame. False: it is malformed.
-HAIL_MUST_USE bool hail_sender_acked(struct hail_shard *shard, uint32_t slot,
-                                     struct hail_bytes content);
-
 // hail_sender_left takes note that the packet of a flight is sealed, under this number, as a
 // datagram of `len` bytes.
 void hail_sender_left(struct hail_shard *shard, uint32_t slot, uint32_t flight, uint64_t number,
                       size_t len);
 
 // hail_sender_asks says whether the next packet should ask for an acknowledgement at once;
-// hail_sender_asked takes note that it does.
+// hail_sender_asked takes note that it does. hail_sender_ask has it do so.
 HAIL_MUST_USE bool hail_sender_asks(const struct hail_sender *sender);
+void hail_sender_ask(struct hail_sender *sender);
 void hail_sender_asked(struct hail_sender *sender);
 
 // hail_sender_busy says whether something reliable has not arrived yet, or anything waits.
 HAIL_MUST_USE bool hail_sender_busy(const struct hail_sender *sender);
-
-// hail_sender_due does what is due; hail_sender_next_ns says when that is. False: the other end has
-// taken nothing for stall_timeout_ms, and the connection is to be ended.
-HAIL_MUST_USE bool hail_sender_due(struct hail_shard *shard, uint32_t slot);
-uint64_t hail_sender_next_ns(const struct hail_shard *shard, uint32_t slot);
 
 #endif

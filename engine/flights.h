@@ -1,0 +1,27 @@
+// flights.h: the records of a connection's packets under way, which its sender makes and its
+// recovery settles. SPDX-License-Identifier: MIT
+#ifndef HAIL_ENGINE_FLIGHTS_H
+#define HAIL_ENGINE_FLIGHTS_H
+
+#include "engine/shard.h"
+
+static inline struct hail_sender *hail_sender_of(const struct hail_shard *shard, uint32_t slot)
+{
+    return &shard->native.conns[slot].sender;
+}
+
+static inline struct hail_range *hail_range_at(const struct hail_shard *shard, uint32_t index)
+{
+    return hail_slab_at(&shard->native.ranges, index);
+}
+
+static inline struct hail_flight *hail_flight_at(const struct hail_shard *shard, uint32_t index)
+{
+    return hail_slab_at(&shard->native.flights, index);
+}
+
+// hail_flights_lose has what a flight carried be sent again.
+void hail_flights_lose(struct hail_shard *shard, struct hail_sender *sender,
+                       struct hail_flight *flight);
+
+#endif

@@ -1,0 +1,241 @@
+// recovery.c: see recovery.h.
+// SPDX-License-Identifier: MIT
+#include "engine/recovery.h"
+
+#include "engine/conn.h"
+#include "engine/flights.h"
+#include "engine/packets.h"
+
+enum {
+    PACKET_THRESHOLD = 3,  // RFC 9002, section 6.1.1
+    PERSISTENT_PROBES = 3, // probe times without an acknowledgement: section 7.6
+    PROBE_MAX_MS = 1000,   // between probes
+    FALL_PROBES = 3,       // in a row after which long packets are not trusted to pass
+    PROBE_DOUBLINGS = 8    // after which they come no rarer
+};
+
+static const uint64_t ns_per_us = 1000;
+static const uint64_t ns_per_ms = 1000000;
+
+// Bytes have arrived.
+static void settle_ranges(struct hail_shard *shard, uint32_t slot, uint32_t first)
+{
+    while (first != HAIL_SLAB_NONE) {
+        const struct hail_range range = *hail_range_at(shard, first);
+        struct hail_parcel *parcel = hail_parcel_at(shard, range.parcel);
+
+        hail_slab_free(&shard->native.ranges, first);
+        parcel->acked += range.len;
+        if (parcel->acked == parcel->content.len)
+            hail_parcels_drop(shard, slot, range.parcel);
+        hail_sender_of(shard, slot)->progress_ns = shard->now_ns;
+        first = range.next;
+    }
+}
+
+// Takes what has arrived off the list of flights. Returns when the largest of the acknowledged was
+// sent; 0: it was known already.
+static uint64_t take_arrived(struct hail_shard *shard, uint32_t slot, const struct hail_ack *ack,
+                             bool *any)
+{
+    struct hail_sender *sender = hail_sender_of(shard, slot);
+    uint32_t before = HAIL_SLAB_NONE;
+    uint32_t index = sender->flight_first;
+    size_t at = ack->count - 1; // the lowest range that is not behind us
+    uint64_t largest_sent_ns = 0;
+
+    *any = false;
+    while (index != HAIL_SLAB_NONE && hail_flight_at(shard, index)->number <= ack->ranges[0].last) {
+        const struct hail_flight flight = *hail_flight_at(shard, index);
+        while (flight.number > ack->ranges[at].last)
+            at--;
+        if (flight.number < ack->ranges[at].first) {
+            before = index;
+            index = flight.next;
+            continue;
+        }
+        if (before == HAIL_SLAB_NONE)
+            sender->flight_first = flight.next;
+        else
+            hail_flight_at(shard, before)->next = flight.next;
+        if (flight.next == HAIL_SLAB_NONE)
+            sender->flight_last = before;
+        hail_slab_free(&shard->native.flights, index);
+        hail_congestion_acked(&sender->congestion, flight.bytes, flight.sent_ns, sender->limited);
+        hail_pmtu_arrived(&sender->pmtu, flight.len, flight.is_probe, shard->now_ns);
+        settle_ranges(shard, slot, flight.range_first);
+        if (flight.number == ack->ranges[0].last)
+            largest_sent_ns = flight.sent_ns;
+        *any = true;
+        index = flight.next;
+    }
+    return largest_sent_ns;
+}
+
+// What a flight that is lost means to path and window.
+static void lose(struct hail_shard *shard, uint32_t slot, struct hail_flight *flight)
+{
+    struct hail_sender *sender = hail_sender_of(shard, slot);
+
+    if (hail_pmtu_lost(&sender->pmtu, flight->len, flight->is_probe, shard->now_ns))
+        hail_stat_add(&shard->stats, HAIL_STAT_PATH_FALLS, 1);
+    if (flight->is_probe)
+        return;
+    hail_stat_add(&shard->stats, HAIL_STAT_PACKETS_LOST, 1);
+    hail_table_count(&shard->table, slot, HAIL_TRAFFIC_PACKETS_LOST, 1);
+    hail_congestion_lost(&sender->congestion, flight->bytes, flight->sent_ns, shard->now_ns);
+    hail_flights_lose(shard, sender, flight);
+}
+
+// Takes packets for lost that others have overtaken by far or long ago (RFC 9002, section 6.1).
+static void find_lost(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_sender *sender = hail_sender_of(shard, slot);
+    uint64_t wait_ns = hail_rtt_loss_ns(&sender->rtt);
+    uint64_t first_ns = 0;
+    uint64_t last_ns = 0;
+    uint32_t before = HAIL_SLAB_NONE;
+    uint32_t index = sender->flight_first;
+
+    sender->loss_ns = UINT64_MAX;
+    while (index != HAIL_SLAB_NONE && hail_flight_at(shard, index)->number < sender->largest) {
+        struct hail_flight *flight = hail_flight_at(shard, index);
+        uint32_t next = flight->next;
+        bool is_lost = flight->number + PACKET_THRESHOLD < sender->largest ||
+                       flight->sent_ns + wait_ns <= shard->now_ns;
+        if (!is_lost) {
+            if (flight->sent_ns + wait_ns < sender->loss_ns)
+                sender->loss_ns = flight->sent_ns + wait_ns;
+            before = index;
+            index = next;
+            continue;
+        }
+        if (before == HAIL_SLAB_NONE)
+            sender->flight_first = next;
+        else
+            hail_flight_at(shard, before)->next = next;
+        if (next == HAIL_SLAB_NONE)
+            sender->flight_last = before;
+        if (!flight->is_probe) {
+            first_ns = first_ns == 0 ? flight->sent_ns : first_ns;
+            last_ns = flight->sent_ns;
+        }
+        lose(shard, slot, flight);
+        hail_slab_free(&shard->native.flights, index);
+        index = next;
+    }
+    if (last_ns - first_ns >
+        PERSISTENT_PROBES * hail_rtt_probe_ns(&sender->rtt, HAIL_ACK_DELAY_MS * ns_per_ms))
+        hail_congestion_collapse(&sender->congestion);
+}
+
+bool hail_recovery_acked(struct hail_shard *shard, uint32_t slot, struct hail_bytes content)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_sender *sender = &native->sender;
+    struct hail_ack ack;
+    bool any;
+
+    if (!hail_ack_decode(&ack, content, native->peer.next_number))
+        return false;
+    uint64_t sent_ns = take_arrived(shard, slot, &ack, &any);
+    if (ack.ranges[0].last >= sender->largest)
+        sender->largest = ack.ranges[0].last + 1;
+    if (sent_ns != 0) {
+        hail_rtt_sample(&sender->rtt, shard->now_ns - sent_ns, ack.delay_us * ns_per_us);
+        hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_RTT_US,
+                         sender->rtt.smoothed / ns_per_us);
+        hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_JITTER_US,
+                         sender->rtt.variation / ns_per_us);
+    }
+    if (any) {
+        sender->probes = 0;
+        hail_sender_asked(sender); // what was asked for has come
+        sender->limited = false;
+    }
+    find_lost(shard, slot);
+    hail_sender_pump(shard, slot);
+    hail_conn_arm(shard, slot);
+    return true;
+}
+
+// ---- Timers
+
+// When to probe for an acknowledgement that does not come; UINT64_MAX: none is awaited.
+static uint64_t probe_at_ns(const struct hail_shard *shard, const struct hail_sender *sender)
+{
+    if (sender->flight_first == HAIL_SLAB_NONE)
+        return UINT64_MAX;
+    bool is_lazy = hail_flight_at(shard, sender->flight_first)->range_first == HAIL_SLAB_NONE;
+    uint64_t delay_ns = (is_lazy ? HAIL_ACK_DELAY_LAZY_MS : HAIL_ACK_DELAY_MS) * ns_per_ms;
+    uint64_t wait_ns = hail_rtt_probe_ns(&sender->rtt, delay_ns) << sender->probes;
+
+    return sender->left_ns +
+           (wait_ns < PROBE_MAX_MS * ns_per_ms ? wait_ns : PROBE_MAX_MS * ns_per_ms);
+}
+
+// Sends what is oldest once more, or asks alone, whatever the window says.
+static void probe(struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_native_frame ask = {.type = HAIL_FRAME_ASK};
+    struct hail_sender *sender = hail_sender_of(shard, slot);
+    uint32_t index = sender->flight_first;
+
+    if (sender->probes < PROBE_DOUBLINGS)
+        sender->probes++;
+    if (sender->probes == FALL_PROBES && hail_pmtu_fall(&sender->pmtu, shard->now_ns))
+        hail_stat_add(&shard->stats, HAIL_STAT_PATH_FALLS, 1);
+    sender->left_ns = shard->now_ns;
+    hail_stat_add(&shard->stats, HAIL_STAT_PROBES, 1);
+    while (index != HAIL_SLAB_NONE && hail_flight_at(shard, index)->range_first == HAIL_SLAB_NONE)
+        index = hail_flight_at(shard, index)->next;
+    if (index != HAIL_SLAB_NONE)
+        hail_flights_lose(shard, sender, hail_flight_at(shard, index));
+    if (sender->bytes > 0) {
+        hail_sender_ask(sender);
+        sender->probe_room = HAIL_CONGESTION_DATAGRAM;
+        hail_sender_pump(shard, slot);
+        bool has_sent = sender->probe_room < HAIL_CONGESTION_DATAGRAM;
+        sender->probe_room = 0;
+        if (has_sent)
+            return;
+    }
+    uint32_t packet = hail_packets_for(shard, slot, HAIL_PROTECTION_ENCRYPTED, HAIL_CONTROL_MAX);
+    if (packet != HAIL_OUTGOING_NONE)
+        hail_packets_add(shard, packet, &ask);
+}
+
+uint64_t hail_recovery_next_ns(const struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_sender *sender = hail_sender_of(shard, slot);
+    uint64_t next = probe_at_ns(shard, sender);
+
+    if (sender->loss_ns < next)
+        next = sender->loss_ns;
+    if (sender->again_ns < next)
+        next = sender->again_ns;
+    if (sender->bytes > 0) {
+        uint64_t stall = sender->progress_ns + shard->context->config.stall_timeout_ms * ns_per_ms;
+        next = stall < next ? stall : next;
+    }
+    return next;
+}
+
+bool hail_recovery_due(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_sender *sender = hail_sender_of(shard, slot);
+    uint64_t now_ns = shard->now_ns;
+
+    if (sender->bytes > 0 &&
+        now_ns >= sender->progress_ns + shard->context->config.stall_timeout_ms * ns_per_ms)
+        return false;
+    if (now_ns >= sender->loss_ns) {
+        find_lost(shard, slot);
+        hail_sender_pump(shard, slot);
+    }
+    if (now_ns >= probe_at_ns(shard, sender))
+        probe(shard, slot);
+    if (now_ns >= sender->again_ns)
+        hail_sender_pump(shard, slot);
+    return true;
+}
