@@ -47,6 +47,24 @@ static enum hail_status import(struct hail_config *own, const struct hail_config
     return HAIL_OK;
 }
 
+enum hail_status hail_context_heap(struct hail_heap *heap, const struct hail_config *given)
+{
+    struct hail_config config;
+    enum hail_status status = import(&config, given);
+
+    if (status != HAIL_OK)
+        return status;
+    *heap = (struct hail_heap){config.allocate, config.release, config.memory_user};
+    if (!heap->allocate == !heap->release)
+        return HAIL_OK;
+    const struct hail_log log = {config.on_log, config.user};
+    hail_log_line(&log, HAIL_LOG_ERROR,
+                  "config field=%s: not without the other: memory that comes from the application "
+                  "goes back to it",
+                  heap->allocate ? "allocate" : "release");
+    return HAIL_EINVAL;
+}
+
 static uint16_t shards_by_default(bool is_server)
 {
     cpu_set_t cpus;
@@ -191,8 +209,6 @@ static bool check_fields(struct hail_context *context)
         return refuse(context, "field=mlapi.rpc_hash_size: not one of HAIL_HASH_*");
     if (config->native.simulation && !hail_netsim_check(config->native.simulation))
         return refuse(context, "field=native.simulation: size is not set, or a value out of range");
-    if (config->handler_count > HANDLERS_MAX)
-        return refuse(context, "field=handler_count: at most 512");
     if (config->channel_count > HAIL_CHANNELS_MAX)
         return refuse(context, "field=channel_count: at most 64");
     if (config->default_floor > HAIL_FLAGS_BOTH)
@@ -207,27 +223,38 @@ static bool check_fields(struct hail_context *context)
     return true;
 }
 
-static char *copy_text(const char *text, bool *failed)
+static char *copy_text(const struct hail_heap *heap, const char *text, bool *failed)
 {
-    char *copy = text ? strdup(text) : NULL;
+    char *copy = text ? hail_heap_take(heap, strlen(text) + 1) : NULL;
 
     *failed |= text && !copy;
-    return copy;
+    return copy ? memcpy(copy, text, strlen(text) + 1) : NULL;
+}
+
+static void drop_text(const struct hail_heap *heap, const char *text)
+{
+    hail_heap_give(heap, (void *)(uintptr_t)text, text ? strlen(text) + 1 : 0);
+}
+
+static size_t handlers_len(const struct hail_config *config)
+{
+    return (config->handler_count + 1) * sizeof(struct hail_handler);
 }
 
 // Replaces every borrowed pointer by a copy. On failure all are ours or NULL, for the cleanup.
 static bool own_pointers(struct hail_context *context, const struct hail_config *given)
 {
     struct hail_config *config = &context->config;
+    const struct hail_heap *heap = &context->heap;
     bool failed = false;
 
-    config->address = copy_text(given->address, &failed);
-    config->identity_file = copy_text(given->identity_file, &failed);
-    config->identity_key_file = copy_text(given->identity_key_file, &failed);
+    config->address = copy_text(heap, given->address, &failed);
+    config->identity_file = copy_text(heap, given->identity_file, &failed);
+    config->identity_key_file = copy_text(heap, given->identity_key_file, &failed);
     config->identity_password = NULL; // read once, and not kept
-    config->trust_file = copy_text(given->trust_file, &failed);
-    config->native.server_name = copy_text(given->native.server_name, &failed);
-    config->native.key_log_file = copy_text(given->native.key_log_file, &failed);
+    config->trust_file = copy_text(heap, given->trust_file, &failed);
+    config->native.server_name = copy_text(heap, given->native.server_name, &failed);
+    config->native.key_log_file = copy_text(heap, given->native.key_log_file, &failed);
     config->mlapi.scenes = NULL; // they enter the config hash, and are not kept
     config->mlapi.prefab_hashes = NULL;
     if (given->native.simulation) {
@@ -235,14 +262,14 @@ static bool own_pointers(struct hail_context *context, const struct hail_config 
         config->native.simulation = &context->simulation;
     }
     config->channels = NULL; // they are in the policy
-    context->handlers = calloc(given->handler_count + 1, sizeof *context->handlers);
+    context->handlers = hail_heap_take(heap, handlers_len(config));
     config->handlers = context->handlers;
     if (!context->handlers)
         return false;
     for (size_t i = 0; i < given->handler_count; i++) {
         context->handlers[i] = given->handlers[i];
-        context->handlers[i].name = copy_text(given->handlers[i].name, &failed);
-        context->handlers[i].signature = copy_text(given->handlers[i].signature, &failed);
+        context->handlers[i].name = copy_text(heap, given->handlers[i].name, &failed);
+        context->handlers[i].signature = copy_text(heap, given->handlers[i].signature, &failed);
     }
     return !failed;
 }
@@ -563,7 +590,7 @@ static enum hail_status open_events(struct hail_context *context)
     while (capacity < context->config.event_queue_bytes)
         capacity *= 2;
     hail_mailbox_init(&context->events, &context->events_arena, capacity);
-    if (!hail_arena_reserve(&context->events_arena)) {
+    if (!hail_arena_reserve_from(&context->events_arena, &context->heap)) {
         hail_log_line(&context->log, HAIL_LOG_ERROR, "config field=event_queue_bytes: %s",
                       strerrordesc_np(errno));
         return HAIL_ENOMEM;
@@ -592,6 +619,8 @@ enum hail_status hail_context_init(struct hail_context *context, const struct ha
 {
     enum hail_status status = import(&context->config, given);
 
+    if (status == HAIL_OK)
+        status = hail_context_heap(&context->heap, given);
     if (status != HAIL_OK)
         return status;
     context->is_server = is_server;
@@ -600,6 +629,10 @@ enum hail_status hail_context_init(struct hail_context *context, const struct ha
     context->start_unix_ns = (int64_t)clock_ns(CLOCK_REALTIME);
     context->events_fd = -1;
     status = HAIL_EINVAL;
+    if (given->handler_count > HANDLERS_MAX) { // before as many are copied
+        refuse(context, "field=handler_count: at most 512");
+        return status;
+    }
     bool owned = own_pointers(context, given);
     if (!owned)
         status = HAIL_ENOMEM;
@@ -623,18 +656,19 @@ enum hail_status hail_context_init(struct hail_context *context, const struct ha
 void hail_context_cleanup(struct hail_context *context)
 {
     const struct hail_config *config = &context->config;
+    const struct hail_heap *heap = &context->heap;
 
     for (size_t i = 0; context->handlers && i < config->handler_count; i++) {
-        free((void *)(uintptr_t)context->handlers[i].name);
-        free((void *)(uintptr_t)context->handlers[i].signature);
+        drop_text(heap, context->handlers[i].name);
+        drop_text(heap, context->handlers[i].signature);
     }
-    free(context->handlers);
-    free((void *)(uintptr_t)config->address);
-    free((void *)(uintptr_t)config->identity_file);
-    free((void *)(uintptr_t)config->identity_key_file);
-    free((void *)(uintptr_t)config->trust_file);
-    free((void *)(uintptr_t)config->native.server_name);
-    free((void *)(uintptr_t)config->native.key_log_file);
+    hail_heap_give(heap, context->handlers, handlers_len(config));
+    drop_text(heap, config->address);
+    drop_text(heap, config->identity_file);
+    drop_text(heap, config->identity_key_file);
+    drop_text(heap, config->trust_file);
+    drop_text(heap, config->native.server_name);
+    drop_text(heap, config->native.key_log_file);
     if (is_native(config))
         hail_keys_cleanup(&context->keys);
     hail_identity_free(context->identity);

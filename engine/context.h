@@ -19,6 +19,7 @@ struct hail_context {
     bool is_server;
     uint32_t slots; // of a shard: conns_max, and for servers as many more as may be in handshakes
     struct hail_log log;
+    struct hail_heap heap;
     struct hail_handler *handlers; // own copy, config.handler_count of them
     struct hail_policy policy;
     struct hail_mlapi_setup setup;
@@ -36,6 +37,11 @@ struct hail_context {
     int events_fd;               // eventfd that hail_fd shows; -1 with callbacks
     _Atomic uint64_t client_ids; // numbers given to clients so far
 };
+
+// hail_context_heap tells where a config has an endpoint's memory from. HAIL_EINVAL: one of its two
+// functions is missing, and the log says so; or as hail_context_init.
+HAIL_MUST_USE enum hail_status hail_context_heap(struct hail_heap *heap,
+                                                 const struct hail_config *given);
 
 // hail_context_init copies, completes and checks a config, and reads the files it names. A line in
 // the log says which field or file is wrong, and what to do. On failure nothing is left.

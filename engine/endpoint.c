@@ -3,7 +3,6 @@
 #include "engine/endpoint.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -56,12 +55,15 @@ static void listen_without_ipv6(const struct hail_config *config, struct hail_li
 
 static void destroy(struct hail_endpoint *endpoint)
 {
-    for (uint32_t i = 0; endpoint->workers && i < endpoint->context.config.shard_count; i++)
+    const struct hail_heap heap = endpoint->context.heap;
+    size_t shard_count = endpoint->context.config.shard_count;
+
+    for (size_t i = 0; endpoint->workers && i < shard_count; i++)
         hail_worker_close(&endpoint->workers[i]);
-    free(endpoint->workers);
-    free(endpoint->context.shards);
+    hail_heap_give(&heap, endpoint->workers, shard_count * sizeof *endpoint->workers);
+    hail_heap_give(&heap, endpoint->context.shards, shard_count * sizeof(struct hail_shard *));
     hail_context_cleanup(&endpoint->context);
-    free(endpoint);
+    hail_heap_give(&heap, endpoint, sizeof *endpoint);
 }
 
 static enum hail_status open_workers(struct hail_endpoint *endpoint)
@@ -108,24 +110,23 @@ static void warn_of_weakness(const struct hail_endpoint *endpoint)
 static enum hail_status start(struct hail_endpoint **out, const struct hail_config *config,
                               bool is_server)
 {
-    struct hail_endpoint *endpoint =
-        aligned_alloc(_Alignof(struct hail_endpoint), sizeof *endpoint);
+    struct hail_heap heap;
+    enum hail_status status = hail_context_heap(&heap, config);
 
+    if (status != HAIL_OK)
+        return status;
+    struct hail_endpoint *endpoint = hail_heap_take(&heap, sizeof *endpoint);
     if (!endpoint)
         return HAIL_ENOMEM;
-    memset(endpoint, 0, sizeof *endpoint);
-    enum hail_status status = hail_context_init(&endpoint->context, config, is_server);
+    status = hail_context_init(&endpoint->context, config, is_server);
     if (status != HAIL_OK) {
-        free(endpoint);
+        hail_heap_give(&heap, endpoint, sizeof *endpoint);
         return status;
     }
     endpoint->context.endpoint = endpoint;
-    size_t workers_len = endpoint->context.config.shard_count * sizeof *endpoint->workers;
-    endpoint->workers = aligned_alloc(_Alignof(struct hail_worker), workers_len);
-    endpoint->context.shards =
-        calloc(endpoint->context.config.shard_count, sizeof(struct hail_shard *));
-    if (endpoint->workers)
-        memset(endpoint->workers, 0, workers_len);
+    size_t shard_count = endpoint->context.config.shard_count;
+    endpoint->workers = hail_heap_take(&heap, shard_count * sizeof *endpoint->workers);
+    endpoint->context.shards = hail_heap_take(&heap, shard_count * sizeof(struct hail_shard *));
     if (!endpoint->workers || !endpoint->context.shards) {
         destroy(endpoint);
         return HAIL_ENOMEM;

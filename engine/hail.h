@@ -432,6 +432,16 @@ struct hail_config {
 
     uint32_t groups_max;      // groups that have members, per shard; 0: 4,096
     uint32_t memberships_max; // of all connections in all groups, per shard; 0: 65,536
+
+    // Where the memory is from that an endpoint reserves at start: all that hail_memory tells of,
+    // and the copies of this config. NULL both: the system, which has pages paid for when they are
+    // first used. Else `allocate` is called from start, in its thread, and returns memory as
+    // malloc does, or NULL: HAIL_ENOMEM. All of it is written to at once. `release` gets it back
+    // with the same size, from hail_stop or a start that failed. Not among it are threads' stacks,
+    // io_uring's rings, certificates, and what BoringSSL takes in handshakes.
+    void *(*allocate)(size_t size, void *user);
+    void (*release)(void *memory, size_t size, void *user);
+    void *memory_user; // handed to both
 };
 #ifdef __cplusplus
 inline struct hail_config hail_config_init(void)

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <netinet/udp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -35,7 +34,8 @@ static enum hail_status open_backend(struct hail_io **out, const struct hail_bac
                                      struct refusal *refusal)
 {
     const struct hail_log *log = &shard->context->log;
-    struct hail_io *io = calloc(1, backend->size);
+    const struct hail_heap *heap = &shard->context->heap;
+    struct hail_io *io = hail_heap_take(heap, backend->size);
 
     if (!io)
         return HAIL_ENOMEM;
@@ -49,10 +49,10 @@ static enum hail_status open_backend(struct hail_io **out, const struct hail_bac
         .wake_fd = -1,
     };
     backend->reserve(io);
-    if (!hail_arena_reserve(&io->arena)) {
+    if (!hail_arena_reserve_from(&io->arena, heap)) {
         hail_log_line(log, HAIL_LOG_ERROR, "memory for I/O: %s; lower conns_max",
                       strerrordesc_np(errno));
-        free(io);
+        hail_heap_give(heap, io, backend->size);
         return HAIL_ENOMEM;
     }
     backend->reserve(io);
@@ -216,7 +216,7 @@ void hail_io_close(struct hail_io *io)
     if (io->wake_fd >= 0)
         close(io->wake_fd);
     hail_arena_cleanup(&io->arena);
-    free(io);
+    hail_heap_give(&io->shard->context->heap, io, io->backend->size);
 }
 
 size_t hail_io_memory(const struct hail_io *io)

@@ -15,7 +15,7 @@ enum hail_status hail_worker_open(struct hail_worker *worker, struct hail_contex
     shard->index = index;
     worker->is_measured = context->config.measures_cost;
     hail_shard_reserve(shard, context);
-    if (!hail_arena_reserve(&shard->arena)) {
+    if (!hail_arena_reserve_from(&shard->arena, &context->heap)) {
         hail_log_line(&context->log, HAIL_LOG_ERROR,
                       "memory for shard %u: %s; lower conns_max, buffers_max or shard_count", index,
                       strerrordesc_np(errno));

@@ -16,6 +16,7 @@ hail_endpoint_test(groups)
 hail_endpoint_test(delivery)
 hail_endpoint_test(rpc)
 hail_endpoint_test(neighbours)
+hail_endpoint_test(memory)
 
 # Sanitizers have a heap of their own.
 if(NOT HAIL_SANITIZE AND NOT HAIL_FUZZ)
