@@ -182,8 +182,8 @@ const char *hail_native_refusal(uint8_t reason)
         return "the server is set up for another key exchange: compare native.exchange at both "
                "ends";
     case HAIL_REFUSAL_POLICY:
-        return "the server has other message names or floors: both ends need the same handlers and "
-               "default_floor";
+        return "the server has other message names, floors or channels: both ends need the same "
+               "handlers, default_floor and channels";
     case HAIL_REFUSAL_STATIC:
         return "the server does not have the pinned static key any more: ask for the present one";
     case HAIL_REFUSAL_FULL:

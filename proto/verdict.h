@@ -29,7 +29,7 @@
     X(DROP_CONNECTION, "connection")   /* for a connection that is not there */                    \
     X(DROP_VERSION, "version")         /* a hello of another version; refused */                   \
     X(DROP_PATTERN, "pattern")         /* a key exchange that the server is not set up for */      \
-    X(DROP_POLICY, "policy")           /* the peer's names or floors differ */                     \
+    X(DROP_POLICY, "policy")           /* the peer's names, floors or channels differ */           \
     X(DROP_STATIC, "static")           /* made for a static key that is not ours any more */       \
     X(DROP_COOKIE, "cookie")           /* a cookie that is wrong or too old */                     \
     X(DROP_RATE, "rate")               /* its source prefix asks too often */                      \

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     ARGUMENTS_MAX = 16
@@ -56,6 +57,9 @@ static const struct {
     {"tickets on mlapi", "--connect h:1 --handshakes 9 --resume", "--resume needs --profile hail"},
     {"tickets for nothing", "--connect h:1 --profile hail --resume", "and --handshakes"},
     {"floors on mlapi", "--connect h:1 --floors f", "--floors is for --profile hail"},
+    {"floors of nowhere", "--connect h:1 --profile hail --floors /nonexistent", "No such file"},
+    {"a channel without a file", "--connect h:1 --profile hail --channel chat",
+     "--channel chat: must be unreliable, sequenced, reliable or ordered, or with --floors"},
     {"a dump of mlapi", "--connect h:1 --dump f", "--dump is for --profile hail"},
     {"hail without encryption", "--connect h:1 --profile hail --no-encryption", "are mlapi's"},
     {"longer than a datagram", "--connect h:1 --profile hail --size 1101", "up to 1100 bytes"},
@@ -84,14 +88,19 @@ static enum plan_result read_line(const char *line)
     return result;
 }
 
+// What is wrong inside a server's file is told as haild tells it.
+static bool told_by_us(const char *line)
+{
+    return strncmp(line, "hail-load: ", 11) == 0 || strncmp(line, "haild: ", 7) == 0;
+}
+
 START_TEST(test_fault)
 {
     memset(told, 0, sizeof told);
     ck_assert_msg(read_line(faults[_i].line) == PLAN_WRONG, "%s: taken", faults[_i].why);
     ck_assert_msg(strstr(told, faults[_i].want) != NULL, "%s: %s", faults[_i].why, told);
-    ck_assert_msg(strncmp(told, "hail-load: ", 11) == 0 &&
-                      strchr(told, '\n') == strrchr(told, '\n'),
-                  "%s: one line: %s", faults[_i].why, told);
+    ck_assert_msg(told_by_us(told) && strchr(told, '\n') == strrchr(told, '\n'), "%s: one line: %s",
+                  faults[_i].why, told);
 }
 END_TEST
 
@@ -158,6 +167,66 @@ START_TEST(test_limits)
 }
 END_TEST
 
+#define CHANNELS                                                                                   \
+    "[channel chat]\nkind = reliable_ordered\n[channel ordered]\nkind = sequenced\n"               \
+    "[channel state]\nkind = unreliable\n[channel more]\nkind = unreliable\n"
+
+static const struct {
+    const char *why;
+    const char *channels; // of the server's file
+    const char *arguments;
+    enum plan_result want;
+    uint8_t channel;
+    enum hail_channel_kind kind;
+    const char *told; // part of what is
+} chosen[] = {
+    {"the first unreliable one", CHANNELS, "", PLAN_GOOD, 2, HAIL_UNRELIABLE, ""},
+    {"by name", CHANNELS, "--channel more", PLAN_GOOD, 3, HAIL_UNRELIABLE, ""},
+    {"by kind", CHANNELS, "--channel sequenced", PLAN_GOOD, 1, HAIL_UNRELIABLE_SEQUENCED, ""},
+    {"a name before a kind", CHANNELS, "--channel ordered", PLAN_GOOD, 1, HAIL_UNRELIABLE_SEQUENCED,
+     ""},
+    {"what its kind allows", CHANNELS, "--channel chat --size 5000", PLAN_GOOD, 0,
+     HAIL_RELIABLE_ORDERED, ""},
+    {"what its kind does not", CHANNELS, "--channel more --size 5000", PLAN_WRONG, 0, 0,
+     "up to 1100 bytes"},
+    {"a kind that it has not", CHANNELS, "--channel reliable", PLAN_WRONG, 0, 0,
+     "--channel reliable: is neither the name nor the kind of a channel in the file of --floors"},
+    {"a name that it has not", CHANNELS, "--channel trade", PLAN_WRONG, 0, 0,
+     "--channel trade: is neither"},
+    {"none declared", "", "--channel ordered", PLAN_GOOD, HAIL_RELIABLE_ORDERED,
+     HAIL_RELIABLE_ORDERED, ""},
+    {"a name where none is declared", "", "--channel chat", PLAN_WRONG, 0, 0,
+     "the file of --floors has no channels"},
+    {"a fault in the file", "[channel a]\n", "", PLAN_WRONG, 0, 0,
+     ":3: [channel a]: kind is missing"},
+};
+
+START_TEST(test_channel)
+{
+    char path[] = "/tmp/test_plan_XXXXXX";
+    char line[256];
+    int fd = mkstemp(path);
+    FILE *file = fdopen(fd, "w");
+
+    ck_assert_ptr_nonnull(file);
+    fprintf(file, "[server]\nprofile = hail\n%s", chosen[_i].channels);
+    fclose(file);
+    snprintf(line, sizeof line, "--connect h:1 --profile hail --floors %s %s", path,
+             chosen[_i].arguments);
+    memset(told, 0, sizeof told);
+    enum plan_result result = read_line(line);
+    unlink(path);
+    ck_assert_msg(result == chosen[_i].want, "%s: %s", chosen[_i].why, told);
+    ck_assert_msg(strstr(told, chosen[_i].told) != NULL, "%s: %s", chosen[_i].why, told);
+    if (result != PLAN_GOOD)
+        return;
+    ck_assert_msg(plan.channel == chosen[_i].channel && plan.channel_kind == chosen[_i].kind,
+                  "%s: channel %u of kind %d", chosen[_i].why, plan.channel,
+                  (int)plan.channel_kind);
+    ck_assert_int_eq(plan_may_lose(&plan), chosen[_i].kind != HAIL_RELIABLE_ORDERED);
+}
+END_TEST
+
 static const struct {
     const char *why;
     enum hail_close_reason reason;
@@ -206,6 +275,7 @@ int main(void)
     tcase_add_test(tests, test_lists);
     tcase_add_test(tests, test_what_is_measured);
     tcase_add_test(tests, test_limits);
+    tcase_add_loop_test(tests, test_channel, 0, sizeof chosen / sizeof *chosen);
     tcase_add_loop_test(tests, test_advice, 0, sizeof advised / sizeof *advised);
     tcase_add_test(tests, test_advice_after_joining);
     suite_add_tcase(suite, tests);

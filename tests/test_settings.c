@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define GOOD "[server]\nprofile = mlapi\n"
+#define HAIL "[server]\nprofile = hail\n"
 
 static const struct {
     const char *why;
@@ -56,6 +57,39 @@ static const struct {
     {"an RPC twice", GOOD "[rpc_floors]\nA/AInt32 = both\nA = none\n", ":5: [rpc_floors] A = none"},
     {"a backend that there is not", GOOD "io = select\n",
      ":3: [server] io = select: must be auto or uring or epoll"},
+    {"a channel without a name", GOOD "[channel]\nkind = unreliable\n",
+     ":3: [channel ]: a channel needs a name, as in [channel chat]"},
+    {"a channel's name is long",
+     GOOD "[channel 0123456789abcdef0123456789abcdef]\nkind = unreliable\n",
+     ":3: [channel 0123456789abcdef0123456789abcdef]: the name has more than 31 bytes"},
+    {"a channel twice", HAIL "[channel a]\nkind = unreliable\n[channel  a ]\nkind = sequenced\n",
+     ":5: [channel a]: is given twice"},
+    {"a channel without a key", HAIL "[channel b]\nkind = unreliable\n[channel a]\n",
+     ":5: [channel a]: kind is missing; write kind = reliable_ordered"},
+    {"a channel without a kind", HAIL "[channel a]\nfloor = both\n[floors]\nb = both\n",
+     ":3: [channel a]: kind is missing"},
+    {"a channel's kind", HAIL "[channel a]\nkind = ordered\n",
+     ":4: [channel a] kind = ordered: must be reliable_ordered or reliable_unordered or sequenced "
+     "or unreliable"},
+    {"a channel's key", HAIL "[channel a]\nkind = unreliable\nport = 1\n",
+     ":5: [channel a] port = 1: no such key in this section; there are kind, floor, priority"},
+    {"a channel's key twice", HAIL "[channel a]\nkind = unreliable\nkind = unreliable\n",
+     ":5: [channel a] kind = unreliable: is given twice"},
+    {"a channel's floor", HAIL "[channel a]\nkind = unreliable\nfloor = some\n",
+     ":5: [channel a] floor = some: must be none or"},
+    {"a channel's priority", HAIL "[channel a]\nkind = unreliable\npriority = 256\n",
+     ":5: [channel a] priority = 256: must be a number from 0 to 255"},
+    {"a channel's weight", HAIL "[channel a]\nkind = unreliable\nweight = -1\n",
+     ":5: [channel a] weight = -1: must be a number from 1 to 255"},
+    {"an age of what is always sent", HAIL "[channel a]\nkind = reliable_ordered\nage_max_ms = 1\n",
+     ":3: [channel a]: age_max_ms: what is reliable is sent however old it is"},
+    {"no channel is unreliable", HAIL "[channel a]\nkind = sequenced\n",
+     "the profile hail needs a channel of kind = unreliable"},
+    {"a channel's floor on mlapi", GOOD "[channel a]\nkind = unreliable\nfloor = both\n",
+     "[channel a] floor: on the profile mlapi the wire has no channels; give it to the names"},
+    {"nearly a channel", GOOD "[channels a]\nkind = unreliable\n", "no such section"},
+    {"a channel behind a key, indented", HAIL "[channel a]\nkind = unreliable\n [channel b]\n",
+     "[channel a] kind = [channel b]"},
     {"a password on its own", GOOD "identity_password = x\n", "no such key"},
 };
 
@@ -185,6 +219,73 @@ START_TEST(test_everything)
 }
 END_TEST
 
+// Channels are numbered in the order of the file, whatever stands between them.
+START_TEST(test_channels)
+{
+    static const char text[] =
+        "\xef\xbb\xbf[channel state]\nkind = unreliable\npriority = 2\nweight = 7\nage_max_ms = "
+        "90\n" HAIL "[channel two words]\nfloor = both\nkind = reliable_ordered\n"
+        "[floors]\na = both\n[channel  third\t] ; at last\nkind = sequenced\n";
+    const struct hail_config *config = &settings.config;
+    bool good;
+    char *told = read_text(&settings, text, &good);
+
+    ck_assert_msg(good, "%s", told);
+    ck_assert_uint_eq(config->channel_count, 3);
+    ck_assert_str_eq(config->channels[0].name, "state");
+    ck_assert_int_eq(config->channels[0].kind, HAIL_UNRELIABLE);
+    ck_assert_uint_eq(config->channels[0].floor, 0);
+    ck_assert_uint_eq(config->channels[0].priority, 2);
+    ck_assert_uint_eq(config->channels[0].weight, 7);
+    ck_assert_uint_eq(config->channels[0].age_max_ms, 90);
+    ck_assert_str_eq(config->channels[1].name, "two words");
+    ck_assert_int_eq(config->channels[1].kind, HAIL_RELIABLE_ORDERED);
+    ck_assert_uint_eq(config->channels[1].floor, HAIL_ENCRYPTED | HAIL_AUTHENTICATED);
+    ck_assert_uint_eq(config->channels[1].weight, 0);
+    ck_assert_str_eq(config->channels[2].name, "third");
+    ck_assert_int_eq(config->channels[2].kind, HAIL_UNRELIABLE_SEQUENCED);
+    ck_assert_str_eq(settings_channel_name(&settings, 2), "third");
+    ck_assert_ptr_null(settings_channel_name(&settings, 3));
+    free(told);
+    settings_cleanup(&settings);
+}
+END_TEST
+
+START_TEST(test_channel_limit)
+{
+    char text[4096] = HAIL;
+    bool good;
+
+    for (int i = 0; i <= HAIL_CHANNELS_MAX; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text),
+                 "[channel %d]\nkind = unreliable\n", i);
+    char *told = read_text(&settings, text, &good);
+    ck_assert(!good);
+    ck_assert_msg(strstr(told, ":131: [channel 64]: is one too many: 64 channels at most"), "%s",
+                  told);
+    ck_assert_ptr_eq(strchr(told, '\n'), strrchr(told, '\n')); // its keys are not told as well
+    ck_assert_uint_eq(settings.config.channel_count, HAIL_CHANNELS_MAX);
+    free(told);
+    settings_cleanup(&settings);
+}
+END_TEST
+
+// The four that are there when none is declared have the names of their kinds.
+START_TEST(test_channels_of_default)
+{
+    bool good;
+    char *told = read_text(&settings, HAIL, &good);
+
+    ck_assert_msg(good, "%s", told);
+    ck_assert_uint_eq(settings.config.channel_count, 0);
+    ck_assert_str_eq(settings_channel_name(&settings, HAIL_RELIABLE_ORDERED), "reliable_ordered");
+    ck_assert_str_eq(settings_channel_name(&settings, HAIL_UNRELIABLE), "unreliable");
+    ck_assert_ptr_null(settings_channel_name(&settings, 4));
+    free(told);
+    settings_cleanup(&settings);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("settings");
@@ -195,6 +296,9 @@ int main(void)
     tcase_add_test(tests, test_long_line);
     tcase_add_test(tests, test_missing_file);
     tcase_add_test(tests, test_everything);
+    tcase_add_test(tests, test_channels);
+    tcase_add_test(tests, test_channel_limit);
+    tcase_add_test(tests, test_channels_of_default);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

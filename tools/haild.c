@@ -179,12 +179,12 @@ static void print_channels(const struct haild *haild)
         double mean_ms = info.messages_waited == 0
                              ? 0
                              : (double)info.waited_us / (double)info.messages_waited / 1000;
-        printf("  channel[%u] in %llu out %llu below_floor %llu late %llu waited %llu, %.1f ms on "
+        printf("  channel[%s] in %llu out %llu below_floor %llu late %llu waited %llu, %.1f ms on "
                "average and %.1f at most\n",
-               i, (unsigned long long)info.messages_in, (unsigned long long)info.messages_out,
-               (unsigned long long)info.below_floor, (unsigned long long)info.messages_late,
-               (unsigned long long)info.messages_waited, mean_ms,
-               (double)info.waited_max_us / 1000);
+               settings_channel_name(&haild->settings, i), (unsigned long long)info.messages_in,
+               (unsigned long long)info.messages_out, (unsigned long long)info.below_floor,
+               (unsigned long long)info.messages_late, (unsigned long long)info.messages_waited,
+               mean_ms, (double)info.waited_max_us / 1000);
     }
 }
 

@@ -232,6 +232,8 @@ static bool start_client(struct lab *lab)
             settings_cleanup(&settings);
             return false;
         }
+        config.channels = settings.config.channels;
+        config.channel_count = settings.config.channel_count;
         config.handlers = settings.config.handlers;
         config.handler_count = settings.config.handler_count;
         config.default_floor = settings.config.default_floor;

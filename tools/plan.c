@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tools/hex.h"
+#include "tools/settings.h"
 
 enum option_id {
     OPTION_CONNECT = 1,
@@ -95,7 +96,8 @@ static const char help_text[] =
     "                          (without it: the next message when one is back)\n"
     "  --outstanding N         without --rate: messages under way on each connection; 1\n"
     "  --name NAME             send named messages\n"
-    "  --channel KIND          hail: unreliable, sequenced, reliable or ordered; unreliable\n"
+    "  --channel NAME          hail: unreliable, sequenced, reliable or ordered, or with --floors\n"
+    "                          a channel's name; unreliable\n"
     "  --duration SECONDS      measured, for each of flags and sizes; 5\n"
     "  --warmup SECONDS        before it, not measured; 1\n"
     "handshakes and idle connections; without --flags, messages are then left out\n"
@@ -109,7 +111,8 @@ static const char help_text[] =
     "                          told, and are no fault; mlapi\n"
     "  --sign                  the server signs its key: check the certificate for HOST\n"
     "  --pin KEY               hail: the server's static key, 64 hex digits\n"
-    "  --floors FILE           hail: the server's INI file, for its floors: both ends need them\n"
+    "  --floors FILE           hail: the server's INI file, for its names, floors and channels:\n"
+    "                          both ends need the same\n"
     "  --trust FILE            PEM of the CAs to believe; the system's\n"
     "  --no-encryption         mlapi: enable_encryption = false\n"
     "  --no-scene-management   mlapi: enable_scene_management = false\n"
@@ -332,7 +335,8 @@ static bool read_data_file(struct plan *plan, FILE *errors, const char *path)
     return fits || wrong(errors, "--data-file", path, "must have 1 to 4096 bytes");
 }
 
-static bool read_channel(struct plan *plan, FILE *errors, const char *value)
+// The kind that a word names, or -1.
+static int kind_of(const char *word)
 {
     static const char *const names[] = {
         [HAIL_RELIABLE_ORDERED] = "ordered",
@@ -342,17 +346,70 @@ static bool read_channel(struct plan *plan, FILE *errors, const char *value)
     };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(value, names[i]) == 0) {
-            plan->channel = (enum hail_channel_kind)i;
-            return true;
-        }
+        if (strcmp(word, names[i]) == 0)
+            return (int)i;
     }
-    return wrong(errors, "--channel", value, "must be unreliable, sequenced, reliable or ordered");
+    return -1;
+}
+
+// Where the server's file declares no channels, or there is none: one of each kind.
+static bool choose_default_channel(struct plan *plan, FILE *errors)
+{
+    int kind = plan->channel_name ? kind_of(plan->channel_name) : HAIL_UNRELIABLE;
+
+    if (kind < 0)
+        return wrong(errors, "--channel", plan->channel_name,
+                     plan->floors_file ? "must be unreliable, sequenced, reliable or ordered: the "
+                                         "file of --floors has no channels"
+                                       : "must be unreliable, sequenced, reliable or ordered, or "
+                                         "with --floors a channel's name");
+    plan->channel_kind = (enum hail_channel_kind)kind;
+    plan->channel = (uint8_t)kind;
+    return true;
+}
+
+// A channel of the server's file: the one with this name, or else the first of this kind.
+static bool choose_channel(struct plan *plan, FILE *errors, const struct hail_config *server)
+{
+    int kind = plan->channel_name ? kind_of(plan->channel_name) : HAIL_UNRELIABLE;
+    size_t found = server->channel_count;
+
+    if (server->channel_count == 0)
+        return choose_default_channel(plan, errors);
+    for (size_t i = server->channel_count; i-- > 0;) {
+        if ((int)server->channels[i].kind == kind)
+            found = i;
+    }
+    for (size_t i = 0; plan->channel_name && i < server->channel_count; i++) {
+        if (strcmp(server->channels[i].name, plan->channel_name) == 0)
+            found = i;
+    }
+    if (found == server->channel_count)
+        return wrong(errors, "--channel", plan->channel_name ? plan->channel_name : "unreliable",
+                     "is neither the name nor the kind of a channel in the file of --floors");
+    plan->channel = (uint8_t)found;
+    plan->channel_kind = server->channels[found].kind;
+    return true;
+}
+
+static bool read_server(struct plan *plan, FILE *errors)
+{
+    static struct settings settings; // large, and one thread reads command lines
+
+    if (!plan->floors_file)
+        return choose_default_channel(plan, errors);
+    bool good = settings_read(&settings, plan->floors_file, errors);
+    if (good && settings.config.profile != HAIL_PROFILE_HAIL)
+        good = wrong(errors, "--floors", plan->floors_file,
+                     "its profile is mlapi; take the file of the server that --connect names");
+    good = good && choose_channel(plan, errors, &settings.config);
+    settings_cleanup(&settings);
+    return good;
 }
 
 bool plan_may_lose(const struct plan *plan)
 {
-    return plan->profile == HAIL_PROFILE_HAIL && plan->channel != HAIL_RELIABLE_ORDERED;
+    return plan->profile == HAIL_PROFILE_HAIL && plan->channel_kind != HAIL_RELIABLE_ORDERED;
 }
 
 static bool read_profile(struct plan *plan, FILE *errors, const char *value)
@@ -436,7 +493,7 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
     case OPTION_PROFILE:
         return read_profile(plan, errors, value);
     case OPTION_CHANNEL:
-        return read_channel(plan, errors, value);
+        return keep(&plan->channel_name, value);
     case OPTION_SIGN:
         return plan->sign = true;
     case OPTION_RESUME:
@@ -508,19 +565,22 @@ static bool complete(struct plan *plan, FILE *errors)
         return complain(errors, "--dump is for --profile hail");
     if (plan->floors_file && !native)
         return complain(errors, "--floors is for --profile hail: mlapi's clients do not know them");
+    if (!read_server(plan, errors))
+        return false;
     if (plan->resumes && (!native || plan->handshake_count == 0))
         return complain(errors, "--resume needs --profile hail and --handshakes");
     if (plan->pins && (!native || plan->sign))
         return complain(errors, "--pin needs --profile hail, and excludes --sign");
     if (native)
         plan->flags_count = join_alike(plan->flags, plan->flags_count);
-    bool is_reliable = plan->channel <= HAIL_RELIABLE_UNORDERED;
+    bool is_reliable = plan->channel_kind <= HAIL_RELIABLE_UNORDERED;
     for (size_t i = 0; native && !is_reliable && i < plan->size_count; i++) {
         if (plan->sizes[i] > PLAN_DATAGRAM_SIZE_MAX)
             return complain(errors, "--size: a datagram of --profile hail takes up to 1100 bytes; "
                                     "longer ones need --channel reliable or ordered");
     }
-    for (size_t i = 0; native && plan->channel != HAIL_UNRELIABLE && i < plan->flags_count; i++) {
+    for (size_t i = 0; native && plan->channel_kind != HAIL_UNRELIABLE && i < plan->flags_count;
+         i++) {
         if (plan->flags[i] == HAIL_PLAIN)
             return complain(errors, "--flags plain: on this --channel messages are authenticated");
     }
@@ -556,6 +616,7 @@ void plan_init(struct plan *plan)
         .concurrent = 16,
         .profile = HAIL_PROFILE_MLAPI,
         .channel = HAIL_UNRELIABLE,
+        .channel_kind = HAIL_UNRELIABLE,
         .encryption = true,
         .scene_management = true,
     };

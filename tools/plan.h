@@ -37,8 +37,10 @@ struct plan {
     uint32_t outstanding; // closed loop: messages under way on each connection
     double duration_s;
     double warmup_s;
-    const char *name; // of named messages; NULL: unnamed
-    enum hail_channel_kind channel;
+    const char *name;         // of named messages; NULL: unnamed
+    const char *channel_name; // as --channel says, or of the kind; NULL: an unreliable one
+    uint8_t channel;          // hail: its number
+    enum hail_channel_kind channel_kind;
 
     uint32_t handshake_count; // 0: no storm
     uint32_t concurrent;
@@ -51,7 +53,8 @@ struct plan {
     bool resumes; // hail: handshakes with a ticket, but for each client's first
     bool scene_management;
     const char *trust_file;
-    const char *floors_file; // hail: the server's INI file; NULL: it has no floors
+    const char *floors_file; // hail: the server's INI file; NULL: it has no names, floors and
+                             // channels of its own
     bool pins;               // hail: the server's static key is known
     uint8_t server_key[HAIL_STATIC_KEY_LEN];
     size_t data_len; // of connection data; 0: none, and no connection approval

@@ -11,6 +11,7 @@
 #include <string.h>
 
 enum kind {
+    KIND_U8,
     KIND_U16,
     KIND_U32,
     KIND_U64,
@@ -18,6 +19,7 @@ enum kind {
     KIND_TEXT,
     KIND_ADDRESS,
     KIND_FLOOR,
+    KIND_CHANNEL,
     KIND_GAME,
     KIND_LOG_LEVEL,
     KIND_PROFILE,
@@ -33,7 +35,7 @@ struct option {
     const char *section;
     const char *key;
     enum kind kind;
-    size_t offset; // of what it sets
+    size_t offset; // of what it sets, in the settings or, of a channel's key, in the channel
     uint64_t min;  // of what is not 0: 0 is always taken, as the default or "none"
     uint64_t max;
     const char *help;
@@ -141,8 +143,24 @@ static const struct option options[] = {
      "16, 32 or 64 bits; 16"},
 };
 
+#define CHANNEL(field) offsetof(struct hail_channel, field)
+
+// What each [channel NAME] takes.
+static const struct option channel_options[] = {
+    {"channel NAME", "kind", KIND_CHANNEL, CHANNEL(kind), 0, 0,
+     "reliable_ordered, reliable_unordered, sequenced or unreliable; required"},
+    {"channel NAME", "floor", KIND_FLOOR, CHANNEL(floor), 0, 0,
+     "least protection of all that it carries; none"},
+    {"channel NAME", "priority", KIND_U8, CHANNEL(priority), 0, 255, "higher goes first; 0"},
+    {"channel NAME", "weight", KIND_U8, CHANNEL(weight), 1, 255,
+     "its share among those of its priority; 1"},
+    {"channel NAME", "age_max_ms", KIND_U32, CHANNEL(age_max_ms), 1, UINT32_MAX,
+     "sequenced, unreliable: what waited longer is not sent; 250"},
+};
+
 enum {
     OPTION_COUNT = sizeof options / sizeof *options,
+    CHANNEL_OPTION_COUNT = sizeof channel_options / sizeof *channel_options,
     LINE_LEN = 199 // what the parser takes
 };
 
@@ -155,6 +173,9 @@ struct reading {
     unsigned line;
     bool bad;
     bool given[OPTION_COUNT];
+    struct hail_channel *channel; // whose section it is; NULL: another section's
+    bool channel_given[CHANNEL_OPTION_COUNT];
+    unsigned channel_line;
 };
 
 static void fault(struct reading *reading, const char *section, const char *key, const char *value,
@@ -199,6 +220,8 @@ static bool parse_number(const char *text, uint64_t *number)
 }
 
 static const char *const floor_words[] = {"none", "encrypted", "authenticated", "both", NULL};
+static const char *const kind_words[] = {"reliable_ordered", "reliable_unordered", "sequenced",
+                                         "unreliable", NULL};
 
 // Lists: each part is trimmed and handed on. False: a part is not taken.
 static bool each_part(struct reading *reading, const char *value,
@@ -252,6 +275,8 @@ static void set_number(struct reading *reading, const struct option *option, con
                  (unsigned long long)option->min, (unsigned long long)option->max,
                  option->min > 1 ? ", or 0 for the default" : "");
         fault(reading, option->section, option->key, value, what);
+    } else if (option->kind == KIND_U8) {
+        *(uint8_t *)place = (uint8_t)number;
     } else if (option->kind == KIND_U16) {
         *(uint16_t *)place = (uint16_t)number;
     } else if (option->kind == KIND_U32) {
@@ -303,7 +328,8 @@ static void set_address(struct reading *reading, const struct option *option, co
               "must be a numeric IPv4 or IPv6 address, such as 127.0.0.1 or ::");
 }
 
-static void set_option(struct reading *reading, const struct option *option, const char *value)
+static void set_option(struct reading *reading, const struct option *option, const char *value,
+                       void *place)
 {
     static const char *const games[] = {"echo", "relay", NULL};
     static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
@@ -312,9 +338,9 @@ static void set_option(struct reading *reading, const struct option *option, con
     static const char *const cookies[] = {"under_load", "always", "never", NULL};
     static const char *const ios[] = {"auto", "uring", "epoll", NULL};
     static const char *const sizes[] = {"16", "32", "64", NULL};
-    void *place = (char *)reading->settings + option->offset;
 
     switch (option->kind) {
+    case KIND_U8:
     case KIND_U16:
     case KIND_U32:
     case KIND_U64:
@@ -331,6 +357,9 @@ static void set_option(struct reading *reading, const struct option *option, con
         return;
     case KIND_FLOOR:
         set_word(reading, option, value, floor_words, 0, place);
+        return;
+    case KIND_CHANNEL:
+        set_word(reading, option, value, kind_words, HAIL_RELIABLE_ORDERED, place);
         return;
     case KIND_GAME:
         set_word(reading, option, value, games, 0, place);
@@ -407,14 +436,115 @@ static void unknown_key(struct reading *reading, const char *section, const char
         known_section |= strcmp(options[i].section, section) == 0;
     fault(reading, section, key, value,
           known_section ? "no such key in this section; haild --help lists them"
-                        : "no such section; there are haild, server, hail, mlapi, floors and "
-                          "rpc_floors");
+                        : "no such section; there are haild, server, hail, mlapi, channel NAME, "
+                          "floors and rpc_floors");
+}
+
+static void channel_fault(struct reading *reading, const char *name, const char *what)
+{
+    reading->bad = true;
+    fprintf(reading->errors, "haild: %s:%u: [channel %s]: %s\n", reading->path,
+            reading->channel_line, name, what);
+}
+
+// What is wrong with a channel's name, or NULL.
+static const char *channel_name_fault(const struct settings *settings, const char *name)
+{
+    if (*name == 0)
+        return "a channel needs a name, as in [channel chat]";
+    if (strlen(name) > SETTINGS_CHANNEL_NAME_MAX)
+        return "the name has more than 31 bytes; give it a shorter one";
+    for (size_t i = 0; i < settings->config.channel_count; i++) {
+        if (strcmp(settings->channels[i].name, name) == 0)
+            return "is given twice; put all its keys into one section";
+    }
+    if (settings->config.channel_count == HAIL_CHANNELS_MAX)
+        return "is one too many: 64 channels at most; leave one out";
+    return NULL;
+}
+
+// What a channel lacks can be told only when its section ends.
+static void end_channel(struct reading *reading)
+{
+    const struct hail_channel *channel = reading->channel;
+
+    reading->channel = NULL;
+    if (!channel)
+        return;
+    if (!reading->channel_given[0])
+        channel_fault(reading, channel->name,
+                      "kind is missing; write kind = reliable_ordered, reliable_unordered, "
+                      "sequenced or unreliable");
+    else if (channel->age_max_ms > 0 && channel->kind <= HAIL_RELIABLE_UNORDERED)
+        channel_fault(reading, channel->name,
+                      "age_max_ms: what is reliable is sent however old it is; leave it out, or "
+                      "write kind = sequenced or unreliable");
+}
+
+// A line that begins a section. The parser tells of sections only by their keys, and a channel
+// without any would have no number.
+static void begin_section(struct reading *reading, const char *header)
+{
+    static const char word[] = "channel";
+    size_t len = strcspn(header, "]");
+    char name[LINE_LEN + 1];
+
+    end_channel(reading);
+    if (header[len] != ']' || strncmp(header, word, sizeof word - 1) != 0)
+        return;
+    header += sizeof word - 1;
+    len -= sizeof word - 1;
+    if (len > 0 && !isspace((unsigned char)header[0]))
+        return; // a section that there is not
+    for (; len > 0 && isspace((unsigned char)header[0]); len--)
+        header++;
+    while (len > 0 && isspace((unsigned char)header[len - 1]))
+        len--;
+    snprintf(name, sizeof name, "%.*s", (int)len, header);
+    reading->channel_line = reading->line;
+    const char *what = channel_name_fault(reading->settings, name);
+    if (what) {
+        channel_fault(reading, name, what);
+        return;
+    }
+    const char *own = keep_text(reading, name);
+    if (!own)
+        return;
+    memset(reading->channel_given, 0, sizeof reading->channel_given);
+    reading->channel = &reading->settings->channels[reading->settings->config.channel_count++];
+    reading->channel->name = own;
+}
+
+// A key of the channel whose section it is.
+static void set_channel(struct reading *reading, const char *section, const char *key,
+                        const char *value)
+{
+    for (size_t i = 0; i < CHANNEL_OPTION_COUNT; i++) {
+        struct option option = channel_options[i];
+        if (strcmp(option.key, key) != 0)
+            continue;
+        if (reading->channel_given[i])
+            fault(reading, section, key, value, "is given twice");
+        reading->channel_given[i] = true;
+        option.section = section;
+        set_option(reading, &option, value, (char *)reading->channel + option.offset);
+        return;
+    }
+    fault(reading, section, key, value,
+          "no such key in this section; there are kind, floor, priority, weight and age_max_ms");
 }
 
 static int on_pair(void *user, const char *section, const char *key, const char *value)
 {
     struct reading *reading = user;
 
+    if (reading->channel) {
+        set_channel(reading, section, key, value);
+        return 1;
+    }
+    if (strncmp(section, "channel", 7) == 0 &&
+        (section[7] == 0 || isspace((unsigned char)section[7])))
+        return 1; // of one whose name is wrong, which has been told
     if (strcmp(section, "floors") == 0 || strcmp(section, "rpc_floors") == 0) {
         add_handler(reading, section[0] == 'r', section, key, value);
         return 1;
@@ -426,7 +556,7 @@ static int on_pair(void *user, const char *section, const char *key, const char 
         if (reading->given[i] && !repeats)
             fault(reading, section, key, value, "is given twice");
         reading->given[i] = true;
-        set_option(reading, &options[i], value);
+        set_option(reading, &options[i], value, (char *)reading->settings + options[i].offset);
         return 1;
     }
     unknown_key(reading, section, key, value);
@@ -442,6 +572,9 @@ static char *next_line(char *line, int size, void *stream)
     if (!got)
         return NULL;
     reading->line++;
+    const char *text = got + strspn(got, " \t\xef\xbb\xbf"); // also behind a byte order mark
+    if (*text == '[')
+        begin_section(reading, text + 1);
     if (strlen(got) >= LINE_LEN && got[strlen(got) - 1] != '\n') {
         reading->bad = true;
         fprintf(reading->errors,
@@ -455,6 +588,33 @@ static char *next_line(char *line, int size, void *stream)
     return got;
 }
 
+// What the channels lack as a whole.
+static void check_channels(struct reading *reading)
+{
+    const struct hail_config *config = &reading->settings->config;
+    bool is_native = config->profile == HAIL_PROFILE_HAIL;
+    bool has_unreliable = false;
+
+    for (size_t i = 0; i < config->channel_count; i++) {
+        const struct hail_channel *channel = &config->channels[i];
+        has_unreliable |= channel->kind == HAIL_UNRELIABLE;
+        if (!is_native && channel->floor != 0) {
+            reading->bad = true;
+            fprintf(reading->errors,
+                    "haild: %s: [channel %s] floor: on the profile mlapi the wire has no channels; "
+                    "give it to the names, in [floors] and [rpc_floors]\n",
+                    reading->path, channel->name);
+        }
+    }
+    if (!is_native || config->channel_count == 0 || has_unreliable)
+        return;
+    reading->bad = true;
+    fprintf(reading->errors,
+            "haild: %s: the profile hail needs a channel of kind = unreliable; add [channel state] "
+            "with it, or leave all channels out\n",
+            reading->path);
+}
+
 bool settings_read(struct settings *settings, const char *path, FILE *errors)
 {
     struct reading reading = {.settings = settings, .path = path, .errors = errors};
@@ -463,6 +623,7 @@ bool settings_read(struct settings *settings, const char *path, FILE *errors)
     settings->config = (struct hail_config)HAIL_CONFIG_INIT;
     settings->config.profile = HAIL_PROFILE_NONE;
     settings->config.handlers = settings->handlers;
+    settings->config.channels = settings->channels;
     settings->config.mlapi.scenes = settings->scenes;
     settings->config.mlapi.prefab_hashes = settings->prefab_hashes;
     settings->drain_ms = 5000;
@@ -481,6 +642,9 @@ bool settings_read(struct settings *settings, const char *path, FILE *errors)
                 first_bad_line);
         return false;
     }
+    end_channel(&reading);
+    if (settings->config.profile != HAIL_PROFILE_NONE && !reading.bad)
+        check_channels(&reading);
     if (settings->config.profile == HAIL_PROFILE_NONE && !reading.bad) {
         fprintf(errors, "haild: %s: [server] profile is missing; write profile = hail, or mlapi\n",
                 path);
@@ -496,16 +660,32 @@ void settings_cleanup(struct settings *settings)
     memset(settings, 0, sizeof *settings);
 }
 
-void settings_help(FILE *out)
+static void help_options(FILE *out, const struct option *list, size_t count)
 {
     const char *section = "";
 
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (strcmp(section, options[i].section) != 0)
-            fprintf(out, "  [%s]\n", options[i].section);
-        section = options[i].section;
-        fprintf(out, "    %-36s %s\n", options[i].key, options[i].help);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(section, list[i].section) != 0)
+            fprintf(out, "  [%s]\n", list[i].section);
+        section = list[i].section;
+        fprintf(out, "    %-36s %s\n", list[i].key, list[i].help);
     }
+}
+
+const char *settings_channel_name(const struct settings *settings, size_t channel)
+{
+    if (channel < settings->config.channel_count)
+        return settings->channels[channel].name;
+    bool is_default = settings->config.channel_count == 0 && channel <= HAIL_UNRELIABLE;
+    return is_default ? kind_words[channel] : NULL;
+}
+
+void settings_help(FILE *out)
+{
+    help_options(out, options, OPTION_COUNT);
+    help_options(out, channel_options, CHANNEL_OPTION_COUNT);
+    fprintf(out, "    (a section for each, in the order of their numbers, and one of them\n"
+                 "    unreliable; without any: one for each kind)\n");
     fprintf(
         out,
         "  [floors]\n    NAME = none, encrypted, authenticated or both\n"

@@ -10,6 +10,7 @@
 
 enum {
     SETTINGS_HANDLERS_MAX = 512,
+    SETTINGS_CHANNEL_NAME_MAX = 31, // hail.h
     SETTINGS_SCENES_MAX = 256,
     SETTINGS_PREFABS_MAX = 4096,
     SETTINGS_TEXTS_MAX = 2048
@@ -30,6 +31,7 @@ struct settings {
     const char *static_key_file;
     const char *ticket_key_file;
     struct hail_handler handlers[SETTINGS_HANDLERS_MAX];
+    struct hail_channel channels[HAIL_CHANNELS_MAX];
     const char *scenes[SETTINGS_SCENES_MAX];
     uint64_t prefab_hashes[SETTINGS_PREFABS_MAX];
     char *texts[SETTINGS_TEXTS_MAX]; // copies of the file's strings
@@ -40,6 +42,10 @@ struct settings {
 // written to `errors`, a line each. Either way settings_cleanup frees.
 bool settings_read(struct settings *settings, const char *path, FILE *errors);
 void settings_cleanup(struct settings *settings);
+
+// settings_channel_name returns a channel's name, by its number; of the four that are there when
+// none is declared, the kind's. NULL: there is no such channel.
+const char *settings_channel_name(const struct settings *settings, size_t channel);
 
 // settings_help writes every section and key, with what is allowed.
 void settings_help(FILE *out);

@@ -481,7 +481,7 @@ bool traffic_run(struct lab *lab, uint32_t flags, uint32_t size, uint32_t run,
         .outstanding = plan->outstanding,
         .is_open_loop = plan->rate > 0,
         .is_datagrams = plan_may_lose(plan),
-        .channel = plan->profile == HAIL_PROFILE_HAIL ? (uint8_t)plan->channel : 0,
+        .channel = plan->profile == HAIL_PROFILE_HAIL ? plan->channel : 0,
         .is_named = plan->name != NULL,
         .name_hash = plan->name ? hail_name_hash(lab->endpoint, plan->name) : 0,
     };

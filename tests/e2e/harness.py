@@ -127,6 +127,13 @@ class Haild:
         match = self.wait_for(COUNTERS, 10)
         return parse_counters(match[0])
 
+    def channels(self):
+        """What each channel that was used has carried, as of now, by its name."""
+        self.process.send_signal(signal.SIGUSR1)
+        text = self.wait_for(COUNTERS, 10)[0].decode()
+        return {m[1]: {n[1]: int(n[2]) for n in re.finditer(r"(\w+) (\d+)(?![.\d])", m[2])}
+                for m in re.finditer(r"(?m)^  channel\[(.+)\] (.*)$", text)}
+
     def wait_counters(self, **wanted):
         """Waits until counters have the values given; the server counts in a thread of its own,
         after the peer has seen what is counted. Returns all counters."""

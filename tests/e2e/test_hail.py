@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 
-from harness import (IO, PATIENCE, Haild, check, equal, main, program, run, scenario)
+from harness import (IO, PATIENCE, Haild, check, equal, ini, main, program, run, scenario)
 
 
 @contextlib.contextmanager
@@ -138,7 +138,7 @@ def mismatches():
         with Haild(settings(hail={"exchange": "pinned"})) as haild:
             refused(haild.address, "--pin", "42" * 32, words=["pinned static key"])
         with Haild(settings(floors={"trade": "both"})) as haild:
-            refused(haild.address, words=["names or floors"])
+            refused(haild.address, words=["names, floors or channels"])
             ini = os.path.join(made, "floors.ini")
             with open(ini, "w", encoding="utf-8") as file:
                 file.write("[server]\nprofile = hail\n[floors]\ntrade = both\n")
@@ -148,6 +148,35 @@ def mismatches():
                                 "authenticated", want=1)
             check("did not come back" in errors, errors)
             check(haild.counters()["dropped_floor"] > 0, "below the floor")
+
+
+DECLARED = {"channel state": {"kind": "unreliable", "age_max_ms": 100},
+            "channel moves": {"kind": "sequenced", "priority": 2},
+            "channel chat": {"kind": "reliable_ordered", "floor": "both", "weight": 3},
+            "channel trade": {"kind": "unreliable", "floor": "authenticated"}}
+
+
+@scenario("declared channels: both ends take them from one file, by name, each with its floor")
+def channels():
+    with folder() as made, Haild(settings(**DECLARED)) as haild:
+        path = os.path.join(made, "channels.ini")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(ini(settings(**DECLARED)))
+        how = ["--floors", path]
+        refused(haild.address, words=["names, floors or channels"])
+        for name, more in ((None, ["--flags", "all"]), ("moves", ["--flags", "authenticated"]),
+                           ("chat", ["--size", "5000"])):
+            all_came(load(haild.address, *how, *(["--channel", name] if name else []), *more)[0])
+        told, errors = load(haild.address, *how, "--channel", "trade", "--flags", "plain", want=1)
+        check("did not come back" in errors, errors)
+        _, errors = run("hail-load", "--connect", "%s:%d" % haild.address, "--profile", "hail",
+                        *how, "--channel", "gossip", want=2)
+        check("--channel gossip: is neither the name nor the kind" in errors, errors)
+        carried = haild.channels()
+        equal(sorted(carried), ["chat", "moves", "state", "trade"], "channels in the counters")
+        for name in carried:
+            equal(carried[name]["in"] > 0 and carried[name]["out"] > 0, name != "trade", name)
+            equal(carried[name]["below_floor"] > 0, name == "trade", name + " below its floor")
 
 
 @scenario("nobody there: told at once, not after the handshake's time")
