@@ -47,7 +47,9 @@ static struct load {
     int epoll;
     int ready_fd; // the server's: where it tells its port
     bool is_sending;
-    uint64_t from_ns; // messages sent from then on are timed
+    uint64_t start_ns; // open loop: of the schedule
+    uint64_t sent;     // by it
+    uint64_t from_ns;  // messages sent from then on are timed
     uint64_t joined;
     uint64_t echoes;
     uint64_t lost;
@@ -151,6 +153,11 @@ void peer_serve_datagrams(int fd, size_t (*answer)(uint16_t from, const uint8_t 
 
 // ---- The load
 
+const struct peer_wanted *peer_wanted(void)
+{
+    return &load.wanted;
+}
+
 int peer_connect(uint16_t port)
 {
     const struct sockaddr_in to = {
@@ -164,12 +171,12 @@ int peer_connect(uint16_t port)
     return fd;
 }
 
-static void send_one(uint32_t index)
+// Sends a message whose time counts from `begin_ns`.
+static void send_one(uint32_t index, uint64_t begin_ns)
 {
     static uint8_t message[PEER_SIZE_MAX];
-    uint64_t sent_ns = now();
 
-    memcpy(message, &sent_ns, sizeof sent_ns);
+    memcpy(message, &begin_ns, sizeof begin_ns);
     load.peer->send(index, message, load.wanted.size);
 }
 
@@ -207,20 +214,29 @@ void peer_echo(uint32_t index, const uint8_t *message, size_t len)
     memcpy(&sent_ns, message, sizeof sent_ns);
     load.echoes++;
     load.conns[index].heard_ns = now_ns;
-    if (sent_ns >= load.from_ns)
+    if (sent_ns >= load.from_ns) {
         histogram_add(&load.latency, now_ns - sent_ns);
+        load.lost -= load.wanted.rate > 0;
+    }
     if (load.is_sending)
-        send_one(index);
+        send_one(index, now_ns);
 }
 
-// Takes what has come, for at most 20 ms.
-static void turn(void)
+// Takes what comes within a time.
+static void turn_for(uint64_t ns)
 {
+    const struct timespec timeout = {.tv_sec = (time_t)(ns / NS_PER_S),
+                                     .tv_nsec = (long)(ns % NS_PER_S)};
     struct epoll_event events[EVENTS];
-    int count = epoll_wait(load.epoll, events, EVENTS, 20);
+    int count = epoll_pwait2(load.epoll, events, EVENTS, &timeout, NULL);
 
     for (int i = 0; i < count; i++)
         load.peer->receive(events[i].data.u32);
+}
+
+static void turn(void)
+{
+    turn_for(20 * 1000 * 1000);
 }
 
 static void tick_all(void)
@@ -276,7 +292,7 @@ static void begin_anew(void)
         load.lost += conn->heard_ns > 0 ? load.wanted.outstanding : 0;
         conn->heard_ns = now_ns;
         for (uint32_t j = 0; j < load.wanted.outstanding; j++)
-            send_one(i);
+            send_one(i, now_ns);
     }
 }
 
@@ -290,6 +306,28 @@ static void send_until(uint64_t until_ns)
             look_ns = now_ns + TICK_NS;
         }
         turn();
+    }
+}
+
+// Open loop: sends on a schedule that waits for nobody, each connection in its turn, and counts
+// from when a message was due. Goes on where the last call stopped.
+static void send_on_schedule(uint64_t until_ns)
+{
+    const struct peer_wanted *wanted = &load.wanted;
+
+    if (load.start_ns == 0)
+        load.start_ns = now();
+    for (uint64_t now_ns = now(); now_ns < until_ns; now_ns = now()) {
+        uint64_t due_ns = load.start_ns + (uint64_t)((double)load.sent * NS_PER_S / wanted->rate);
+        if (due_ns > now_ns) {
+            turn_for(due_ns < until_ns ? due_ns - now_ns : until_ns - now_ns);
+            continue;
+        }
+        load.lost += due_ns >= load.from_ns; // until it is back
+        uint32_t conn = (uint32_t)(load.sent++ % wanted->connections);
+        send_one(conn, due_ns);
+        if (load.peer->flush)
+            load.peer->flush(conn);
     }
 }
 
@@ -315,6 +353,14 @@ static void print_line(uint64_t count, uint64_t cpu_ns, uint64_t wall_ns)
            (unsigned long long)load.lost);
 }
 
+static void run_until(uint64_t until_ns)
+{
+    if (load.wanted.rate > 0)
+        send_on_schedule(until_ns);
+    else
+        send_until(until_ns);
+}
+
 static void measure(clockid_t cpu)
 {
     const struct peer_wanted *wanted = &load.wanted;
@@ -328,17 +374,22 @@ static void measure(clockid_t cpu)
     }
     join(wanted->concurrent, wanted->connections);
     load.latency = (struct histogram){0};
-    load.is_sending = true;
+    load.is_sending = wanted->rate == 0;
     load.from_ns = UINT64_MAX;
-    send_until(now() + (uint64_t)(wanted->warmup * NS_PER_S));
+    run_until(now() + (uint64_t)(wanted->warmup * NS_PER_S));
     cpu_before = clock_of(cpu);
     before = now();
     load.from_ns = before;
     load.echoes = 0;
-    send_until(before + (uint64_t)(wanted->seconds * NS_PER_S));
+    run_until(before + (uint64_t)(wanted->seconds * NS_PER_S));
     uint64_t wall_ns = now() - before;
-    if (load.echoes > 0)
-        print_line(load.echoes, clock_of(cpu) - cpu_before, wall_ns);
+    uint64_t cpu_ns = clock_of(cpu) - cpu_before;
+    uint64_t echoes = load.echoes;
+    for (uint64_t until_ns = now() + LOST_NS;
+         wanted->rate > 0 && load.lost > 0 && now() < until_ns;)
+        turn(); // what is under way still
+    if (echoes > 0)
+        print_line(echoes, cpu_ns, wall_ns);
 }
 
 // ---- The whole
@@ -385,15 +436,16 @@ static double number(const char *text, double min, double max)
 
 static void print_help(FILE *out)
 {
-    fprintf(out,
-            "usage: %s [--connections N] [--size BYTES] [--outstanding N] [--duration SECONDS]\n"
-            "       [--warmup SECONDS] [--server-core N] [--load-core N]%s%s\n"
-            "Echoes messages over loopback (%s), and prints what one costs the server as a line of "
-            "JSON.\n"
-            "example: %s --connections 100 --size 128 --server-core 1 --load-core 0\n",
-            load.peer->name, load.peer->has_uring ? " [--io uring|epoll]" : "",
-            load.peer->has_handshake ? " [--handshakes N] [--concurrent N]" : "", load.peer->about,
-            load.peer->name);
+    fprintf(
+        out,
+        "usage: %s [--connections N] [--size BYTES] [--outstanding N | --rate N]\n"
+        "       [--duration SECONDS] [--warmup SECONDS] [--server-core N] [--load-core N]%s%s%s\n"
+        "Echoes messages over loopback (%s), and prints what one costs the server as a line of "
+        "JSON.\n"
+        "example: %s --connections 100 --size 128 --server-core 1 --load-core 0\n",
+        load.peer->name, load.peer->has_uring ? " [--io uring|epoll]" : "",
+        load.peer->has_handshake ? " [--handshakes N] [--concurrent N]" : "",
+        load.peer->has_ordered ? " [--ordered]" : "", load.peer->about, load.peer->name);
 }
 
 static void read_option(struct peer_wanted *wanted, int option)
@@ -407,6 +459,12 @@ static void read_option(struct peer_wanted *wanted, int option)
         return;
     case 's':
         wanted->size = (uint32_t)number(optarg, 8, PEER_SIZE_MAX);
+        return;
+    case 'O':
+        wanted->ordered = true;
+        return;
+    case 'r':
+        wanted->rate = (uint32_t)number(optarg, 1, 1e7);
         return;
     case 'o':
         wanted->outstanding = (uint32_t)number(optarg, 1, 1000);
@@ -444,6 +502,8 @@ static void read_options(int argc, char **argv)
         {"io", required_argument, NULL, 'i'},
         {"connections", required_argument, NULL, 'c'},
         {"size", required_argument, NULL, 's'},
+        {"rate", required_argument, NULL, 'r'},
+        {"ordered", no_argument, NULL, 'O'},
         {"outstanding", required_argument, NULL, 'o'},
         {"handshakes", required_argument, NULL, 'n'},
         {"concurrent", required_argument, NULL, 'C'},
@@ -469,6 +529,10 @@ static void read_options(int argc, char **argv)
         read_option(&load.wanted, option);
     if (load.wanted.handshakes > 0 && !load.peer->has_handshake) {
         fprintf(stderr, "%s: has no handshakes that compare\n", load.peer->name);
+        exit(EXIT_USAGE);
+    }
+    if (load.wanted.ordered && !load.peer->has_ordered) {
+        fprintf(stderr, "%s: has no reliable messages\n", load.peer->name);
         exit(EXIT_USAGE);
     }
     if (load.wanted.handshakes > 0) // as many connections as are under way

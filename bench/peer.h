@@ -23,6 +23,8 @@ struct peer_wanted {
     uint32_t connections;
     uint32_t size;
     uint32_t outstanding; // messages under way on each connection
+    uint32_t rate;        // messages a second over all, on schedule; 0: as many as come back
+    bool ordered;         // reliable messages, in order
     uint32_t handshakes;  // instead of messages; 0: messages
     uint32_t concurrent;
     double seconds;
@@ -35,6 +37,7 @@ struct peer {
     const char *name;
     const char *about;  // version, and what protects its messages
     bool has_uring;     // its server can be told to use io_uring
+    bool has_ordered;   // it can be told to send reliably and in order
     bool has_handshake; // else it has nothing to join by, or nothing that compares
 
     // serve echoes until it is killed. It calls peer_ready first.
@@ -45,6 +48,8 @@ struct peer {
     // receive takes all that has come, and calls peer_joined and peer_echo.
     void (*receive)(uint32_t conn);
     void (*send)(uint32_t conn, const uint8_t *message, size_t len);
+    // flush sends what send has kept for company; NULL: it keeps nothing.
+    void (*flush)(uint32_t conn);
     // tick repeats what may have been lost while joining; NULL: nothing is.
     void (*tick)(uint32_t conn);
     // close ends a connection politely, and closes its socket.
@@ -53,6 +58,9 @@ struct peer {
 
 // peer_main is main.
 int peer_main(const struct peer *peer, int argc, char **argv);
+
+// peer_wanted returns what the load was asked for.
+const struct peer_wanted *peer_wanted(void);
 
 // peer_ready tells the load where to connect to.
 void peer_ready(uint16_t port);

@@ -19,13 +19,15 @@ static void keep_all(ENetPeer *peer)
     enet_peer_throttle_configure(peer, 5000, ENET_PEER_PACKET_THROTTLE_SCALE, 0);
 }
 
+static uint32_t packet_flags; // 0: unreliable
+
 static void serve_event(const ENetEvent *event)
 {
     if (event->type == ENET_EVENT_TYPE_CONNECT)
         keep_all(event->peer);
     if (event->type != ENET_EVENT_TYPE_RECEIVE)
         return;
-    event->packet->flags = 0; // as it came: unreliable
+    event->packet->flags = packet_flags; // as it came
     if (enet_peer_send(event->peer, event->channelID, event->packet) < 0)
         enet_packet_destroy(event->packet);
 }
@@ -35,7 +37,7 @@ static void serve(const struct peer_wanted *wanted)
     ENetAddress at = {.host = htonl(INADDR_LOOPBACK)};
     ENetEvent event;
 
-    (void)wanted;
+    packet_flags = wanted->ordered ? ENET_PACKET_FLAG_RELIABLE : 0;
     enet_initialize();
     ENetHost *host = enet_host_create(&at, PEERS, CHANNELS, 0, 0);
     if (!host || enet_socket_get_address(host->socket, &at) < 0)
@@ -58,6 +60,7 @@ static int open_conn(uint32_t conn, uint16_t port)
 {
     const ENetAddress to = {.host = htonl(INADDR_LOOPBACK), .port = port};
 
+    packet_flags = peer_wanted()->ordered ? ENET_PACKET_FLAG_RELIABLE : 0;
     hosts[conn] = enet_host_create(NULL, 1, CHANNELS, 0, 0);
     servers[conn] = hosts[conn] ? enet_host_connect(hosts[conn], &to, CHANNELS, 0) : NULL;
     if (!servers[conn])
@@ -83,10 +86,15 @@ static void receive(uint32_t conn)
 
 static void send_message(uint32_t conn, const uint8_t *message, size_t len)
 {
-    ENetPacket *packet = enet_packet_create(message, len, 0);
+    ENetPacket *packet = enet_packet_create(message, len, packet_flags);
 
     if (packet && enet_peer_send(servers[conn], 0, packet) < 0)
         enet_packet_destroy(packet);
+}
+
+static void flush(uint32_t conn)
+{
+    enet_host_flush(hosts[conn]);
 }
 
 static void tick(uint32_t conn)
@@ -107,15 +115,17 @@ int main(int argc, char **argv)
     static struct peer enet = {
         .name = "peer_enet",
         .about = about,
+        .has_ordered = true,
         .serve = serve,
         .open = open_conn,
         .receive = receive,
         .send = send_message,
+        .flush = flush,
         .tick = tick,
         .close = close_conn,
     };
 
-    snprintf(about, sizeof about, "ENet %d.%d.%d, unreliable, in the clear",
+    snprintf(about, sizeof about, "ENet %d.%d.%d, in the clear",
              (int)ENET_VERSION_GET_MAJOR(version), (int)ENET_VERSION_GET_MINOR(version),
              (int)ENET_VERSION_GET_PATCH(version));
     return peer_main(&enet, argc, argv);

@@ -340,6 +340,7 @@ enum hail_status hail_conn_info(const struct hail_endpoint *endpoint, struct hai
         .packets_lost = traffic[HAIL_TRAFFIC_PACKETS_LOST],
         .bytes_resent = traffic[HAIL_TRAFFIC_BYTES_RESENT],
         .dropped = traffic[HAIL_TRAFFIC_DROPPED],
+        .datagram_max = (uint32_t)traffic[HAIL_TRAFFIC_DATAGRAM_MAX],
     };
     for (unsigned flags = 0; flags < 4; flags++) {
         own.messages_in_by[flags] = traffic[HAIL_TRAFFIC_MESSAGES_IN + flags];

@@ -828,7 +828,8 @@ struct hail_conn_info {
     uint64_t packets_out; // of them packets_lost are taken for lost
     uint64_t packets_lost;
     uint64_t bytes_resent;
-    uint64_t waited_us; // by the last message that could not leave at once
+    uint64_t waited_us;    // by the last message that could not leave at once
+    uint32_t datagram_max; // bytes of the longest that its path is known to take; 0: 1,200
 };
 
 // hail_conn_info tells it.

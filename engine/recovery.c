@@ -154,6 +154,7 @@ bool hail_recovery_acked(struct hail_shard *shard, uint32_t slot, struct hail_by
         sender->limited = false;
     }
     find_lost(shard, slot);
+    hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_DATAGRAM_MAX, sender->pmtu.size);
     hail_sender_pump(shard, slot);
     hail_conn_arm(shard, slot);
     return true;

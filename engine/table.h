@@ -62,6 +62,7 @@ enum hail_traffic {
     HAIL_TRAFFIC_WAITED_US, // by the last message that had to
     HAIL_TRAFFIC_RTT_US,
     HAIL_TRAFFIC_JITTER_US,
+    HAIL_TRAFFIC_DATAGRAM_MAX,
     HAIL_TRAFFIC_COUNT
 };
 

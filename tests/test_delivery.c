@@ -258,6 +258,7 @@ START_TEST(test_info)
     ck_assert_uint_gt(info.packets_lost, 0);
     ck_assert_uint_gt(info.packets_out, info.packets_lost);
     ck_assert_uint_gt(info.bytes_resent, 0);
+    ck_assert_uint_ge(info.datagram_max, 1200);
     ck_assert_int_eq(hail_channel_info(client.endpoint, HAIL_RELIABLE_ORDERED, &channel), HAIL_OK);
     ck_assert_uint_eq(channel.messages_out, 100);
     ck_assert_uint_eq(channel.bytes_out, 100 * sizeof data);

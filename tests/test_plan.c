@@ -62,7 +62,7 @@ static const struct {
      "--channel chat: must be unreliable, sequenced, reliable or ordered, or with --floors"},
     {"a dump of mlapi", "--connect h:1 --dump f", "--dump is for --profile hail"},
     {"hail without encryption", "--connect h:1 --profile hail --no-encryption", "are mlapi's"},
-    {"longer than a datagram", "--connect h:1 --profile hail --size 1101", "up to 1100 bytes"},
+    {"longer than a datagram", "--connect h:1 --profile hail --size 1351", "up to 1350 bytes"},
     {"data file missing", "--connect h:1 --data-file /nonexistent", "No such file"},
 };
 

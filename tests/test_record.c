@@ -10,6 +10,7 @@
 
 #include "crypto/base.h"
 #include "tests/vectors.h"
+#include "tools/bars.h"
 #include "tools/compare.h"
 #include "tools/page.h"
 
@@ -190,6 +191,30 @@ static int compare(struct record before, struct record after, double p_max)
     return status;
 }
 
+// What is promised is judged by the median of what rows say, and not without them.
+START_TEST(bars_are_judged)
+{
+    struct record record = record_of(4, 4.1, 2, 3);
+    size_t judged = 0;
+    struct bar bar;
+
+    for (size_t i = 0; i < bars_count(); i++) {
+        if (!bars_judge(&record, i, &bar))
+            continue;
+        judged++;
+        bool is_to_plain = strstr(bar.text, "hail in plaintext") != NULL;
+        ck_assert_msg(is_to_plain || strstr(bar.text, "floor"), "%s", bar.text);
+        ck_assert(fabs(sample_median(&bar.measured) - (is_to_plain ? 4.1 / 4 : 4.1 / 2)) < 1e-9);
+        ck_assert_msg(bar.is_kept == is_to_plain, "%s", bar.text); // 1.025 of 1.05; 2.05 of 1.15
+    }
+    ck_assert_uint_eq(judged, 2);
+    record.rows[1].size = 64; // which nothing is promised of
+    for (size_t i = 0; i < bars_count(); i++)
+        ck_assert(!bars_judge(&record, i, &bar));
+    record_cleanup(&record);
+}
+END_TEST
+
 START_TEST(changes_are_told_from_chance)
 {
     ck_assert_int_eq(compare(record_of(4, 5, 2, 5), record_of(4, 5, 2, 5), 0.01), COMPARE_SAME);
@@ -283,6 +308,7 @@ int main(void)
     tcase_add_test(tcase, other_files_are_refused);
     tcase_add_test(tcase, comes_back_as_it_went);
     tcase_add_test(tcase, ratios_are_of_the_same_repeat);
+    tcase_add_test(tcase, bars_are_judged);
     tcase_add_test(tcase, changes_are_told_from_chance);
     tcase_add_test(tcase, rows_without_a_partner_are_told);
     tcase_add_test(tcase, wrong_usage_is_told);

@@ -30,7 +30,8 @@ const char *chart_class(const char *flags)
 {
     if (strcmp(flags, "authenticated") == 0 || strcmp(flags, "unsigned") == 0)
         return "c-auth";
-    if (strcmp(flags, "encrypted") == 0)
+    if (strcmp(flags, "encrypted") == 0 || strcmp(flags, "resumed") == 0 ||
+        strcmp(flags, "reused") == 0)
         return "c-enc";
     if (strcmp(flags, "both") == 0 || strcmp(flags, "signed") == 0)
         return "c-both";

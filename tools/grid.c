@@ -14,6 +14,7 @@ enum option_id {
     OPTION_PROFILES,
     OPTION_IO,
     OPTION_FLAGS,
+    OPTION_CHANNELS,
     OPTION_SIZES,
     OPTION_CONNECTIONS,
     OPTION_BURSTS,
@@ -39,6 +40,7 @@ static const struct option options[] = {
     {"profiles", required_argument, NULL, OPTION_PROFILES},
     {"io", required_argument, NULL, OPTION_IO},
     {"flags", required_argument, NULL, OPTION_FLAGS},
+    {"channels", required_argument, NULL, OPTION_CHANNELS},
     {"sizes", required_argument, NULL, OPTION_SIZES},
     {"connections", required_argument, NULL, OPTION_CONNECTIONS},
     {"bursts", required_argument, NULL, OPTION_BURSTS},
@@ -73,7 +75,9 @@ static const char help_text[] =
     "  --io KINDS          uring, epoll: what moves the bytes, of server and load; both\n"
     "  --flags F           plain, encrypted, authenticated, both, or all; all. On the hail\n"
     "                      profile encrypted is both\n"
-    "  --sizes BYTES       24 and more, of hail up to 1100; 128,1024\n"
+    "  --channels KINDS    hail: unreliable, ordered, which is reliable as well and measured in\n"
+    "                      closed loop and with both flags alone; both\n"
+    "  --sizes BYTES       24 and more, of hail up to 1350; 128,1200\n"
     "  --connections N     100,1000\n"
     "  --bursts N          closed: messages under way on each connection; 1,8\n"
     "  --rate N            open: messages a second over all connections; 20000\n"
@@ -238,6 +242,8 @@ static bool read_option(struct grid *grid, FILE *errors, enum option_id id, cons
     static const char *const kinds[] = {"closed", "open", "handshakes", NULL};
     static const char *const profiles[] = {"hail", "mlapi", NULL};
     static const char *const ios[] = {"uring", "epoll", NULL};
+    static const char *const channels[] = {"unreliable", "ordered", NULL};
+    uint32_t bits;
 
     switch (id) {
     case OPTION_QUICK:
@@ -251,6 +257,12 @@ static bool read_option(struct grid *grid, FILE *errors, enum option_id id, cons
         return read_words(errors, "--io", value, ios, &grid->ios);
     case OPTION_FLAGS:
         return read_flags(grid, errors, value);
+    case OPTION_CHANNELS:
+        if (!read_words(errors, "--channels", value, channels, &bits))
+            return false;
+        grid->has_unordered = bits & 1;
+        grid->has_ordered = bits & 2;
+        return true;
     case OPTION_SIZES:
         return read_numbers(errors, "--sizes", value, PLAN_SIZE_MIN, 1 << 20, &grid->sizes);
     case OPTION_CONNECTIONS:
@@ -322,7 +334,9 @@ enum plan_result grid_read(struct grid *grid, int argc, char **argv, FILE *out, 
         .profiles = GRID_HAIL | GRID_MLAPI,
         .ios = GRID_URING | GRID_EPOLL,
         .flags = (1u << PLAN_FLAGS_MAX) - 1,
-        .sizes = {.values = {128, 1024}, .count = 2},
+        .has_unordered = true,
+        .has_ordered = true,
+        .sizes = {.values = {128, 1200}, .count = 2},
         .connections = {.values = {100, 1000}, .count = 2},
         .bursts = {.values = {1, 8}, .count = 2},
         .rate = 20000,
@@ -354,7 +368,7 @@ enum plan_result grid_read(struct grid *grid, int argc, char **argv, FILE *out, 
     }
     if ((grid->profiles & GRID_HAIL) && grid_most(&grid->sizes) > PLAN_DATAGRAM_SIZE_MAX) {
         wrong(errors, "--sizes", "",
-              "a datagram of profile hail takes up to 1100 bytes; --profiles mlapi takes more");
+              "a datagram of profile hail takes up to 1350 bytes; --profiles mlapi takes more");
         return PLAN_WRONG;
     }
     if (grid_rows(grid, NULL) > GRID_ROWS_MAX) {
@@ -410,19 +424,39 @@ static void add_echoes(struct rows *rows, struct record_row *row)
     }
 }
 
+// The same over a reliable and ordered channel, which takes nothing plain.
+static void add_ordered(struct rows *rows, struct record_row *row)
+{
+    const struct grid *grid = rows->grid;
+
+    if (!(grid->flags & 1u << (HAIL_ENCRYPTED | HAIL_AUTHENTICATED)))
+        return;
+    set_word(row->flags, plan_flags_name(HAIL_ENCRYPTED | HAIL_AUTHENTICATED));
+    row->is_ordered = true;
+    for (size_t i = 0; i < grid->sizes.count; i++) {
+        row->size = grid->sizes.values[i];
+        add(rows, row);
+    }
+    row->is_ordered = false;
+}
+
 static void add_joined(struct rows *rows, struct record_row *row)
 {
     const struct grid *grid = rows->grid;
+    bool is_native = strcmp(row->who, "hail") == 0;
 
     if (grid->kinds & 1u << RECORD_CLOSED) {
         for (size_t i = 0; i < grid->bursts.count; i++) {
             row->kind = RECORD_CLOSED;
             row->rate = 0;
             row->burst = grid->bursts.values[i];
-            add_echoes(rows, row);
+            if (!is_native || grid->has_unordered)
+                add_echoes(rows, row);
+            if (is_native && grid->has_ordered)
+                add_ordered(rows, row);
         }
     }
-    if (grid->kinds & 1u << RECORD_OPEN) {
+    if ((grid->kinds & 1u << RECORD_OPEN) && (!is_native || grid->has_unordered)) {
         row->kind = RECORD_OPEN;
         row->rate = grid->rate;
         row->burst = 0;
@@ -449,6 +483,9 @@ static void add_server(struct rows *rows, const char *who, const char *io)
     set_word(row.flags, "unsigned");
     add(rows, &row);
     set_word(row.flags, "signed");
+    add(rows, &row);
+    // With a ticket; or with one key and signature for all.
+    set_word(row.flags, strcmp(who, "hail") == 0 ? "resumed" : "reused");
     add(rows, &row);
 }
 

@@ -31,7 +31,9 @@ struct grid {
     uint32_t kinds; // 1u << enum record_kind
     uint32_t profiles;
     uint32_t ios;
-    uint32_t flags; // 1u << security flags
+    uint32_t flags;     // 1u << security flags
+    bool has_unordered; // hail: unreliable messages
+    bool has_ordered;   // hail, closed: reliable and ordered ones, with both flags
     struct grid_numbers sizes;
     struct grid_numbers connections;
     struct grid_numbers bursts;

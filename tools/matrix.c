@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tools/bars.h"
 #include "tools/grid.h"
 #include "tools/machine.h"
 #include "tools/page.h"
@@ -28,7 +29,8 @@
 enum {
     EXIT_USAGE = 2,
     PATH_LEN = 512,
-    SERVERS = 16, // two profiles, two backends, signed or not, splitting their cost or not
+    SERVERS = 32, // two profiles, two backends, signed or not, splitting their cost or not, with
+                  // one key for all or not
     NS_PER_S = 1000000000
 };
 
@@ -146,7 +148,12 @@ static bool is_native(const struct record_row *row)
 
 static bool is_signed(const struct record_row *row)
 {
-    return row->kind == RECORD_HANDSHAKES && strcmp(row->flags, "signed") == 0;
+    return row->kind == RECORD_HANDSHAKES && strcmp(row->flags, "unsigned") != 0;
+}
+
+static bool is_reused(const struct record_row *row)
+{
+    return row->kind == RECORD_HANDSHAKES && strcmp(row->flags, "reused") == 0;
 }
 
 static enum hail_io_kind io_of(const struct record_row *row)
@@ -157,7 +164,8 @@ static enum hail_io_kind io_of(const struct record_row *row)
 static struct server *server_of(struct matrix *matrix, const struct record_row *row)
 {
     unsigned place = (is_native(row) ? 1u : 0u) | (io_of(row) == HAIL_IO_URING ? 2u : 0u) |
-                     (is_signed(row) ? 4u : 0u) | (matrix->is_splitting ? 8u : 0u);
+                     (is_signed(row) ? 4u : 0u) | (matrix->is_splitting ? 8u : 0u) |
+                     (is_reused(row) ? 16u : 0u);
 
     return &matrix->servers[place];
 }
@@ -171,6 +179,7 @@ static bool start_server(struct matrix *matrix, const struct record_row *row)
         .profile = is_native(row) ? HAIL_PROFILE_HAIL : HAIL_PROFILE_MLAPI,
         .io = io_of(row),
         .identity_file = is_signed(row) ? matrix->identity_file : NULL,
+        .reuses_key = is_reused(row),
         .core = grid->server_core,
         .conns_max = grid_most(&grid->connections) + PLAN_CONCURRENT_MAX,
         .message_max = grid_most(&grid->sizes),
@@ -283,6 +292,7 @@ static void set_plan(struct matrix *matrix, const struct record_row *row, struct
     plan->profile = is_native(row) ? HAIL_PROFILE_HAIL : HAIL_PROFILE_MLAPI;
     plan->sign = is_signed(row);
     plan->trust_file = is_signed(row) ? matrix->trust_file : NULL;
+    plan->resumes = row->kind == RECORD_HANDSHAKES && strcmp(row->flags, "resumed") == 0;
     plan->sizes[0] = grid_most(&grid->sizes);
     plan->outstanding = grid_most(&grid->bursts);
     plan->duration_s = grid->duration_s;
@@ -395,6 +405,7 @@ static bool run_echoes(struct matrix *matrix, struct lab *lab, struct plan *plan
         tell(matrix, repeat, row);
         plan->rate = row->rate;
         plan->outstanding = row->burst;
+        plan->channel = row->is_ordered ? HAIL_RELIABLE_ORDERED : HAIL_UNRELIABLE;
         if (!run_row(matrix, lab, (uint32_t)i, row))
             return false;
         matrix->done_s += seconds_of(matrix, row);
@@ -598,6 +609,7 @@ int matrix_main(int argc, char **argv)
     remove_certificate(&matrix);
     matrix.record.is_complete = good;
     record_print(&matrix.record, stdout);
+    bars_print(&matrix.record, stdout);
     good &= write_outputs(&matrix);
     record_cleanup(&matrix.record);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/bars.h"
 #include "tools/chart.h"
 #include "tools/svg.h"
 
@@ -105,7 +106,7 @@ static size_t gather(const struct page *page, size_t first, enum record_metric m
 static void write_legend(const struct page *page, bool is_handshakes)
 {
     static const char *const messages[] = {"plain", "authenticated", "encrypted", "both", NULL};
-    static const char *const handshakes[] = {"unsigned", "signed", NULL};
+    static const char *const handshakes[] = {"unsigned", "signed", "reused", "resumed", NULL};
 
     fputs("<ul class=\"legend\">", page->out);
     for (const char *const *flags = is_handshakes ? handshakes : messages; *flags; flags++)
@@ -115,8 +116,9 @@ static void write_legend(const struct page *page, bool is_handshakes)
 
 static bool is_same_echo(const struct record_row *row, const struct record_row *other)
 {
-    return row->size == other->size && row->connections == other->connections &&
-           row->burst == other->burst && row->rate == other->rate;
+    return row->is_ordered == other->is_ordered && row->size == other->size &&
+           row->connections == other->connections && row->burst == other->burst &&
+           row->rate == other->rate;
 }
 
 static bool is_same_load(const struct record_row *row, const struct record_row *other)
@@ -148,8 +150,8 @@ static void write_costs(const struct page *page)
         if (row->kind != RECORD_CLOSED ||
             (count = gather(page, i, RECORD_SERVER_US, is_same_echo)) == 0)
             continue;
-        snprintf(title, sizeof title, "%u bytes, %u connections, %u under way on each", row->size,
-                 row->connections, row->burst);
+        snprintf(title, sizeof title, "%u bytes, %u connections, %u under way on each%s", row->size,
+                 row->connections, row->burst, row->is_ordered ? ", ordered" : "");
         fprintf(page->out, "<div class=\"card\"><h3>%s</h3>\n", title);
         chart_bars(page->out, title, page->rows, count, RECORD_SERVER_US);
         fputs("</div>\n", page->out);
@@ -182,8 +184,8 @@ static void write_split(const struct page *page)
             fputs("</ul>\n<div class=\"cards\">\n", page->out);
         }
         has_head = true;
-        snprintf(title, sizeof title, "%u bytes, %u connections, %u under way on each", row->size,
-                 row->connections, row->burst);
+        snprintf(title, sizeof title, "%u bytes, %u connections, %u under way on each%s", row->size,
+                 row->connections, row->burst, row->is_ordered ? ", ordered" : "");
         fprintf(page->out, "<div class=\"card\"><h3>%s</h3>\n", title);
         chart_parts(page->out, title, page->rows, count);
         fputs("</div>\n", page->out);
@@ -277,12 +279,14 @@ static void write_row(const struct page *page, const struct record_row *row)
 {
     FILE *out = page->out;
     bool is_echo = row->kind != RECORD_HANDSHAKES;
+    char flags[RECORD_WORD_LEN + 16];
     struct sample ratio;
 
+    record_flags(row, flags);
     fputs("<tr>", out);
     write_word(out, row->who);
     write_word(out, row->io);
-    write_word(out, row->flags);
+    write_word(out, flags);
     if (is_echo)
         fprintf(out, "<td>%u</td>", row->size);
     fprintf(out, "<td>%u</td>", row->connections);
@@ -304,6 +308,31 @@ static void write_row(const struct page *page, const struct record_row *row)
         write_cell(out, &row->samples[RECORD_LATE], 0, false);
     }
     fputs("</tr>\n", out);
+}
+
+static void write_bars(const struct page *page)
+{
+    bool has_head = false;
+    struct bar bar;
+
+    for (size_t i = 0; i < bars_count(); i++) {
+        if (!bars_judge(page->record, i, &bar))
+            continue;
+        if (!has_head)
+            fputs("<h2>Bars</h2>\n<p>What is promised, at most, and what was measured.</p>\n"
+                  "<div class=\"scroll\"><table>\n<thead><tr><th class=\"word\">what</th>"
+                  "<th>at most</th><th>measured</th><th class=\"word\">is</th></tr></thead>\n"
+                  "<tbody>\n",
+                  page->out);
+        has_head = true;
+        fputs("<tr>", page->out);
+        write_word(page->out, bar.text);
+        fprintf(page->out, "<td>%.4g</td>", bar.most);
+        write_cell(page->out, &bar.measured, bar.most < 100 ? 2 : 0, true);
+        write_word(page->out, bar.is_kept ? "kept" : "missed");
+        fputs("</tr>\n", page->out);
+    }
+    fputs(has_head ? "</tbody>\n</table></div>\n" : "", page->out);
 }
 
 static void write_table(const struct page *page, enum record_kind kind, const char *title)
@@ -400,6 +429,7 @@ bool page_write(const struct record *record, FILE *out)
     write_table(&page, RECORD_CLOSED, "Echoes, the next message when one is back");
     write_table(&page, RECORD_OPEN, "Echoes on a schedule");
     write_table(&page, RECORD_HANDSHAKES, "Handshakes");
+    write_bars(&page);
     write_bottom(&page);
     free(page.rows);
     return fflush(out) == 0 && !ferror(out);

@@ -29,11 +29,12 @@ static const struct program {
     const char *flags; // of its messages
     uint32_t ios;      // GRID_URING and GRID_EPOLL; GRID_EPOLL alone: it has no choice
     bool has_handshakes;
+    bool has_ordered; // reliable messages, in order
 } programs[] = {
-    {"floor", "floor", "plain", GRID_URING | GRID_EPOLL, false},
-    {"enet", "peer_enet", "plain", GRID_EPOLL, false},
-    {"openssl", "peer_openssl", "both", GRID_EPOLL, true},
-    {"wolfssl", "peer_wolfssl", "both", GRID_EPOLL, true},
+    {"floor", "floor", "plain", GRID_URING | GRID_EPOLL, false, false},
+    {"enet", "peer_enet", "plain", GRID_EPOLL, false, true},
+    {"openssl", "peer_openssl", "both", GRID_EPOLL, true, false},
+    {"wolfssl", "peer_wolfssl", "both", GRID_EPOLL, true, false},
 };
 
 static const struct program *program_of(const struct record_row *row)
@@ -74,21 +75,52 @@ static void set_word(char word[RECORD_WORD_LEN], const char *text)
     snprintf(word, RECORD_WORD_LEN, "%s", text);
 }
 
-static void add_echoes(struct rows *rows, struct record_row *row)
+static void add_sizes(struct rows *rows, struct record_row *row)
+{
+    const struct grid *grid = rows->grid;
+
+    for (size_t i = 0; i < grid->sizes.count; i++) {
+        row->size = grid->sizes.values[i];
+        if (row->size <= PEER_SIZE_MAX && row->connections <= PEER_CONNECTIONS_MAX)
+            add(rows, row);
+    }
+}
+
+static void add_closed(struct rows *rows, struct record_row *row)
 {
     const struct grid *grid = rows->grid;
 
     row->kind = RECORD_CLOSED;
+    row->rate = 0;
+    for (size_t i = 0; i < grid->bursts.count; i++) {
+        row->burst = grid->bursts.values[i];
+        add_sizes(rows, row);
+    }
+}
+
+static void add_open(struct rows *rows, struct record_row *row)
+{
+    row->kind = RECORD_OPEN;
+    row->rate = rows->grid->rate;
+    row->burst = 0;
+    add_sizes(rows, row);
+}
+
+static void add_echoes(struct rows *rows, const struct program *program, struct record_row *row)
+{
+    const struct grid *grid = rows->grid;
+
     for (size_t i = 0; i < grid->connections.count; i++) {
         row->connections = grid->connections.values[i];
-        for (size_t j = 0; j < grid->bursts.count; j++) {
-            row->burst = grid->bursts.values[j];
-            for (size_t k = 0; k < grid->sizes.count; k++) {
-                row->size = grid->sizes.values[k];
-                if (row->size <= PEER_SIZE_MAX && row->connections <= PEER_CONNECTIONS_MAX)
-                    add(rows, row);
-            }
+        if (grid->kinds & 1u << RECORD_CLOSED) {
+            add_closed(rows, row);
+            row->is_ordered = true;
+            if (program->has_ordered && grid->has_ordered)
+                add_closed(rows, row);
+            row->is_ordered = false;
         }
+        if (grid->kinds & 1u << RECORD_OPEN)
+            add_open(rows, row);
     }
 }
 
@@ -100,8 +132,7 @@ static void add_program(struct rows *rows, const struct program *program, const 
     set_word(row.who, program->who);
     set_word(row.io, io);
     set_word(row.flags, program->flags);
-    if (grid->kinds & 1u << RECORD_CLOSED)
-        add_echoes(rows, &row);
+    add_echoes(rows, program, &row);
     if (!program->has_handshakes || !(grid->kinds & 1u << RECORD_HANDSHAKES))
         return;
     row = (struct record_row){.kind = RECORD_HANDSHAKES, .connections = grid->concurrent};
@@ -151,13 +182,16 @@ static void write_words(struct words *words, const struct grid *grid, const stru
         words->words[words->count++] = (char *)(uintptr_t) "--io";
         words->words[words->count++] = (char *)(uintptr_t)row->io;
     }
+    if (row->is_ordered)
+        words->words[words->count++] = (char *)(uintptr_t) "--ordered";
     if (row->kind == RECORD_HANDSHAKES) {
         add_option(words, "--handshakes", grid->handshakes);
         add_option(words, "--concurrent", row->connections);
     } else {
         add_option(words, "--connections", row->connections);
         add_option(words, "--size", row->size);
-        add_option(words, "--outstanding", row->burst);
+        add_option(words, row->kind == RECORD_OPEN ? "--rate" : "--outstanding",
+                   row->kind == RECORD_OPEN ? row->rate : row->burst);
         add_option(words, "--duration", grid->duration_s);
         add_option(words, "--warmup", grid->warmup_s);
     }

@@ -576,7 +576,7 @@ static bool complete(struct plan *plan, FILE *errors)
     bool is_reliable = plan->channel_kind <= HAIL_RELIABLE_UNORDERED;
     for (size_t i = 0; native && !is_reliable && i < plan->size_count; i++) {
         if (plan->sizes[i] > PLAN_DATAGRAM_SIZE_MAX)
-            return complain(errors, "--size: a datagram of --profile hail takes up to 1100 bytes; "
+            return complain(errors, "--size: a datagram of --profile hail takes up to 1350 bytes; "
                                     "longer ones need --channel reliable or ordered");
     }
     for (size_t i = 0; native && plan->channel_kind != HAIL_UNRELIABLE && i < plan->flags_count;

@@ -14,7 +14,7 @@ enum {
     PLAN_SIZES_MAX = 16,
     PLAN_FLAGS_MAX = 4,
     PLAN_SIZE_MIN = 24,            // what a message carries to be told apart, timed and checked
-    PLAN_DATAGRAM_SIZE_MAX = 1100, // fits a packet whatever its name; of unreliable kinds
+    PLAN_DATAGRAM_SIZE_MAX = 1350, // of unreliable kinds: fits a packet of loopback, name and all
     PLAN_DATA_MAX = 4096,
     PLAN_CONCURRENT_MAX = 256 // fewer than most servers' backlog and unfinished handshakes
 };

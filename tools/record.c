@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/bars.h"
+
 enum {
     FORMAT_VERSION = 1,
     ROWS_MAX = 100000
@@ -50,10 +52,17 @@ const struct record_measure *record_measure(enum record_metric metric)
     return &measures[metric];
 }
 
+void record_flags(const struct record_row *row, char text[RECORD_WORD_LEN + 16])
+{
+    snprintf(text, RECORD_WORD_LEN + 16, "%s%s", row->flags, row->is_ordered ? ", ordered" : "");
+}
+
 void record_name(const struct record_row *row, char name[RECORD_NAME_LEN])
 {
+    char flags[RECORD_WORD_LEN + 16];
     char pace[48];
 
+    record_flags(row, flags);
     if (row->kind == RECORD_HANDSHAKES) {
         snprintf(name, RECORD_NAME_LEN, "%s %s, %s handshakes, %u at once", row->who, row->io,
                  row->flags, row->connections);
@@ -64,7 +73,7 @@ void record_name(const struct record_row *row, char name[RECORD_NAME_LEN])
     else
         snprintf(pace, sizeof pace, "bursts of %u", row->burst);
     snprintf(name, RECORD_NAME_LEN, "%s %s, %s, %u bytes, %u connections, %s", row->who, row->io,
-             row->flags, row->size, row->connections, pace);
+             flags, row->size, row->connections, pace);
 }
 
 static bool is_base(const struct record_row *row, const struct record_row *other,
@@ -72,7 +81,8 @@ static bool is_base(const struct record_row *row, const struct record_row *other
 {
     return row != other && row->kind == other->kind && row->size == other->size &&
            row->connections == other->connections && row->burst == other->burst &&
-           row->rate == other->rate && strcmp(other->flags, "plain") == 0 &&
+           row->rate == other->rate && strcmp(other->flags, "plain") == 0 && !other->is_ordered &&
+           (!row->is_ordered || base == RECORD_TO_FLOOR) &&
            strcmp(other->who, base == RECORD_TO_FLOOR ? "floor" : row->who) == 0;
 }
 
@@ -135,7 +145,7 @@ static void print_head(FILE *out, enum record_kind kind)
     case RECORD_OPEN:
         fprintf(
             out,
-            "\n%s\n%-16s %-7s %-13s %5s %5s %6s %-24s %8s %8s %-27s %8s %8s %8s %8s %8s %6s %5s\n",
+            "\n%s\n%-16s %-7s %-14s %5s %5s %6s %-24s %8s %8s %-27s %8s %8s %8s %8s %8s %6s %5s\n",
             kind == RECORD_OPEN ? "Echoes on a schedule: latency counts from when a message "
                                   "was due, whatever held it up"
                                 : "Echoes, the next message when one is back",
@@ -144,7 +154,7 @@ static void print_head(FILE *out, enum record_kind kind)
             "p99 us", "p99.9 us", "max us", "wire", "lost");
         return;
     case RECORD_HANDSHAKES:
-        fprintf(out, "\nHandshakes\n%-16s %-7s %-13s %7s %-28s %-28s %10s %10s\n", "who", "io",
+        fprintf(out, "\nHandshakes\n%-16s %-7s %-14s %7s %-28s %-28s %10s %10s\n", "who", "io",
                 "exchange", "at once", "server us a handshake", "handshakes/s", "p50 us", "p99 us");
         return;
     case RECORD_KINDS:
@@ -155,9 +165,11 @@ static void print_head(FILE *out, enum record_kind kind)
 static void print_echo(FILE *out, const struct record *record, const struct record_row *row)
 {
     const struct sample *samples = row->samples;
+    char flags[RECORD_WORD_LEN + 16];
     struct sample ratio;
 
-    fprintf(out, "%-16s %-7s %-13s %5u %5u %6u", row->who, row->io, row->flags, row->size,
+    record_flags(row, flags);
+    fprintf(out, "%-16s %-7s %-14s %5u %5u %6u", row->who, row->io, flags, row->size,
             row->connections, row->kind == RECORD_OPEN ? row->rate : row->burst);
     print_sample(out, 24, &samples[RECORD_SERVER_US], 2);
     for (enum record_base base = RECORD_TO_PLAIN; base <= RECORD_TO_FLOOR; base++) {
@@ -174,7 +186,7 @@ static void print_echo(FILE *out, const struct record *record, const struct reco
 
 static void print_handshakes(FILE *out, const struct record_row *row)
 {
-    fprintf(out, "%-16s %-7s %-13s %7u", row->who, row->io, row->flags, row->connections);
+    fprintf(out, "%-16s %-7s %-14s %7u", row->who, row->io, row->flags, row->connections);
     print_sample(out, 28, &row->samples[RECORD_SERVER_US], 0);
     print_sample(out, 28, &row->samples[RECORD_RATE], 0);
     print_median(out, 10, &row->samples[RECORD_P50], 0);
@@ -198,18 +210,20 @@ static void print_split(const struct record *record, FILE *out)
     for (size_t i = 0; i < record->row_count; i++) {
         const struct record_row *row = &record->rows[i];
         double cpu = sample_median(&row->samples[RECORD_SPLIT_CPU]);
+        char flags[RECORD_WORD_LEN + 16];
         if (cpu <= 0)
             continue;
         if (!has_head)
             fprintf(
                 out,
                 "\nWhere the server's CPU time goes, us a message: measured apart, once, by the "
-                "server itself, which costs it\n%-16s %-7s %-13s %5s %5s %6s %8s %8s %8s %8s "
+                "server itself, which costs it\n%-16s %-7s %-14s %5s %5s %6s %8s %8s %8s %8s "
                 "%8s %10s %8s\n",
                 "who", "io", "flags", "bytes", "conns", "burst", "system", "copies", "crypto",
                 "protocol", "sum", "by clock", "sum is");
         has_head = true;
-        fprintf(out, "%-16s %-7s %-13s %5u %5u %6u", row->who, row->io, row->flags, row->size,
+        record_flags(row, flags);
+        fprintf(out, "%-16s %-7s %-14s %5u %5u %6u", row->who, row->io, flags, row->size,
                 row->connections, row->burst);
         for (enum record_metric metric = RECORD_SYSTEM; metric <= RECORD_PROTOCOL; metric++)
             print_median(out, 8, &row->samples[metric], 3);
@@ -303,6 +317,7 @@ static json_t *json_of_row(const struct record_row *row)
     set(object, "who", json_string(row->who));
     set(object, "io", json_string(row->io));
     set(object, "flags", json_string(row->flags));
+    set(object, "ordered", json_boolean(row->is_ordered));
     set(object, "size", json_integer(row->size));
     set(object, "connections", json_integer(row->connections));
     set(object, "burst", json_integer(row->burst));
@@ -312,6 +327,24 @@ static json_t *json_of_row(const struct record_row *row)
             set(object, measures[metric].key, json_of_sample(&row->samples[metric]));
     }
     return object;
+}
+
+static json_t *json_of_bars(const struct record *record)
+{
+    json_t *bars = json_array();
+    struct bar bar;
+
+    for (size_t i = 0; i < bars_count(); i++) {
+        if (!bars_judge(record, i, &bar))
+            continue;
+        json_t *object = json_object();
+        set(object, "what", json_string(bar.text));
+        set(object, "at_most", json_real(bar.most));
+        set(object, "measured", json_of_sample(&bar.measured));
+        set(object, "kept", json_boolean(bar.is_kept));
+        json_array_append_new(bars, object);
+    }
+    return bars;
 }
 
 bool record_write(const struct record *record, FILE *file)
@@ -327,6 +360,7 @@ bool record_write(const struct record *record, FILE *file)
     for (size_t i = 0; i < record->row_count; i++)
         json_array_append_new(rows, json_of_row(&record->rows[i]));
     set(root, "rows", rows);
+    set(root, "bars", json_of_bars(record));
     bool good = json_dumpf(root, file, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) == 0 &&
                 fputc('\n', file) != EOF && fflush(file) == 0;
     json_decref(root);
@@ -418,6 +452,7 @@ static bool read_row(const struct place *place, const json_t *object, struct rec
     if (known == RECORD_KINDS)
         return refuse(place, "\"kind\" must be closed, open or handshakes, and is \"%s\"", kind);
     row->kind = (enum record_kind)known;
+    row->is_ordered = json_is_true(json_object_get(object, "ordered"));
     for (unsigned metric = 0; metric < RECORD_METRICS; metric++) {
         if (!read_sample(place, object, measures[metric].key, &row->samples[metric]))
             return false;

@@ -13,7 +13,7 @@
 
 enum {
     RECORD_WORD_LEN = 24,
-    RECORD_NAME_LEN = 160,
+    RECORD_NAME_LEN = 200,
     RECORD_FAULT_LEN = 512
 };
 
@@ -52,7 +52,8 @@ struct record_row {
     enum record_kind kind;
     char who[RECORD_WORD_LEN];   // hail, mlapi, or another's name
     char io[RECORD_WORD_LEN];    // uring or epoll; another's own
-    char flags[RECORD_WORD_LEN]; // of messages; of handshakes signed or unsigned
+    char flags[RECORD_WORD_LEN]; // of messages; of handshakes how they are made: signed, ...
+    bool is_ordered;             // datagrams: reliable and in order, where others may be lost
     uint32_t size;               // bytes; 0 of handshakes
     uint32_t connections;        // of handshakes: under way at once
     uint32_t burst;              // messages under way on each connection; 0 where that says nothing
@@ -83,6 +84,9 @@ struct record_measure {
 };
 
 const struct record_measure *record_measure(enum record_metric metric);
+
+// record_flags writes a row's flags and whether it is ordered, for a column of a table.
+void record_flags(const struct record_row *row, char text[RECORD_WORD_LEN + 16]);
 
 // record_name writes what a row is about, in words: no two rows of a record have the same.
 void record_name(const struct record_row *row, char name[RECORD_NAME_LEN]);

@@ -18,6 +18,7 @@
 enum {
     EVERYBODY_PER_S = 1000000, // one address sends all of the load
     HANDSHAKES_BESIDE = 512,
+    KEY_REUSE_MS = 3600000,
     COUNTERS_MAX = 256
 };
 
@@ -88,6 +89,7 @@ static int serve(const struct server_wanted *wanted, int line)
     config.io = wanted->io;
     config.address = "127.0.0.1";
     config.identity_file = wanted->identity_file;
+    config.key_reuse_ms = wanted->reuses_key ? KEY_REUSE_MS : 0;
     config.mlapi.sign_key_exchange = wanted->identity_file != NULL;
     config.native.exchange = wanted->identity_file ? HAIL_SIGNED : HAIL_UNSIGNED;
     config.native.handshakes_per_s = EVERYBODY_PER_S;

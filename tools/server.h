@@ -12,6 +12,7 @@ struct server_wanted {
     enum hail_profile profile;
     enum hail_io_kind io;
     const char *identity_file; // the key exchange is signed; NULL: it is not
+    bool reuses_key;           // mlapi: one for all clients
     int core;                  // -1: any
     uint32_t conns_max;
     uint32_t message_max;
