@@ -188,7 +188,7 @@ static const struct {
     {"what its kind allows", CHANNELS, "--channel chat --size 5000", PLAN_GOOD, 0,
      HAIL_RELIABLE_ORDERED, ""},
     {"what its kind does not", CHANNELS, "--channel more --size 5000", PLAN_WRONG, 0, 0,
-     "up to 1100 bytes"},
+     "up to 1350 bytes"},
     {"a kind that it has not", CHANNELS, "--channel reliable", PLAN_WRONG, 0, 0,
      "--channel reliable: is neither the name nor the kind of a channel in the file of --floors"},
     {"a name that it has not", CHANNELS, "--channel trade", PLAN_WRONG, 0, 0,
