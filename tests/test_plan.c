@@ -61,6 +61,10 @@ static const struct {
     {"a channel without a file", "--connect h:1 --profile hail --channel chat",
      "--channel chat: must be unreliable, sequenced, reliable or ordered, or with --floors"},
     {"a dump of mlapi", "--connect h:1 --dump f", "--dump is for --profile hail"},
+    {"a bad network of mlapi", "--connect h:1 --simulate delay=1ms",
+     "--simulate is for --profile hail"},
+    {"a bad network that is none", "--connect h:1 --profile hail --simulate delay=25",
+     "--simulate delay=25: delay=25: must be a time up to 60s, with its unit, such as 25ms"},
     {"hail without encryption", "--connect h:1 --profile hail --no-encryption", "are mlapi's"},
     {"longer than a datagram", "--connect h:1 --profile hail --size 1351", "up to 1350 bytes"},
     {"data file missing", "--connect h:1 --data-file /nonexistent", "No such file"},
@@ -71,20 +75,20 @@ static char told[4096];
 
 static enum plan_result read_line(const char *line)
 {
-    char *words = strdup(line);
+    static char words[256]; // the plan points into it
     char *argv[ARGUMENTS_MAX + 1] = {(char *)(uintptr_t) "hail-load"};
     int argc = 1;
     char *rest = NULL;
     FILE *errors = fmemopen(told, sizeof told, "w");
     FILE *out = fopen("/dev/null", "w");
 
-    ck_assert(words && errors && out);
+    ck_assert(errors && out && strlen(line) < sizeof words);
+    snprintf(words, sizeof words, "%s", line);
     for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
         argv[argc++] = word;
     enum plan_result result = plan_read(&plan, argc, argv, out, errors);
     fclose(errors);
     fclose(out);
-    free(words);
     return result;
 }
 
@@ -164,6 +168,19 @@ START_TEST(test_limits)
     ck_assert_uint_eq(plan.concurrent, 256);
     ck_assert_int_eq(read_line("--connect h:1 --handshakes 1 --concurrent 1"), PLAN_GOOD);
     ck_assert_uint_eq(plan.concurrent, 1);
+}
+END_TEST
+
+START_TEST(test_simulation)
+{
+    ck_assert_int_eq(read_line("--connect h:1 --profile hail"), PLAN_GOOD);
+    ck_assert_ptr_null(plan.simulation_text);
+    ck_assert_uint_eq(plan_delay_ns(&plan), 0);
+    ck_assert_int_eq(read_line("--connect h:1 --profile hail --simulate delay=3ms,loss=2%"),
+                     PLAN_GOOD);
+    ck_assert_str_eq(plan.simulation_text, "delay=3ms,loss=2%");
+    ck_assert_uint_eq(plan.simulation.delay_us, 3000);
+    ck_assert_uint_eq(plan_delay_ns(&plan), 4 * 3000000); // there, back, and both once again
 }
 END_TEST
 
@@ -275,6 +292,7 @@ int main(void)
     tcase_add_test(tests, test_lists);
     tcase_add_test(tests, test_what_is_measured);
     tcase_add_test(tests, test_limits);
+    tcase_add_test(tests, test_simulation);
     tcase_add_loop_test(tests, test_channel, 0, sizeof chosen / sizeof *chosen);
     tcase_add_loop_test(tests, test_advice, 0, sizeof advised / sizeof *advised);
     tcase_add_test(tests, test_advice_after_joining);

@@ -18,7 +18,10 @@ enum {
     UNSENT_MIN = 1 << 20,
     BUFFERS_MIN = 64 << 20,
     MESSAGE_MIN = 65536,
-    MESSAGE_OVERHEAD = 256 // header, padding, MAC: more than any message has
+    DATAGRAM_MIN = 1024, // less than any path takes
+    SIMULATED_MIN = 4096,
+    SIMULATED_MAX = 1 << 20, // hail.h
+    MESSAGE_OVERHEAD = 256   // header, padding, MAC: more than any message has
 };
 
 void lab_fault(struct lab *lab, const char *format, ...)
@@ -211,6 +214,23 @@ static void set_limits(struct hail_config *config, const struct plan *plan, uint
         config->command_queue_bytes = 4 << 20;
 }
 
+// Room for all that may be on its way at once, so that nothing is lost that the plan does not lose.
+static uint32_t simulated_max(const struct plan *plan, uint32_t player_count)
+{
+    uint64_t datagrams = 1 + plan->sizes[0] / DATAGRAM_MIN; // of the longest message
+    uint64_t under_way = (uint64_t)plan->outstanding * player_count;
+
+    for (size_t i = 1; i < plan->size_count; i++) {
+        if (plan->sizes[i] / DATAGRAM_MIN >= datagrams)
+            datagrams = 1 + plan->sizes[i] / DATAGRAM_MIN;
+    }
+    if (plan->rate > 0)
+        under_way = (uint64_t)(plan->rate * (double)plan_delay_ns(plan) / NS_PER_S);
+    // Each may be doubled and acknowledged; and each connection has timers and a handshake.
+    uint64_t wanted = 4 * under_way * datagrams + 16 * (uint64_t)player_count;
+    return wanted < SIMULATED_MIN ? SIMULATED_MIN : at_most(wanted, SIMULATED_MAX);
+}
+
 static bool start_client(struct lab *lab)
 {
     const struct plan *plan = lab->plan;
@@ -221,6 +241,10 @@ static bool start_client(struct lab *lab)
     config.io = plan->io;
     config.native.exchange = plan->sign ? HAIL_SIGNED : plan->pins ? HAIL_PINNED : HAIL_UNSIGNED;
     config.native.static_key = plan->pins ? plan->server_key : NULL;
+    if (plan->simulation_text) {
+        config.native.simulation = &plan->simulation;
+        config.native.simulated_max = simulated_max(plan, lab->player_count);
+    }
     config.native.on_datagram = lab->dump ? on_datagram : NULL;
     config.mlapi.enable_encryption = plan->encryption;
     config.mlapi.sign_key_exchange = plan->sign;

@@ -9,6 +9,7 @@
 
 #include "tools/hex.h"
 #include "tools/settings.h"
+#include "tools/simulation.h"
 
 enum option_id {
     OPTION_CONNECT = 1,
@@ -31,6 +32,7 @@ enum option_id {
     OPTION_RESUME,
     OPTION_PIN,
     OPTION_FLOORS,
+    OPTION_SIMULATE,
     OPTION_TRUST,
     OPTION_NO_ENCRYPTION,
     OPTION_NO_SCENE_MANAGEMENT,
@@ -65,6 +67,7 @@ static const struct option options[] = {
     {"resume", no_argument, NULL, OPTION_RESUME},
     {"pin", required_argument, NULL, OPTION_PIN},
     {"floors", required_argument, NULL, OPTION_FLOORS},
+    {"simulate", required_argument, NULL, OPTION_SIMULATE},
     {"trust", required_argument, NULL, OPTION_TRUST},
     {"no-encryption", no_argument, NULL, OPTION_NO_ENCRYPTION},
     {"no-scene-management", no_argument, NULL, OPTION_NO_SCENE_MANAGEMENT},
@@ -98,6 +101,11 @@ static const char help_text[] =
     "  --name NAME             send named messages\n"
     "  --channel NAME          hail: unreliable, sequenced, reliable or ordered, or with --floors\n"
     "                          a channel's name; unreliable\n"
+    "  --simulate SPEC         hail: over a bad network, the same each way; some of\n"
+    "                          delay=25ms,jitter=5ms,loss=1%,duplicate=0.5%,reorder=1%:2ms,\n"
+    "                          rate=125000,queue=100ms,rebind=500ms,seed=7: rate is bytes a "
+    "second\n"
+    "                          of a connection, rebind how often its port changes\n"
     "  --duration SECONDS      measured, for each of flags and sizes; 5\n"
     "  --warmup SECONDS        before it, not measured; 1\n"
     "handshakes and idle connections; without --flags, messages are then left out\n"
@@ -133,6 +141,8 @@ static const char help_text[] =
     "example: hail-load --connect 127.0.0.1:7777 --connections 100 --flags all\n"
     "example: hail-load --connect 127.0.0.1:7777 --rate 20000 --size 32,512 --json out.json\n"
     "example: hail-load --connect 127.0.0.1:7777 --profile hail --sign --trust certs/ca.pem\n"
+    "example: hail-load --connect 127.0.0.1:7777 --profile hail --connections 20 --rate 600 \\\n"
+    "             --simulate delay=40ms,jitter=15ms,loss=2% --channel ordered\n"
     "example: hail-load --connect localhost:7777 --sign --trust certs/ca.pem --handshakes 1000\n";
 
 const char *plan_flags_name(uint32_t flags)
@@ -158,7 +168,8 @@ static const char *joining_advice(enum hail_close_reason reason)
                "full, or refuses: its counters tell";
     case HAIL_CLOSED_HANDSHAKE_TIMEOUT:
         return "the server is overloaded, or differs in --profile, --sign or --no-encryption, or "
-               "has connection_approval and wants --data or --data-file";
+               "has connection_approval and wants --data or --data-file; or --simulate lets too "
+               "little through";
     case HAIL_CLOSED_SLOW_READER:
     case HAIL_CLOSED_SLOW_WRITER:
     case HAIL_CLOSED_NO_BUFFER:
@@ -412,6 +423,11 @@ bool plan_may_lose(const struct plan *plan)
     return plan->profile == HAIL_PROFILE_HAIL && plan->channel_kind != HAIL_RELIABLE_ORDERED;
 }
 
+uint64_t plan_delay_ns(const struct plan *plan)
+{
+    return plan->simulation_text ? 4 * 1000 * simulation_way_us(&plan->simulation) : 0;
+}
+
 static bool read_profile(struct plan *plan, FILE *errors, const char *value)
 {
     if (strcmp(value, "mlapi") == 0)
@@ -450,6 +466,16 @@ static bool read_name(struct plan *plan, FILE *errors, const char *value)
 {
     plan->name = value;
     return *value || wrong(errors, "--name", value, "must not be empty");
+}
+
+static bool read_simulation(struct plan *plan, FILE *errors, const char *value)
+{
+    char fault[SIMULATION_FAULT_LEN];
+
+    if (!simulation_read(&plan->simulation, value, fault))
+        return wrong(errors, "--simulate", value, fault);
+    plan->simulation_text = value;
+    return true;
 }
 
 static bool keep(const char **place, const char *value)
@@ -500,6 +526,8 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
         return plan->resumes = true;
     case OPTION_FLOORS:
         return keep(&plan->floors_file, value);
+    case OPTION_SIMULATE:
+        return read_simulation(plan, errors, value);
     case OPTION_PIN:
         plan->pins = hex_read(value, plan->server_key, sizeof plan->server_key);
         return plan->pins || wrong(errors, "--pin", value, "must be 64 hexadecimal digits");
@@ -565,6 +593,8 @@ static bool complete(struct plan *plan, FILE *errors)
         return complain(errors, "--dump is for --profile hail");
     if (plan->floors_file && !native)
         return complain(errors, "--floors is for --profile hail: mlapi's clients do not know them");
+    if (plan->simulation_text && !native)
+        return complain(errors, "--simulate is for --profile hail: mlapi's TCP is the kernel's");
     if (!read_server(plan, errors))
         return false;
     if (plan->resumes && (!native || plan->handshake_count == 0))

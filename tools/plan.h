@@ -37,6 +37,8 @@ struct plan {
     uint32_t outstanding; // closed loop: messages under way on each connection
     double duration_s;
     double warmup_s;
+    const char *simulation_text; // hail: as --simulate says; NULL: the network as it is
+    struct hail_simulation simulation;
     const char *name;         // of named messages; NULL: unnamed
     const char *channel_name; // as --channel says, or of the kind; NULL: an unreliable one
     uint8_t channel;          // hail: its number
@@ -87,6 +89,10 @@ const char *plan_flags_name(uint32_t flags);
 // plan_may_lose says whether messages of the plan's profile and channel may be lost, or come in
 // another order.
 bool plan_may_lose(const struct plan *plan);
+
+// plan_delay_ns returns by how much longer a message may take, there and back and sent once again,
+// for the network that the plan simulates.
+uint64_t plan_delay_ns(const struct plan *plan);
 
 // plan_advice returns what a person can do about a connection that ended for `reason`: on the
 // command line while it had not joined, elsewhere once it had.

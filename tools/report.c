@@ -109,7 +109,8 @@ static void print_messages(const struct report *report, FILE *out)
             "\nlatency: there and back%s. wire bytes: of the %s per message, mean of "
             "both\ndirections. server us: CPU time per message taken and echoed%s.\n",
             report->plan->rate > 0 ? ", from when a message was due" : "",
-            may_lose ? "datagrams" : "TCP stream", knows_cpu ? "" : "; needs --server-pid");
+            is_datagrams(report->plan) ? "datagrams" : "TCP stream",
+            knows_cpu ? "" : "; needs --server-pid");
     if (late_count > 0)
         fprintf(out,
                 "(*) the rate was not reached: %llu messages that were due could not be sent. "
@@ -164,6 +165,8 @@ void report_print(const struct report *report, FILE *out)
     bool has_handshakes = report->handshakes.count > 0;
     bool has_idle = report->idle.joins.count > 0;
 
+    if (report->plan->simulation_text && (has_joins || has_handshakes || has_idle))
+        fprintf(out, "bad network, simulated each way: %s\n", report->plan->simulation_text);
     if (has_joins) {
         print_head(report, out);
         print_joins(&report->joins, out);
@@ -246,6 +249,27 @@ static json_t *json_row(const struct traffic_result *row)
     return object;
 }
 
+// Fields that are 0 as well: what did not happen.
+static json_t *json_simulation(const struct plan *plan)
+{
+    const struct hail_simulation *simulation = &plan->simulation;
+
+    if (!plan->simulation_text)
+        return json_null();
+    json_t *object = json_object();
+    machine_set(object, "text", json_string(plan->simulation_text));
+    machine_set(object, "delay_us", json_integer(simulation->delay_us));
+    machine_set(object, "jitter_us", json_integer(simulation->jitter_us));
+    machine_set(object, "loss_per_million", json_integer(simulation->loss));
+    machine_set(object, "duplication_per_million", json_integer(simulation->duplication));
+    machine_set(object, "reordering_per_million", json_integer(simulation->reordering));
+    machine_set(object, "reorder_us", json_integer(simulation->reorder_us));
+    machine_set(object, "rate", json_integer(simulation->rate));
+    machine_set(object, "queue_us", json_integer(simulation->queue_us));
+    machine_set(object, "rebind_ms", json_integer(simulation->rebind_ms));
+    return object;
+}
+
 static json_t *json_plan(const struct plan *plan)
 {
     json_t *object = json_object();
@@ -260,6 +284,7 @@ static json_t *json_plan(const struct plan *plan)
     machine_set(object, "profile", json_string(profile_name(plan)));
     machine_set(object, "encryption", json_boolean(plan->encryption));
     machine_set(object, "signed", json_boolean(plan->sign));
+    machine_set(object, "simulation", json_simulation(plan));
     return object;
 }
 

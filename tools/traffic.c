@@ -11,7 +11,7 @@ enum {
     HELD_NS = 50000,    // and its sleep while a connection is full
     RETURN_S_MAX = 10,  // how long the last messages may take to return
     RETURN_DATAGRAMS_S_MAX = 2,
-    LOST_NS = 500000000,   // a datagram that is not back by then will not come
+    LOST_NS = 500000000,   // a datagram that is not back by then, on a good network, will not come
     WINDOW = 64,           // echoes among which one that is late is told from one that is doubled
     UNDER_WAY_LEN = 262144 // open loop: bytes under way on one connection; then it is full
 };
@@ -289,7 +289,7 @@ static void begin_anew(struct lab *lab, uint64_t now_ns)
         if (received != player->seen || player->seen_ns == 0) {
             player->seen = received;
             player->seen_ns = now_ns;
-        } else if (now_ns - player->seen_ns >= LOST_NS) {
+        } else if (now_ns - player->seen_ns >= LOST_NS + plan_delay_ns(lab->plan)) {
             player->seen_ns = now_ns;
             note_send(lab, send_next(lab, lane, player, now_ns));
         }
@@ -371,7 +371,8 @@ static bool conduct_window(struct lab *lab, struct conduct *conduct, struct mark
 static bool await_return(struct lab *lab)
 {
     uint32_t seconds = lab->traffic->is_datagrams ? RETURN_DATAGRAMS_S_MAX : RETURN_S_MAX;
-    uint64_t until_ns = clock_ns() + (uint64_t)seconds * NS_PER_S;
+    uint64_t delay_ns = plan_delay_ns(lab->plan);
+    uint64_t until_ns = clock_ns() + (uint64_t)seconds * NS_PER_S + delay_ns;
     uint64_t received = 0;
     uint64_t received_ns = clock_ns();
 
@@ -382,7 +383,8 @@ static bool await_return(struct lab *lab)
             received = all_received(lab);
             received_ns = clock_ns();
         }
-        if (lab->traffic->is_datagrams && received > 0 && clock_ns() - received_ns > LOST_NS)
+        if (lab->traffic->is_datagrams && received > 0 &&
+            clock_ns() - received_ns > LOST_NS + delay_ns)
             break;
         if (clock_ns() > until_ns) {
             lab_fault(lab,

@@ -383,6 +383,27 @@ def bad_network():
         check(counters["dropped_replay"] > 0 and counters["dropped_forged"] > 0, counters)
 
 
+@scenario("hail-load --simulate: a bad line inside, whose delay and losses show in the figures")
+def simulated():
+    line = "delay=20ms,jitter=1ms,loss=5%,duplicate=1%,reorder=1%:2ms,rebind=300ms,seed=7"
+    with Haild(settings()) as haild:
+        for channel in ("unreliable", "sequenced", "reliable", "ordered"):
+            told, _ = load(haild.address, "--simulate", line, "--channel", channel, "--rate",
+                           "1000", "--connections", "20", "--duration", str(0.5 * PATIENCE))
+            all_came(told)
+            equal(told["plan"]["simulation"]["text"], line, "what was simulated")
+            equal(told["plan"]["simulation"]["loss_per_million"], 50000, "loss")
+            row = told["messages"][0]
+            check(row["p50_us"] >= 40000, "there and back in %(p50_us)d us" % row)
+            if channel in ("unreliable", "sequenced"):
+                check(row["lost"] > 0, "lost %(lost)d of %(messages)d" % row)
+            else:
+                equal(row["lost"], 0, "lost of what is reliable")
+        told, _ = load(haild.address, "--simulate", "delay=20ms", "--handshakes", "20")
+        check(told["handshakes"]["p50_us"] >= 80000, told["handshakes"])
+        check(haild.counters()["paths_changed"] > 0, "ports that changed")
+
+
 @scenario("what was captured and is sent again, from anywhere, changes nothing")
 def replays():
     with Haild(settings()) as haild, Relay(haild.address) as relay:
