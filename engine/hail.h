@@ -15,6 +15,10 @@
 // Thread rule, unless a function says otherwise: any thread, at any time between start and stop.
 // Calls made from an event callback about a connection of that callback's shard act at once; all
 // others are handed to the connection's shard through a bounded queue and act within a wake-up.
+//
+// ABI: the shared library's name carries the major and the minor version. Under one name, structs
+// that have a `size` may grow at their end, enums get new values at theirs, and nothing else of
+// what is here changes; so a program goes on with a newer patch version as it is.
 #ifndef HAIL_H
 #define HAIL_H
 
@@ -362,8 +366,8 @@ struct hail_peer_certificate {
 };
 
 // What an endpoint is made from. Set `size` to sizeof(struct hail_config) (HAIL_CONFIG_INIT does),
-// then what differs; 0 means the default named beside the field. New fields are only ever added at
-// the end. Copied, strings and all, but for `on_event`, `on_log`, `verify` and the `user` pointers.
+// then what differs; 0 means the default named beside the field. Copied, strings and all, but for
+// `on_event`, `on_log`, `verify` and the `user` pointers.
 struct hail_config {
     size_t size;
     enum hail_profile profile; // required

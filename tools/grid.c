@@ -67,7 +67,7 @@ static const char help_text[] =
     "them: each once a repeat, so that all meet the same weather. Lists are separated by commas.\n"
     "\n"
     "what to measure\n"
-    "  --quick             under a minute: fewer combinations, shorter repeats; options after it\n"
+    "  --quick             under a minute: fewer combinations, 3 short repeats; options after it\n"
     "                      still count\n"
     "  --only KINDS        closed: echoes, the next message when one is back; open: echoes on a\n"
     "                      schedule that waits for nobody; handshakes; all three\n"
@@ -89,8 +89,8 @@ static const char help_text[] =
     "                      what the server's time goes to\n"
     "how\n"
     "  --repeats N         of everything, 1 to 32; 5. Differences are told from chance by them\n"
-    "  --duration SECONDS  of each measurement; 0.3\n"
-    "  --warmup SECONDS    before each, not measured; 0.1\n"
+    "  --duration SECONDS  of each measurement; 0.25\n"
+    "  --warmup SECONDS    before each, not measured; 0.08\n"
     "  --server-core N     the last that we may use\n"
     "  --load-core N       the first\n"
     "output\n"
@@ -233,6 +233,7 @@ static void be_quick(struct grid *grid)
     grid->sizes = (struct grid_numbers){.values = {128}, .count = 1};
     grid->connections = (struct grid_numbers){.values = {100}, .count = 1};
     grid->handshakes = 200;
+    grid->repeats = 3;
     grid->duration_s = 0.15;
     grid->warmup_s = 0.05;
 }
@@ -343,8 +344,8 @@ enum plan_result grid_read(struct grid *grid, int argc, char **argv, FILE *out, 
         .handshakes = 500,
         .concurrent = 64,
         .repeats = 5,
-        .duration_s = 0.3,
-        .warmup_s = 0.1,
+        .duration_s = 0.25,
+        .warmup_s = 0.08,
         .splits = true,
     };
     choose_cores(grid);

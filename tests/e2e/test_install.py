@@ -73,7 +73,7 @@ def shared():
         flags = installed.flags("--cflags", "--libs", "hail")
         for out in compile_embed(installed, "shared", flags):
             needed = installed.needed(out)
-            check("libhail.so.0" in needed, needed)
+            check("libhail.so.0.1" in needed, needed)
             check("libcrypto.so.0" not in needed, "BoringSSL is linked twice: %s" % needed)
             equal(call(out, LD_LIBRARY_PATH=installed.lib), installed.version(), "version")
 
@@ -83,7 +83,7 @@ def static():
     with Installed() as installed:
         flags = installed.flags("--cflags", "--libs", "hail-static")
         for out in compile_embed(installed, "beside", flags):
-            check("libhail.so.0" not in installed.needed(out), "the shared library is used")
+            check("libhail.so.0.1" not in installed.needed(out), "the shared library is used")
             equal(call(out), installed.version(), "version")
         for file in glob.glob(installed.lib + "/libhail.so*"):
             os.remove(file)
