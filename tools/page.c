@@ -422,6 +422,7 @@ bool page_write(const struct record *record, FILE *out)
     if (!page.rows)
         return false;
     write_top(&page);
+    write_bars(&page);
     write_costs(&page);
     write_split(&page);
     write_latencies(&page);
@@ -429,7 +430,6 @@ bool page_write(const struct record *record, FILE *out)
     write_table(&page, RECORD_CLOSED, "Echoes, the next message when one is back");
     write_table(&page, RECORD_OPEN, "Echoes on a schedule");
     write_table(&page, RECORD_HANDSHAKES, "Handshakes");
-    write_bars(&page);
     write_bottom(&page);
     free(page.rows);
     return fflush(out) == 0 && !ferror(out);
