@@ -35,6 +35,7 @@ static const struct program {
     {"enet", "peer_enet", "plain", GRID_EPOLL, false, true},
     {"openssl", "peer_openssl", "both", GRID_EPOLL, true, false},
     {"wolfssl", "peer_wolfssl", "both", GRID_EPOLL, true, false},
+    {"ngtcp2", "peer_ngtcp2", "both", GRID_EPOLL, true, false},
 };
 
 static const struct program *program_of(const struct record_row *row)
