@@ -505,12 +505,13 @@ static void trouble(struct sim *sim)
 static void choose_world(struct sim *sim)
 {
     static const uint32_t losses[] = {0, 0, 10, 50, 150, 300};
+    static const uint32_t doublings[] = {0, 0, 10, 100, 300, 500};
     static const uint32_t means[] = {0, 500, 3000};
     static const uint32_t mtus[] = {1200, 1280, 1400, 1500};
     struct sim_world *world = &sim->world;
 
     world->loss = losses[sim_roll(sim) % 6];
-    world->doubling = losses[sim_roll(sim) % 6];
+    world->doubling = doublings[sim_roll(sim) % 6];
     world->corruption = losses[sim_roll(sim) % 4];
     world->misdirection = losses[sim_roll(sim) % 6];
     world->delay_ms = (uint32_t)(sim_roll(sim) % 200);
@@ -523,6 +524,18 @@ static void choose_world(struct sim *sim)
     world->forget_ms = means[sim_roll(sim) % 3] * 4;
     world->exchange = (enum hail_key_exchange)(sim_roll(sim) % 3);
     world->cookies = (enum hail_cookie_use)(sim_roll(sim) % 3);
+    world->coalesce_us = chance(sim, 300) ? 20000 : 0;
+    world->send_rate = chance(sim, 200) ? 30000 : 0;
+    world->receive_rate = chance(sim, 200) ? 30000 : 0;
+    world->simulation = (struct hail_simulation){.size = sizeof world->simulation,
+                                                 .seed = 1 + sim_roll(sim) / 2,
+                                                 .delay_us = 3000,
+                                                 .jitter_us = 3000,
+                                                 .loss = 20000,
+                                                 .duplication = 20000,
+                                                 .reordering = 100000,
+                                                 .reorder_us = 5000};
+    world->is_simulated = chance(sim, 200);
 }
 
 static void log_line(void *user, enum hail_log_level level, const char *line)
@@ -570,6 +583,9 @@ static bool init(struct sim *sim)
     config.native.exchange = sim->world.exchange;
     config.native.cookies = sim->world.cookies;
     config.native.iterations = 2;
+    config.native.coalesce_us = sim->world.coalesce_us;
+    config.native.send_rate = sim->world.send_rate;
+    config.native.receive_rate = sim->world.receive_rate;
     config.on_event = on_server_event;
     config.identity_file = ids_identity();
     config.trust_file = ids_trust();
@@ -579,6 +595,7 @@ static bool init(struct sim *sim)
     config.native.static_key = server_key;
     config.shard_count = 1;
     config.on_event = on_client_event;
+    config.native.simulation = sim->world.is_simulated ? &sim->world.simulation : NULL;
     if (hail_context_init(&sim->client, &config, false) != HAIL_OK)
         return false;
     sim->server.start_ns = 0;

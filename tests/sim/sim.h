@@ -37,9 +37,14 @@ struct sim_world {
     uint32_t move_ms;      // mean time until a client's address changes; 0: never
     uint32_t cut_ms;       // mean time until nothing passes for a while; 0: never
     uint32_t hostile_ms;   // mean time between hostile datagrams; 0: none
-    uint32_t forget_ms;    // mean time until the server loses its ticket key; 0: never
-    uint32_t mtu;          // bytes of the longest datagram that passes
-    uint32_t narrow_ms;    // mean time until none above 1,200 does; 0: never
+    uint32_t coalesce_us;
+    uint32_t send_rate;
+    uint32_t receive_rate;
+    struct hail_simulation simulation; // inside the clients, beside the sim's own network
+    bool is_simulated;
+    uint32_t forget_ms; // mean time until the server loses its ticket key; 0: never
+    uint32_t mtu;       // bytes of the longest datagram that passes
+    uint32_t narrow_ms; // mean time until none above 1,200 does; 0: never
     uint32_t client_count;
     enum hail_key_exchange exchange;
     enum hail_cookie_use cookies;
