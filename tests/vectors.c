@@ -60,33 +60,49 @@ struct vector_bytes test_unhex(const char *hex)
     return bytes;
 }
 
-struct vector_bytes vector_document(const char *path, const char *name)
+char *vector_document_text(const char *path, const char *fence)
 {
     const char *tests = getenv("HAIL_TESTS");
+    size_t fence_len = fence ? strlen(fence) : 0;
+    bool inside = !fence;
     char full[4096];
-    char fence[64];
     char line[512];
-    char hex[4096] = "";
+    char *text = NULL;
     size_t len = 0;
-    bool inside = false;
 
     snprintf(full, sizeof full, "%s/../%s", tests ? tests : ".", path);
-    snprintf(fence, sizeof fence, "```hex %s\n", name);
     FILE *file = fopen(full, "r");
+    FILE *out = open_memstream(&text, &len);
     ck_assert_msg(file != NULL, "%s: cannot be read; set HAIL_TESTS to the tests folder", full);
+    ck_assert_ptr_nonnull(out);
     while (fgets(line, sizeof line, file)) {
-        if (inside && strncmp(line, "```", 3) == 0)
+        if (fence && inside && strncmp(line, "```", 3) == 0)
             break;
-        for (const char *at = line; inside && *at; at++) {
-            if (isxdigit((unsigned char)*at) && len + 1 < sizeof hex)
-                hex[len++] = *at;
-        }
-        inside |= strcmp(line, fence) == 0;
+        if (inside)
+            fputs(line, out);
+        inside |= fence && strncmp(line, fence, fence_len) == 0 && line[fence_len] == '\n';
     }
     fclose(file);
+    fclose(out);
+    ck_assert_msg(len > 0, "%s has no block %s", path, fence ? fence : "");
+    return text;
+}
+
+struct vector_bytes vector_document(const char *path, const char *name)
+{
+    char fence[64];
+    size_t len = 0;
+
+    snprintf(fence, sizeof fence, "```hex %s", name);
+    char *hex = vector_document_text(path, fence);
+    for (const char *at = hex; *at; at++) {
+        if (isxdigit((unsigned char)*at))
+            hex[len++] = *at;
+    }
     hex[len] = '\0';
-    ck_assert_msg(len > 0, "%s has no block %s", path, name);
-    return test_unhex(hex);
+    struct vector_bytes bytes = test_unhex(hex);
+    free(hex);
+    return bytes;
 }
 
 const char *vector_text(const json_t *object, const char *key)

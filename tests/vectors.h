@@ -28,8 +28,12 @@ struct vector_bytes vector_hex(const json_t *object, const char *key);
 // test_unhex decodes a hex string that a test holds itself.
 struct vector_bytes test_unhex(const char *hex);
 
-// vector_document reads a block of hex out of one of the project's documents, such as
-// "proto/WIRE.md": the one whose fence is "```hex NAME". It is there, or the test fails.
+// vector_document_text reads a block out of one of the project's documents, such as
+// "proto/WIRE.md": the one whose first line is `fence`, such as "```ini channels"; NULL: all of the
+// document. It is there, or the test fails. Free with free().
+char *vector_document_text(const char *path, const char *fence);
+
+// vector_document reads a block of hex likewise: the one whose fence is "```hex NAME".
 struct vector_bytes vector_document(const char *path, const char *name);
 
 // vector_text and vector_int read a field that must be there.
