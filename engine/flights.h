@@ -24,4 +24,7 @@ static inline struct hail_flight *hail_flight_at(const struct hail_shard *shard,
 void hail_flights_lose(struct hail_shard *shard, struct hail_sender *sender,
                        struct hail_flight *flight);
 
+// hail_flights_is_older says whether the bytes of range `a` are to arrive before those of `b`.
+HAIL_MUST_USE bool hail_flights_is_older(const struct hail_shard *shard, uint32_t a, uint32_t b);
+
 #endif

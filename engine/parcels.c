@@ -128,8 +128,10 @@ enum hail_status hail_parcels_add(struct hail_shard *shard, uint32_t slot,
         .id = outlet->next_id++,
         .channel = view->channel,
         .flags = (uint8_t)(view->flags | HAIL_FLAG_AUTHENTICATED),
+        .place = outlet->placed,
         .since_ns = shard->now_ns,
     };
+    outlet->placed += len;
     hail_chain_init(&parcel->content);
     hail_chain_mark_init(&parcel->mark);
     bool fits = hail_chain_append(&parcel->content, &shard->pool, head, head_len) &&

@@ -10,7 +10,8 @@
 #include "proto/message.h"
 
 enum {
-    HAIL_AHEAD_MAX = 1024 // messages of a reliable channel beyond the oldest not acknowledged
+    HAIL_AHEAD_MAX = 1024,     // messages of a reliable channel beyond the oldest not acknowledged
+    HAIL_STORE_LEAST = 1 << 20 // bytes of a connection that may wait for their turn, at least
 };
 
 // A message on its way out, until it is sent (unreliable) or has arrived (reliable).
@@ -24,6 +25,8 @@ struct hail_parcel {
     uint32_t acked;
     uint8_t channel;
     uint8_t flags;
+    bool lost;      // some of it has been, at one time
+    uint64_t place; // bytes of its channel that came before it
     uint64_t since_ns;
 };
 
@@ -33,7 +36,8 @@ struct hail_outlet {
     uint32_t last;   // the newest
     uint32_t unsent; // the first that is not wholly sent
     uint32_t next_id;
-    uint32_t pass; // of stride scheduling among channels of one priority
+    uint64_t placed; // bytes of all parcels so far
+    uint32_t pass;   // of stride scheduling among channels of one priority
 };
 
 struct hail_context;

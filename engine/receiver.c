@@ -10,7 +10,6 @@
 enum {
     WORD_BITS = 64,
     TAKEN_WORDS = HAIL_AHEAD_MAX / WORD_BITS, // of an unordered channel: which ids have come
-    STORE_LEAST = 1 << 20,                    // bytes that a connection may have wait, at least
     PIECE_USUAL = 256                         // bytes: many pieces shorter than this are refused
 };
 
@@ -390,8 +389,8 @@ static bool may_store(const struct hail_shard *shard, uint32_t slot, const struc
 {
     uint64_t most = 2 * (uint64_t)shard->context->config.message_max;
 
-    if (most < STORE_LEAST)
-        most = STORE_LEAST;
+    if (most < HAIL_STORE_LEAST)
+        most = HAIL_STORE_LEAST;
     return id == inlet->next || shard->native.conns[slot].stored + len <= most;
 }
 

@@ -61,7 +61,8 @@ static uint64_t take_arrived(struct hail_shard *shard, uint32_t slot, const stru
         if (flight.next == HAIL_SLAB_NONE)
             sender->flight_last = before;
         hail_slab_free(&shard->native.flights, index);
-        hail_congestion_acked(&sender->congestion, flight.bytes, flight.sent_ns, sender->limited);
+        hail_congestion_acked(&sender->congestion, flight.bytes, flight.sent_ns, shard->now_ns,
+                              sender->limited);
         hail_pmtu_arrived(&sender->pmtu, flight.len, flight.is_probe, shard->now_ns);
         settle_ranges(shard, slot, flight.range_first);
         if (flight.number == ack->ranges[0].last)
@@ -175,12 +176,32 @@ static uint64_t probe_at_ns(const struct hail_shard *shard, const struct hail_se
            (wait_ns < PROBE_MAX_MS * ns_per_ms ? wait_ns : PROBE_MAX_MS * ns_per_ms);
 }
 
+// The flight with the oldest message's bytes; HAIL_SLAB_NONE: none has anything reliable. Later
+// messages may all be refused for want of room that only this one's arrival makes.
+static uint32_t find_oldest(const struct hail_shard *shard, const struct hail_sender *sender)
+{
+    uint32_t found = HAIL_SLAB_NONE;
+    uint32_t oldest = HAIL_SLAB_NONE;
+
+    for (uint32_t index = sender->flight_first; index != HAIL_SLAB_NONE;
+         index = hail_flight_at(shard, index)->next) {
+        uint32_t range = hail_flight_at(shard, index)->range_first;
+        for (; range != HAIL_SLAB_NONE; range = hail_range_at(shard, range)->next) {
+            if (oldest != HAIL_SLAB_NONE && !hail_flights_is_older(shard, range, oldest))
+                continue;
+            oldest = range;
+            found = index;
+        }
+    }
+    return found;
+}
+
 // Sends what is oldest once more, or asks alone, whatever the window says.
 static void probe(struct hail_shard *shard, uint32_t slot)
 {
     const struct hail_native_frame ask = {.type = HAIL_FRAME_ASK};
     struct hail_sender *sender = hail_sender_of(shard, slot);
-    uint32_t index = sender->flight_first;
+    uint32_t index = find_oldest(shard, sender);
 
     if (sender->probes < PROBE_DOUBLINGS)
         sender->probes++;
@@ -188,15 +209,14 @@ static void probe(struct hail_shard *shard, uint32_t slot)
         hail_stat_add(&shard->stats, HAIL_STAT_PATH_FALLS, 1);
     sender->left_ns = shard->now_ns;
     hail_stat_add(&shard->stats, HAIL_STAT_PROBES, 1);
-    while (index != HAIL_SLAB_NONE && hail_flight_at(shard, index)->range_first == HAIL_SLAB_NONE)
-        index = hail_flight_at(shard, index)->next;
     if (index != HAIL_SLAB_NONE)
         hail_flights_lose(shard, sender, hail_flight_at(shard, index));
     if (sender->bytes > 0) {
         hail_sender_ask(sender);
-        sender->probe_room = HAIL_CONGESTION_DATAGRAM;
+        uint32_t room = sender->probes < FALL_PROBES ? HAIL_CONGESTION_DATAGRAM : 1;
+        sender->probe_room = room;
         hail_sender_pump(shard, slot);
-        bool has_sent = sender->probe_room < HAIL_CONGESTION_DATAGRAM;
+        bool has_sent = sender->probe_room < room;
         sender->probe_room = 0;
         if (has_sent)
             return;

@@ -43,6 +43,7 @@ void hail_sender_moved(struct hail_shard *shard, uint32_t slot)
 {
     hail_pmtu_init(&hail_sender_of(shard, slot)->pmtu,
                    (uint16_t)shard->context->config.native.datagram_max);
+    hail_congestion_moved(&hail_sender_of(shard, slot)->congestion);
 }
 
 void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
@@ -69,14 +70,36 @@ void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
 
 // ---- Ranges and flights
 
+bool hail_flights_is_older(const struct hail_shard *shard, uint32_t a, uint32_t b)
+{
+    const struct hail_range *first = hail_range_at(shard, a);
+    const struct hail_range *second = hail_range_at(shard, b);
+    const struct hail_parcel *one = hail_parcel_at(shard, first->parcel);
+    const struct hail_parcel *other = hail_parcel_at(shard, second->parcel);
+
+    if (first->parcel == second->parcel)
+        return first->offset < second->offset;
+    if (one->channel == other->channel)
+        return (int32_t)(one->id - other->id) < 0;
+    return one->since_ns < other->since_ns;
+}
+
+// The oldest message's bytes go first: what a receiver must have before it can deliver, and so make
+// room for, anything else. Most are lost in the order that they were sent in.
 static void add_lost(struct hail_shard *shard, struct hail_sender *sender, uint32_t range)
 {
-    hail_range_at(shard, range)->next = HAIL_SLAB_NONE;
-    if (sender->lost_last != HAIL_SLAB_NONE)
-        hail_range_at(shard, sender->lost_last)->next = range;
-    else
-        sender->lost_first = range;
-    sender->lost_last = range;
+    uint32_t last = sender->lost_last;
+    uint32_t *link = &sender->lost_first;
+
+    hail_parcel_at(shard, hail_range_at(shard, range)->parcel)->lost = true;
+    if (last != HAIL_SLAB_NONE && !hail_flights_is_older(shard, range, last))
+        link = &hail_range_at(shard, last)->next;
+    while (*link != HAIL_SLAB_NONE && !hail_flights_is_older(shard, range, *link))
+        link = &hail_range_at(shard, *link)->next;
+    hail_range_at(shard, range)->next = *link;
+    if (*link == HAIL_SLAB_NONE)
+        sender->lost_last = range;
+    *link = range;
 }
 
 void hail_flights_lose(struct hail_shard *shard, struct hail_sender *sender,
@@ -337,6 +360,34 @@ static void drop_late(struct hail_shard *shard, uint32_t slot, uint8_t channel)
     }
 }
 
+// Whether bytes of a parcel are too far ahead of what is oldest on its channel and has not arrived:
+// the other end may have no room to keep them until then. Of what is not known to be missing, an
+// acknowledgement is taken to be on its way.
+static bool is_ahead(const struct hail_shard *shard, const struct hail_outlet *outlet,
+                     uint32_t index, uint32_t offset)
+{
+    const struct hail_parcel *oldest = hail_parcel_at(shard, outlet->first);
+    const struct hail_parcel *parcel = hail_parcel_at(shard, index);
+
+    if (parcel->id - oldest->id >= HAIL_AHEAD_MAX)
+        return true;
+    return oldest->lost && parcel != oldest &&
+           parcel->place + offset - oldest->place >= HAIL_STORE_LEAST;
+}
+
+// Whether something that was lost may go again.
+static bool has_lost(const struct hail_shard *shard, uint32_t slot)
+{
+    uint32_t first = hail_sender_of(shard, slot)->lost_first;
+
+    if (first == HAIL_SLAB_NONE)
+        return false;
+    const struct hail_range *range = hail_range_at(shard, first);
+    uint8_t channel = hail_parcel_at(shard, range->parcel)->channel;
+    return !is_ahead(shard, hail_parcels_outlets(shard, slot) + channel, range->parcel,
+                     range->offset);
+}
+
 // The channel whose turn it is: of those with the highest priority that may send, the one that has
 // sent least for its weight. NULL: there is nothing to send.
 static struct hail_outlet *next_outlet(struct hail_shard *shard, uint32_t slot)
@@ -354,8 +405,7 @@ static struct hail_outlet *next_outlet(struct hail_shard *shard, uint32_t slot)
         if (channel->guarantee >= HAIL_GUARANTEE_SEQUENCED)
             drop_late(shard, slot, (uint8_t)i);
         if (outlet->unsent == HAIL_SLAB_NONE ||
-            hail_parcel_at(shard, outlet->unsent)->id - hail_parcel_at(shard, outlet->first)->id >=
-                HAIL_AHEAD_MAX)
+            is_ahead(shard, outlet, outlet->unsent, hail_parcel_at(shard, outlet->unsent)->sent))
             continue;
         if (!best || channel->priority > best_priority ||
             (channel->priority == best_priority && (int32_t)(outlet->pass - best->pass) < 0)) {
@@ -499,15 +549,15 @@ void hail_sender_pump(struct hail_shard *shard, uint32_t slot)
     sender->gathered = sender->pmtu.size; // what stays behind has waited enough
     probe_path(shard, slot); // first: there may always be more to send than the window takes
     while (goes_on && sender->bytes > 0) {
-        bool has_lost = sender->lost_first != HAIL_SLAB_NONE;
-        struct hail_outlet *outlet = has_lost ? NULL : next_outlet(shard, slot);
-        if (!has_lost && !outlet) {
+        bool again = has_lost(shard, slot);
+        struct hail_outlet *outlet = again ? NULL : next_outlet(shard, slot);
+        if (!again && !outlet) {
             sender->gathered = 0;
             break;
         }
         if (!may_leave(shard, sender))
             break;
-        goes_on = has_lost ? send_lost(shard, slot) : send_new(shard, slot, outlet);
+        goes_on = again ? send_lost(shard, slot) : send_new(shard, slot, outlet);
     }
     if (sender->bytes == 0)
         sender->gathered = 0;

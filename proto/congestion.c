@@ -2,10 +2,23 @@
 // SPDX-License-Identifier: MIT
 #include "proto/congestion.h"
 
+#include <string.h>
+
 enum {
-    PACE_NUMERATOR = 5,  // a quarter faster than a window a round trip, so that pacing alone never
-    PACE_DENOMINATOR = 4 // keeps the window from being used
+    PACE_NUMERATOR = 5,   // a quarter faster than a window a round trip, so that pacing alone never
+    PACE_DENOMINATOR = 4, // keeps the window from being used
+
+    MUCH_PART = 5, // lost of what was sent: no longer the path's nature
+    MUCH_LEAST = 16 * HAIL_CONGESTION_DATAGRAM, // lost before a part of it says anything
+    OF_LATE = 64 * HAIL_CONGESTION_DATAGRAM,    // bytes beside two windows
+    QUEUE_PART = 8, // of the shortest round trip that a longer one may take more without a queue
+    QUEUE_LEAST_MS = 4, // but at least, and at most: RFC 9406, section 4.2
+    QUEUE_MOST_MS = 16,
+    CUT_PART = 8 // of the window that a cut takes at the least
 };
+
+static const uint64_t ns_per_ms = 1000000;
+static const double ns_per_s = 1e9;
 
 void hail_congestion_init(struct hail_congestion *congestion, uint64_t now_ns)
 {
@@ -67,14 +80,105 @@ static void leave(struct hail_congestion *congestion, size_t len)
     congestion->in_flight -= len;
 }
 
+// ---- What the path is like
+
+void hail_congestion_moved(struct hail_congestion *congestion)
+{
+    congestion->least_ns = 0;
+    memset(congestion->recent_ns, 0, sizeof congestion->recent_ns);
+    congestion->answered_ns = 0;
+    congestion->rate = 0;
+    congestion->arrived = 0;
+    congestion->lost = 0;
+}
+
+// The last acknowledgement is whole: how much arrives, by round trips. A higher rate is believed at
+// once; a lower one may be that of an application which has little to send.
+static void measure_rate(struct hail_congestion *congestion)
+{
+    uint64_t since_ns = congestion->answered_ns - congestion->rate_ns;
+
+    if (since_ns == 0 || since_ns < congestion->recent_ns[congestion->recent])
+        return;
+    uint64_t rate = (uint64_t)((double)congestion->rate_bytes * ns_per_s / (double)since_ns);
+    congestion->rate = rate > congestion->rate ? rate : (7 * congestion->rate + rate) / 8;
+    congestion->rate_ns = congestion->answered_ns;
+    congestion->rate_bytes = 0;
+}
+
+// Takes in a packet's round trip; of those that one acknowledgement is for, the last one's stays.
+static void measure(struct hail_congestion *congestion, size_t len, uint64_t took_ns,
+                    uint64_t now_ns)
+{
+    if (now_ns != congestion->answered_ns) {
+        if (congestion->answered_ns == 0) {
+            congestion->rate_ns = now_ns; // what comes with the first says nothing of a rate
+            congestion->rate_bytes = 0;
+        } else {
+            measure_rate(congestion);
+        }
+        congestion->answered_ns = now_ns;
+        congestion->recent = (congestion->recent + 1) % HAIL_CONGESTION_RECENT;
+    }
+    if (congestion->rate_ns != now_ns)
+        congestion->rate_bytes += len;
+    congestion->recent_ns[congestion->recent] = took_ns;
+    if (congestion->least_ns == 0 || took_ns < congestion->least_ns)
+        congestion->least_ns = took_ns;
+    congestion->arrived += len;
+    if (congestion->arrived + congestion->lost > 2 * congestion->window + OF_LATE) {
+        congestion->arrived /= 2;
+        congestion->lost /= 2;
+    }
+}
+
+// How much longer than the shortest a round trip may be without a queue: as others have it, and
+// what a burst of our own takes to pass.
+static uint64_t slack_ns(const struct hail_congestion *congestion)
+{
+    uint64_t slack = congestion->least_ns / QUEUE_PART;
+
+    if (slack < QUEUE_LEAST_MS * ns_per_ms)
+        slack = QUEUE_LEAST_MS * ns_per_ms;
+    if (slack > QUEUE_MOST_MS * ns_per_ms)
+        slack = QUEUE_MOST_MS * ns_per_ms;
+    if (congestion->rate == 0)
+        return slack;
+    uint64_t burst_ns = (uint64_t)(HAIL_CONGESTION_BURST * ns_per_s / (double)congestion->rate);
+    return slack + (burst_ns < congestion->least_ns / 2 ? burst_ns : congestion->least_ns / 2);
+}
+
+// Whether every one of the last round trips was long: a single one may be by chance.
+static bool is_queued(const struct hail_congestion *congestion)
+{
+    uint64_t shortest_ns = UINT64_MAX;
+
+    for (size_t i = 0; i < HAIL_CONGESTION_RECENT; i++) {
+        if (congestion->recent_ns[i] < shortest_ns)
+            shortest_ns = congestion->recent_ns[i];
+    }
+    return shortest_ns > congestion->least_ns + slack_ns(congestion);
+}
+
+static bool loses_much(const struct hail_congestion *congestion)
+{
+    return congestion->lost > MUCH_LEAST &&
+           congestion->lost > (congestion->lost + congestion->arrived) / MUCH_PART;
+}
+
+// ---- The window
+
 void hail_congestion_acked(struct hail_congestion *congestion, size_t len, uint64_t sent_ns,
-                           bool was_limited)
+                           uint64_t now_ns, bool was_limited)
 {
     leave(congestion, len);
+    measure(congestion, len, now_ns - sent_ns, now_ns);
     if (!was_limited || sent_ns <= congestion->recovery_ns)
         return;
     if (congestion->window < congestion->threshold) {
         congestion->window += len;
+        if (is_queued(congestion))
+            congestion->threshold = congestion->window;
         return;
     }
     congestion->gathered += len;
@@ -84,18 +188,36 @@ void hail_congestion_acked(struct hail_congestion *congestion, size_t len, uint6
     }
 }
 
+// What the path holds without a queue to speak of.
+static uint64_t cut(const struct hail_congestion *congestion)
+{
+    uint64_t least = congestion->window / 2;
+    uint64_t most = congestion->window - congestion->window / CUT_PART;
+    uint64_t round_ns = congestion->least_ns + congestion->least_ns / QUEUE_PART;
+    uint64_t holds = (uint64_t)((double)congestion->rate * (double)round_ns / ns_per_s);
+
+    if (holds < least)
+        holds = least;
+    if (holds > most)
+        holds = most;
+    return holds > HAIL_CONGESTION_LEAST ? holds : HAIL_CONGESTION_LEAST;
+}
+
 void hail_congestion_lost(struct hail_congestion *congestion, size_t len, uint64_t sent_ns,
                           uint64_t now_ns)
 {
     leave(congestion, len);
     if (sent_ns <= congestion->recovery_ns)
         return;
+    congestion->lost += len;
+    if (!is_queued(congestion) && !loses_much(congestion))
+        return;
     congestion->recovery_ns = now_ns;
-    congestion->window /= 2;
-    if (congestion->window < HAIL_CONGESTION_LEAST)
-        congestion->window = HAIL_CONGESTION_LEAST;
+    congestion->window = cut(congestion);
     congestion->threshold = congestion->window;
     congestion->gathered = 0;
+    congestion->arrived = 0;
+    congestion->lost = 0;
 }
 
 void hail_congestion_collapse(struct hail_congestion *congestion)

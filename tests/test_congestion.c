@@ -1,5 +1,5 @@
-// test_congestion.c: the round trip's estimate, the window and the pace, each as RFC 9002 has it.
-// SPDX-License-Identifier: MIT
+// test_congestion.c: the round trip's estimate, the window and the pace, as RFC 9002 has them, and
+// what a loss means for the window. SPDX-License-Identifier: MIT
 #include "proto/congestion.h"
 #include "tests/vectors.h"
 
@@ -54,37 +54,157 @@ static void begin(struct hail_congestion *congestion, struct hail_rtt *rtt)
     hail_congestion_init(congestion, ns_per_ms);
 }
 
-START_TEST(test_slow_start_and_loss)
+// Windows arrive, each whole and in a round trip of so many ms.
+static void arrive(struct hail_congestion *congestion, uint64_t *now_ns, uint64_t took_ms,
+                   size_t windows)
+{
+    for (size_t i = 0; i < windows; i++) {
+        uint64_t window = congestion->window;
+        hail_congestion_sent(congestion, window);
+        *now_ns += took_ms * ns_per_ms;
+        hail_congestion_acked(congestion, window, *now_ns - took_ms * ns_per_ms, *now_ns, true);
+    }
+}
+
+// As many arrive as it takes to see whether there is a queue.
+static void arrive_long(struct hail_congestion *congestion, uint64_t *now_ns, uint64_t took_ms)
+{
+    arrive(congestion, now_ns, took_ms, HAIL_CONGESTION_RECENT);
+}
+
+START_TEST(test_slow_start)
 {
     struct hail_congestion congestion;
     struct hail_rtt rtt;
     uint64_t window = HAIL_CONGESTION_INITIAL;
+    uint64_t now_ns = 52 * ns_per_ms;
 
     begin(&congestion, &rtt);
     hail_congestion_sent(&congestion, window);
-    hail_congestion_acked(&congestion, 1200, 2 * ns_per_ms, true);
+    hail_congestion_acked(&congestion, 1200, 2 * ns_per_ms, now_ns, true);
     ck_assert_uint_eq(congestion.window, window + 1200); // what arrives is added
-    hail_congestion_acked(&congestion, 1200, 2 * ns_per_ms, false);
+    hail_congestion_acked(&congestion, 1200, 2 * ns_per_ms, now_ns, false);
     ck_assert_uint_eq(congestion.window, window + 1200); // unless nothing was held up by it
 
-    hail_congestion_lost(&congestion, 1200, 3 * ns_per_ms, 60 * ns_per_ms);
-    uint64_t half = (window + 1200) / 2;
-    ck_assert_uint_eq(congestion.window, half);
-    hail_congestion_lost(&congestion, 1200, 4 * ns_per_ms, 61 * ns_per_ms);
-    ck_assert_uint_eq(congestion.window, half); // the same trouble
-    hail_congestion_acked(&congestion, 1200, 5 * ns_per_ms, true);
-    ck_assert_uint_eq(congestion.window, half); // sent before it
+    // Until round trips become longer: from then on a datagram for each window.
+    arrive_long(&congestion, &now_ns, 100);
+    ck_assert_uint_eq(congestion.threshold, congestion.window);
+    window = congestion.window;
+    arrive(&congestion, &now_ns, 100, 1);
+    ck_assert_uint_eq(congestion.window, window + 1200);
+}
+END_TEST
 
-    // From now on a datagram more for each window that arrives.
-    hail_congestion_sent(&congestion, 4 * half);
-    hail_congestion_acked(&congestion, half, 70 * ns_per_ms, true);
-    ck_assert_uint_eq(congestion.window, half + 1200);
-    hail_congestion_lost(&congestion, 1200, 80 * ns_per_ms, 120 * ns_per_ms);
-    ck_assert_uint_eq(congestion.window, (half + 1200) / 2);
+START_TEST(test_loss_in_a_queue)
+{
+    struct hail_congestion congestion;
+    struct hail_rtt rtt;
+    uint64_t now_ns = ns_per_ms;
+
+    begin(&congestion, &rtt);
+    arrive(&congestion, &now_ns, 50, 2);
+    arrive_long(&congestion, &now_ns, 70);
+    uint64_t window = congestion.window;
+    hail_congestion_sent(&congestion, window);
+    hail_congestion_lost(&congestion, 1200, now_ns, now_ns + 70 * ns_per_ms);
+    uint64_t cut = congestion.window;
+    ck_assert_uint_ge(cut, window / 2);
+    ck_assert_uint_le(cut, window - window / 8);
+    hail_congestion_lost(&congestion, 1200, now_ns, now_ns + 71 * ns_per_ms);
+    ck_assert_uint_eq(congestion.window, cut); // the same trouble
+    now_ns += 70 * ns_per_ms;
+    hail_congestion_acked(&congestion, 1200, now_ns - 1, now_ns, true);
+    ck_assert_uint_eq(congestion.window, cut); // sent before it
+
+    hail_congestion_acked(&congestion, cut, now_ns + 1, now_ns + 70 * ns_per_ms, true);
+    ck_assert_uint_eq(congestion.window, cut + 1200);
     hail_congestion_collapse(&congestion);
     ck_assert_uint_eq(congestion.window, HAIL_CONGESTION_LEAST);
-    hail_congestion_lost(&congestion, 1200, 130 * ns_per_ms, 140 * ns_per_ms);
+    hail_congestion_lost(&congestion, 1200, now_ns + 2, now_ns + 140 * ns_per_ms);
     ck_assert_uint_eq(congestion.window, HAIL_CONGESTION_LEAST);
+}
+END_TEST
+
+static const struct {
+    const char *why;
+    uint64_t took_ms; // the window that is cut; the shortest round trip is 50 ms
+    uint64_t percent; // of it that is left, about
+} cuts[] = {
+    {"what arrives in 50 ms and an eighth", 75, 75},
+    {"never less than half", 200, 50},
+    {"never more than seven eighths", 60, 87},
+};
+
+// The rate is that of a window each `took_ms`.
+START_TEST(test_cut)
+{
+    struct hail_congestion congestion;
+    struct hail_rtt rtt;
+    uint64_t now_ns = ns_per_ms;
+
+    begin(&congestion, &rtt);
+    arrive(&congestion, &now_ns, 50, 1);
+    congestion.window = 1200000; // of which a datagram more makes no difference
+    congestion.threshold = 1200000;
+    arrive_long(&congestion, &now_ns, cuts[_i].took_ms);
+    uint64_t window = congestion.window;
+    hail_congestion_sent(&congestion, window);
+    hail_congestion_lost(&congestion, 1200, now_ns, now_ns + ns_per_ms);
+    uint64_t percent = congestion.window * 100 / window;
+    ck_assert_msg(percent + 1 >= cuts[_i].percent && percent <= cuts[_i].percent + 1, "%s: %llu",
+                  cuts[_i].why, (unsigned long long)percent);
+}
+END_TEST
+
+static const struct {
+    const char *why;
+    size_t lost; // of each hundred, while round trips are the shortest
+    bool cuts;
+} shares[] = {
+    {"one of a hundred", 1, false},
+    {"a tenth", 10, false},
+    {"a third", 33, true},
+};
+
+START_TEST(test_loss_without_a_queue)
+{
+    struct hail_congestion congestion;
+    struct hail_rtt rtt;
+    uint64_t now_ns = ns_per_ms;
+    bool cut = false;
+
+    begin(&congestion, &rtt);
+    congestion.threshold = congestion.window; // no slow start, which would make up for it
+    for (size_t i = 0; i < 1000; i++) {
+        uint64_t window = congestion.window;
+        uint64_t sent_ns = now_ns;
+        hail_congestion_sent(&congestion, 1200);
+        now_ns += 50 * ns_per_ms;
+        if (i % 100 * shares[_i].lost / 100 != (i % 100 + 1) * shares[_i].lost / 100)
+            hail_congestion_lost(&congestion, 1200, sent_ns, now_ns);
+        else
+            hail_congestion_acked(&congestion, 1200, sent_ns, now_ns, true);
+        cut |= congestion.window < window;
+    }
+    ck_assert_msg(cut == shares[_i].cuts, "%s", shares[_i].why);
+}
+END_TEST
+
+// What the old path was like says nothing of a longer one.
+START_TEST(test_moved)
+{
+    struct hail_congestion congestion;
+    struct hail_rtt rtt;
+    uint64_t now_ns = ns_per_ms;
+
+    begin(&congestion, &rtt);
+    arrive(&congestion, &now_ns, 10, 1);
+    hail_congestion_moved(&congestion);
+    arrive_long(&congestion, &now_ns, 50);
+    uint64_t window = congestion.window;
+    hail_congestion_sent(&congestion, 1200);
+    hail_congestion_lost(&congestion, 1200, now_ns, now_ns + ns_per_ms);
+    ck_assert_uint_eq(congestion.window, window);
 }
 END_TEST
 
@@ -98,7 +218,7 @@ START_TEST(test_full_window)
     hail_congestion_sent(&congestion, HAIL_CONGESTION_INITIAL);
     ck_assert(!hail_congestion_open(&congestion, &rtt, 500 * ns_per_ms, &at_ns));
     ck_assert_uint_eq(at_ns, UINT64_MAX); // no time opens it, an acknowledgement does
-    hail_congestion_acked(&congestion, 1200, 2 * ns_per_ms, false);
+    hail_congestion_acked(&congestion, 1200, 2 * ns_per_ms, 52 * ns_per_ms, false);
     ck_assert(hail_congestion_open(&congestion, &rtt, 500 * ns_per_ms, &at_ns));
 }
 END_TEST
@@ -137,7 +257,11 @@ int main(void)
 
     tcase_add_test(tests, test_first_sample);
     tcase_add_loop_test(tests, test_sample, 0, HAIL_COUNTOF(samples));
-    tcase_add_test(tests, test_slow_start_and_loss);
+    tcase_add_test(tests, test_slow_start);
+    tcase_add_test(tests, test_loss_in_a_queue);
+    tcase_add_loop_test(tests, test_cut, 0, HAIL_COUNTOF(cuts));
+    tcase_add_loop_test(tests, test_loss_without_a_queue, 0, HAIL_COUNTOF(shares));
+    tcase_add_test(tests, test_moved);
     tcase_add_test(tests, test_full_window);
     tcase_add_test(tests, test_pace);
     suite_add_tcase(suite, tests);
