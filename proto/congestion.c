@@ -17,14 +17,16 @@ enum {
     CUT_PART = 8 // of the window that a cut takes at the least
 };
 
+static const uint64_t ns_per_us = 1000;
 static const uint64_t ns_per_ms = 1000000;
+static const uint64_t us_per_s = 1000000;
 static const double ns_per_s = 1e9;
 
 void hail_congestion_init(struct hail_congestion *congestion, uint64_t now_ns)
 {
     *congestion = (struct hail_congestion){
         .window = HAIL_CONGESTION_INITIAL,
-        .threshold = UINT64_MAX,
+        .threshold = UINT32_MAX,
         .credit = HAIL_CONGESTION_BURST,
         .credit_ns = now_ns,
     };
@@ -34,7 +36,7 @@ void hail_congestion_init(struct hail_congestion *congestion, uint64_t now_ns)
 // have carried meanwhile is made up for.
 static uint64_t burst(const struct hail_congestion *congestion, const struct hail_rtt *rtt)
 {
-    uint64_t per_ms = congestion->window * 1000000 / rtt->smoothed;
+    uint64_t per_ms = congestion->window * ns_per_ms / rtt->smoothed;
 
     if (per_ms > congestion->window)
         per_ms = congestion->window;
@@ -51,16 +53,15 @@ bool hail_congestion_open(struct hail_congestion *congestion, const struct hail_
         return true;
 
     // A window a round trip; the products stay far below 2^64 for times of some seconds.
-    uint64_t paced = congestion->window * PACE_NUMERATOR / PACE_DENOMINATOR;
+    uint64_t paced = (uint64_t)congestion->window * PACE_NUMERATOR / PACE_DENOMINATOR;
     uint64_t since_ns = now_ns - congestion->credit_ns;
     uint64_t most = burst(congestion, rtt);
     uint64_t gained = since_ns >= rtt->smoothed
                           ? most
                           : (uint64_t)((double)paced * (double)since_ns / (double)rtt->smoothed);
-    congestion->credit += gained;
+    gained += congestion->credit;
+    congestion->credit = (uint32_t)(gained < most ? gained : most);
     congestion->credit_ns = now_ns;
-    if (congestion->credit > most)
-        congestion->credit = most;
     if (congestion->credit >= HAIL_CONGESTION_DATAGRAM)
         return true;
     uint64_t lacks = HAIL_CONGESTION_DATAGRAM - congestion->credit;
@@ -70,22 +71,22 @@ bool hail_congestion_open(struct hail_congestion *congestion, const struct hail_
 
 void hail_congestion_sent(struct hail_congestion *congestion, size_t len)
 {
-    congestion->in_flight += len;
-    congestion->credit -= len < congestion->credit ? len : congestion->credit;
+    congestion->in_flight += (uint32_t)len;
+    congestion->credit -= len < congestion->credit ? (uint32_t)len : congestion->credit;
 }
 
 static void leave(struct hail_congestion *congestion, size_t len)
 {
     HAIL_ASSERT(congestion->in_flight >= len);
-    congestion->in_flight -= len;
+    congestion->in_flight -= (uint32_t)len;
 }
 
 // ---- What the path is like
 
 void hail_congestion_moved(struct hail_congestion *congestion)
 {
-    congestion->least_ns = 0;
-    memset(congestion->recent_ns, 0, sizeof congestion->recent_ns);
+    congestion->least_us = 0;
+    memset(congestion->recent_us, 0, sizeof congestion->recent_us);
     congestion->answered_ns = 0;
     congestion->rate = 0;
     congestion->arrived = 0;
@@ -98,10 +99,12 @@ static void measure_rate(struct hail_congestion *congestion)
 {
     uint64_t since_ns = congestion->answered_ns - congestion->rate_ns;
 
-    if (since_ns == 0 || since_ns < congestion->recent_ns[congestion->recent])
+    if (since_ns == 0 || since_ns < congestion->recent_us[congestion->recent] * ns_per_us)
         return;
-    uint64_t rate = (uint64_t)((double)congestion->rate_bytes * ns_per_s / (double)since_ns);
-    congestion->rate = rate > congestion->rate ? rate : (7 * congestion->rate + rate) / 8;
+    double exact = (double)congestion->rate_bytes * ns_per_s / (double)since_ns;
+    uint32_t rate = exact < UINT32_MAX ? (uint32_t)exact : UINT32_MAX;
+    congestion->rate =
+        rate > congestion->rate ? rate : (uint32_t)((UINT64_C(7) * congestion->rate + rate) / 8);
     congestion->rate_ns = congestion->answered_ns;
     congestion->rate_bytes = 0;
 }
@@ -121,11 +124,12 @@ static void measure(struct hail_congestion *congestion, size_t len, uint64_t too
         congestion->recent = (congestion->recent + 1) % HAIL_CONGESTION_RECENT;
     }
     if (congestion->rate_ns != now_ns)
-        congestion->rate_bytes += len;
-    congestion->recent_ns[congestion->recent] = took_ns;
-    if (congestion->least_ns == 0 || took_ns < congestion->least_ns)
-        congestion->least_ns = took_ns;
-    congestion->arrived += len;
+        congestion->rate_bytes += (uint32_t)len;
+    uint32_t took_us = (uint32_t)(took_ns / ns_per_us) + 1; // 0 says that there was none
+    congestion->recent_us[congestion->recent] = took_us;
+    if (congestion->least_us == 0 || took_us < congestion->least_us)
+        congestion->least_us = took_us;
+    congestion->arrived += (uint32_t)len;
     if (congestion->arrived + congestion->lost > 2 * congestion->window + OF_LATE) {
         congestion->arrived /= 2;
         congestion->lost /= 2;
@@ -136,7 +140,8 @@ static void measure(struct hail_congestion *congestion, size_t len, uint64_t too
 // what a burst of our own takes to pass.
 static uint64_t slack_ns(const struct hail_congestion *congestion)
 {
-    uint64_t slack = congestion->least_ns / QUEUE_PART;
+    uint64_t least_ns = congestion->least_us * ns_per_us;
+    uint64_t slack = least_ns / QUEUE_PART;
 
     if (slack < QUEUE_LEAST_MS * ns_per_ms)
         slack = QUEUE_LEAST_MS * ns_per_ms;
@@ -145,19 +150,20 @@ static uint64_t slack_ns(const struct hail_congestion *congestion)
     if (congestion->rate == 0)
         return slack;
     uint64_t burst_ns = (uint64_t)(HAIL_CONGESTION_BURST * ns_per_s / (double)congestion->rate);
-    return slack + (burst_ns < congestion->least_ns / 2 ? burst_ns : congestion->least_ns / 2);
+    return slack + (burst_ns < least_ns / 2 ? burst_ns : least_ns / 2);
 }
 
 // Whether every one of the last round trips was long: a single one may be by chance.
 static bool is_queued(const struct hail_congestion *congestion)
 {
-    uint64_t shortest_ns = UINT64_MAX;
+    uint32_t shortest_us = UINT32_MAX;
 
     for (size_t i = 0; i < HAIL_CONGESTION_RECENT; i++) {
-        if (congestion->recent_ns[i] < shortest_ns)
-            shortest_ns = congestion->recent_ns[i];
+        if (congestion->recent_us[i] < shortest_us)
+            shortest_us = congestion->recent_us[i];
     }
-    return shortest_ns > congestion->least_ns + slack_ns(congestion);
+    return shortest_us > congestion->least_us &&
+           (shortest_us - congestion->least_us) * ns_per_us > slack_ns(congestion);
 }
 
 static bool loses_much(const struct hail_congestion *congestion)
@@ -168,6 +174,12 @@ static bool loses_much(const struct hail_congestion *congestion)
 
 // ---- The window
 
+static void widen(struct hail_congestion *congestion, uint32_t len)
+{
+    if (congestion->window < HAIL_CONGESTION_MOST)
+        congestion->window += len;
+}
+
 void hail_congestion_acked(struct hail_congestion *congestion, size_t len, uint64_t sent_ns,
                            uint64_t now_ns, bool was_limited)
 {
@@ -176,30 +188,29 @@ void hail_congestion_acked(struct hail_congestion *congestion, size_t len, uint6
     if (!was_limited || sent_ns <= congestion->recovery_ns)
         return;
     if (congestion->window < congestion->threshold) {
-        congestion->window += len;
+        widen(congestion, (uint32_t)len);
         if (is_queued(congestion))
             congestion->threshold = congestion->window;
         return;
     }
-    congestion->gathered += len;
+    congestion->gathered += (uint32_t)len;
     if (congestion->gathered >= congestion->window) {
         congestion->gathered -= congestion->window;
-        congestion->window += HAIL_CONGESTION_DATAGRAM;
+        widen(congestion, HAIL_CONGESTION_DATAGRAM);
     }
 }
 
 // What the path holds without a queue to speak of.
-static uint64_t cut(const struct hail_congestion *congestion)
+static uint32_t cut(const struct hail_congestion *congestion)
 {
-    uint64_t least = congestion->window / 2;
-    uint64_t most = congestion->window - congestion->window / CUT_PART;
-    uint64_t round_ns = congestion->least_ns + congestion->least_ns / QUEUE_PART;
-    uint64_t holds = (uint64_t)((double)congestion->rate * (double)round_ns / ns_per_s);
+    uint32_t least = congestion->window / 2;
+    uint32_t most = congestion->window - congestion->window / CUT_PART;
+    uint64_t round_us = congestion->least_us + congestion->least_us / QUEUE_PART;
+    uint64_t exact = congestion->rate * round_us / us_per_s;
+    uint32_t holds = exact < most ? (uint32_t)exact : most;
 
     if (holds < least)
         holds = least;
-    if (holds > most)
-        holds = most;
     return holds > HAIL_CONGESTION_LEAST ? holds : HAIL_CONGESTION_LEAST;
 }
 
@@ -209,7 +220,7 @@ void hail_congestion_lost(struct hail_congestion *congestion, size_t len, uint64
     leave(congestion, len);
     if (sent_ns <= congestion->recovery_ns)
         return;
-    congestion->lost += len;
+    congestion->lost += (uint32_t)len;
     if (!is_queued(congestion) && !loses_much(congestion))
         return;
     congestion->recovery_ns = now_ns;

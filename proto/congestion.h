@@ -11,7 +11,8 @@ enum {
     HAIL_CONGESTION_DATAGRAM = 1200,
     HAIL_CONGESTION_INITIAL = 10 * HAIL_CONGESTION_DATAGRAM,
     HAIL_CONGESTION_LEAST = 2 * HAIL_CONGESTION_DATAGRAM,
-    HAIL_CONGESTION_RECENT = 8, // acknowledgements that tell whether there is a queue
+    HAIL_CONGESTION_MOST = 1 << 30, // of the window
+    HAIL_CONGESTION_RECENT = 8,     // acknowledgements that tell whether there is a queue
     HAIL_CONGESTION_BURST = 10 * HAIL_CONGESTION_DATAGRAM // may leave at once, after a pause
 };
 
@@ -24,24 +25,24 @@ enum {
 //
 // Bytes are those of datagrams.
 struct hail_congestion {
-    uint64_t window;
-    uint64_t threshold;   // of slow start
-    uint64_t in_flight;   // sent, and neither acknowledged nor taken for lost
-    uint64_t gathered;    // acknowledged since the window last grew
+    uint32_t window;
+    uint32_t threshold;   // of slow start
+    uint32_t in_flight;   // sent, and neither acknowledged nor taken for lost
+    uint32_t gathered;    // acknowledged since the window last grew
+    uint32_t credit;      // of pacing: bytes that may leave now
+    uint32_t recent;      // the place of the last round trip in recent_us
+    uint64_t credit_ns;   // when the credit was reckoned
     uint64_t recovery_ns; // what was sent before tells nothing new about losses; 0: none yet
-    uint64_t credit;      // of pacing: bytes that may leave now
-    uint64_t credit_ns;   // when it was reckoned
 
     // What the path is like. Round trips here are those of single packets, without smoothing.
-    uint64_t least_ns;                          // the shortest round trip; 0: none is known
-    uint64_t recent_ns[HAIL_CONGESTION_RECENT]; // by the last acknowledgements, in a ring
-    uint32_t recent;                            // the last one's place in it
-    uint64_t answered_ns;                       // when that came; 0: there was none yet
-    uint64_t rate;                              // bytes a second that arrive; 0: not known
-    uint64_t rate_bytes;                        // that have arrived
-    uint64_t rate_ns;                           // since this time
-    uint64_t arrived;                           // bytes, of late: older ones count less
-    uint64_t lost;                              // likewise
+    uint64_t answered_ns; // when the last acknowledgement came; 0: none has
+    uint64_t rate_ns;     // since when rate_bytes have arrived
+    uint32_t rate_bytes;
+    uint32_t rate;                              // bytes a second that arrive; 0: not known
+    uint32_t arrived;                           // bytes, of late: older ones count less
+    uint32_t lost;                              // likewise
+    uint32_t least_us;                          // the shortest round trip; 0: none is known
+    uint32_t recent_us[HAIL_CONGESTION_RECENT]; // by the last acknowledgements, in a ring
 };
 
 void hail_congestion_init(struct hail_congestion *congestion, uint64_t now_ns);
