@@ -370,7 +370,9 @@ static bool conduct_window(struct lab *lab, struct conduct *conduct, struct mark
 // Waits until every message is back or, of datagrams, until no more come.
 static bool await_return(struct lab *lab)
 {
-    uint32_t seconds = lab->traffic->is_datagrams ? RETURN_DATAGRAMS_S_MAX : RETURN_S_MAX;
+    bool is_reliable = lab->plan->profile != HAIL_PROFILE_HAIL ||
+                       lab->plan->channel_kind <= HAIL_RELIABLE_UNORDERED;
+    uint32_t seconds = is_reliable ? RETURN_S_MAX : RETURN_DATAGRAMS_S_MAX;
     uint64_t delay_ns = plan_delay_ns(lab->plan);
     uint64_t until_ns = clock_ns() + (uint64_t)seconds * NS_PER_S + delay_ns;
     uint64_t received = 0;
@@ -383,7 +385,7 @@ static bool await_return(struct lab *lab)
             received = all_received(lab);
             received_ns = clock_ns();
         }
-        if (lab->traffic->is_datagrams && received > 0 &&
+        if (!is_reliable && received > 0 &&
             clock_ns() - received_ns > LOST_NS + delay_ns)
             break;
         if (clock_ns() > until_ns) {
