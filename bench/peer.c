@@ -180,6 +180,12 @@ static void send_one(uint32_t index, uint64_t begin_ns)
     load.peer->send(index, message, load.wanted.size);
 }
 
+static void flush(uint32_t index)
+{
+    if (load.peer->flush)
+        load.peer->flush(index);
+}
+
 static void open_conn(uint32_t index)
 {
     struct conn *conn = &load.conns[index];
@@ -293,6 +299,7 @@ static void begin_anew(void)
         conn->heard_ns = now_ns;
         for (uint32_t j = 0; j < load.wanted.outstanding; j++)
             send_one(i, now_ns);
+        flush(i);
     }
 }
 
@@ -326,8 +333,7 @@ static void send_on_schedule(uint64_t until_ns)
         load.lost += due_ns >= load.from_ns; // until it is back
         uint32_t conn = (uint32_t)(load.sent++ % wanted->connections);
         send_one(conn, due_ns);
-        if (load.peer->flush)
-            load.peer->flush(conn);
+        flush(conn);
     }
 }
 

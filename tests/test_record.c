@@ -208,7 +208,10 @@ START_TEST(bars_are_judged)
         ck_assert_msg(bar.is_kept == is_to_plain, "%s", bar.text); // 1.025 of 1.05; 2.05 of 1.15
     }
     ck_assert_uint_eq(judged, 2);
+    for (size_t i = 0; i < record.row_count; i++)
+        ck_assert(bars_wants(&record.rows[i]));
     record.rows[1].size = 64; // which nothing is promised of
+    ck_assert(!bars_wants(&record.rows[1]));
     for (size_t i = 0; i < bars_count(); i++)
         ck_assert(!bars_judge(&record, i, &bar));
     record_cleanup(&record);

@@ -122,6 +122,16 @@ static bool is_picked(const struct record_row *row, const struct pick *pick)
            (pick->connections == 0 || row->connections == pick->connections);
 }
 
+bool bars_wants(const struct record_row *row)
+{
+    bool is_wanted = false;
+
+    for (size_t i = 0; i < bars_count(); i++)
+        is_wanted |= is_picked(row, &promises[i].row) ||
+                     (promises[i].base.who && is_picked(row, &promises[i].base));
+    return is_wanted;
+}
+
 // The row on io_uring or, of who has no choice, on what it has.
 static const struct record_row *find(const struct record *record, const struct pick *pick)
 {

@@ -17,6 +17,9 @@ struct bar {
     bool is_kept;             // by the median
 };
 
+// bars_wants says whether a row is one that a bar is judged by.
+bool bars_wants(const struct record_row *row);
+
 // bars_count returns how many bars there are; bars_judge writes number `index` of them, as the
 // record's rows on io_uring have it. False: the record lacks rows for it.
 size_t bars_count(void);

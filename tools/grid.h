@@ -48,7 +48,8 @@ struct grid {
     const char *peers_dir; // where programs to compare with are; NULL: none
     const char *json_path; // NULL: none
     const char *html_path;
-    bool splits; // tell what the server's time goes to
+    bool only_bars; // only what a bar is judged by
+    bool splits;    // tell what the server's time goes to
     bool is_quiet;
 };
 

@@ -539,6 +539,17 @@ static bool open_output(const char *path, FILE **file)
     return *file != NULL;
 }
 
+static void keep_judged(struct record *record)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < record->row_count; i++) {
+        if (bars_wants(&record->rows[i]))
+            record->rows[kept++] = record->rows[i];
+    }
+    record->row_count = kept;
+}
+
 static bool prepare(struct matrix *matrix, int argc, char **argv)
 {
     const struct grid *grid = &matrix->grid;
@@ -563,6 +574,8 @@ static bool prepare(struct matrix *matrix, int argc, char **argv)
     if (!record->rows)
         return fail(matrix, "no memory for %zu rows", record->row_count);
     peers_rows(grid, record->rows + grid_rows(grid, record->rows));
+    if (grid->only_bars)
+        keep_judged(record);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     prctl(PR_SET_TIMERSLACK, 1UL); // the schedule is kept to a microsecond, not to fifty

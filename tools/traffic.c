@@ -385,8 +385,7 @@ static bool await_return(struct lab *lab)
             received = all_received(lab);
             received_ns = clock_ns();
         }
-        if (!is_reliable && received > 0 &&
-            clock_ns() - received_ns > LOST_NS + delay_ns)
+        if (!is_reliable && received > 0 && clock_ns() - received_ns > LOST_NS + delay_ns)
             break;
         if (clock_ns() > until_ns) {
             lab_fault(lab,
