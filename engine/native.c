@@ -343,6 +343,7 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
         hail_sender_moved(shard, slot);
         if (native->acks.next > 0)
             native->acks.due_ns = shard->now_ns; // what was said went to where nobody was any more
+        hail_recovery_moved(shard, slot);
         hail_table_publish_peer(&shard->table, slot, &native->peer.address.any,
                                 hail_address_len(&native->peer.address));
     }

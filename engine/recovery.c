@@ -226,6 +226,15 @@ static void probe(struct hail_shard *shard, uint32_t slot)
         hail_packets_add(shard, packet, &ask);
 }
 
+void hail_recovery_moved(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_sender *sender = hail_sender_of(shard, slot);
+
+    sender->probes = 0;
+    if (sender->flight_first != HAIL_SLAB_NONE)
+        probe(shard, slot);
+}
+
 uint64_t hail_recovery_next_ns(const struct hail_shard *shard, uint32_t slot)
 {
     const struct hail_sender *sender = hail_sender_of(shard, slot);

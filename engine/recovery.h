@@ -10,6 +10,10 @@
 HAIL_MUST_USE bool hail_recovery_acked(struct hail_shard *shard, uint32_t slot,
                                        struct hail_bytes content);
 
+// hail_recovery_moved takes note that the peer has another address: what is under way went to the
+// old one, so the oldest goes again at once, and the answer to it tells of the rest.
+void hail_recovery_moved(struct hail_shard *shard, uint32_t slot);
+
 // hail_recovery_due does what is due; hail_recovery_next_ns says when that is. False: the other end
 // has taken nothing for stall_timeout_ms, and the connection is to be ended.
 HAIL_MUST_USE bool hail_recovery_due(struct hail_shard *shard, uint32_t slot);
