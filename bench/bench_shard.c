@@ -171,13 +171,9 @@ static void end_init(struct end *end, bool is_server)
     if (hail_context_init(&end->context, &config, is_server) != HAIL_OK)
         die("config");
     end->context.start_ns = 0;
-    hail_shard_reserve(&end->shard, &end->context);
-    if (!hail_arena_reserve(&end->shard.arena))
-        die("no memory");
-    hail_shard_reserve(&end->shard, &end->context);
     hail_random_init_seeded(&random, is_server);
-    hail_shard_init(&end->shard, &end->context, 0, &random);
-    end->shard.wake_fd = -1;
+    if (!hail_shard_init(&end->shard, &end->context, 0, &random))
+        die("no memory");
     end->out = calloc(WAYS_MAX, sizeof *end->out);
     if (!end->out)
         die("no memory");

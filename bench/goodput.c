@@ -159,13 +159,9 @@ static void hail_end_begin(struct end *end, bool is_server, uint64_t seed)
     if (hail_context_init(&end->context, &config, is_server) != HAIL_OK)
         die("no context");
     end->context.start_ns = 0;
-    hail_shard_reserve(&end->shard, &end->context);
-    if (!hail_arena_reserve(&end->shard.arena))
-        die("no memory");
-    hail_shard_reserve(&end->shard, &end->context);
     hail_random_init_seeded(&random, seed);
-    hail_shard_init(&end->shard, &end->context, 0, &random);
-    end->shard.wake_fd = -1;
+    if (!hail_shard_init(&end->shard, &end->context, 0, &random))
+        die("no memory");
     end->shard.now_ns = world.now_ns;
     end->way = is_server ? HAIL_NETSIM_IN : HAIL_NETSIM_OUT;
 }
@@ -229,7 +225,6 @@ static void hail_end_end(struct end *end)
     hail_shard_stop(&end->shard, 0);
     hail_carry_out(end);
     hail_shard_cleanup(&end->shard);
-    hail_arena_cleanup(&end->shard.arena);
     hail_context_cleanup(&end->context);
 }
 

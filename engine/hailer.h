@@ -21,7 +21,7 @@ struct hail_hailer {
 
 struct hail_shard;
 
-// hail_hailer_reserve takes or adds up the memory; called twice, as hail_shard_reserve.
+// hail_hailer_reserve takes or adds up the memory; called twice: see arena.h.
 void hail_hailer_reserve(struct hail_shard *shard, uint32_t slots);
 
 // hail_hailer_cleanup wipes.

@@ -103,7 +103,7 @@ struct hail_context;
 struct hail_shard;
 struct hail_task;
 
-// hail_native_reserve takes or adds up the memory; called twice, as hail_shard_reserve.
+// hail_native_reserve takes or adds up the memory; called twice: see arena.h.
 void hail_native_reserve(struct hail_shard *shard, const struct hail_context *context);
 
 void hail_native_init(struct hail_shard *shard);

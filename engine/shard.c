@@ -34,7 +34,8 @@ static size_t power_of_two_at_least(size_t len)
     return power;
 }
 
-void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *context)
+// Adds up or carves the shard's memory: see arena.h. Called twice.
+static void reserve(struct hail_shard *shard, const struct hail_context *context)
 {
     const struct hail_config *config = &context->config;
     struct hail_arena *arena = &shard->arena;
@@ -85,12 +86,19 @@ void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *con
         hail_sealer_reserve(&shard->sealer, arena);
 }
 
-void hail_shard_init(struct hail_shard *shard, struct hail_context *context, uint8_t index,
+bool hail_shard_init(struct hail_shard *shard, struct hail_context *context, uint8_t index,
                      const struct hail_random *random)
 {
+    shard->index = index;
+    reserve(shard, context);
+    if (!hail_arena_reserve_from(&shard->arena, &context->heap)) {
+        memset(shard, 0, sizeof *shard);
+        return false;
+    }
+    reserve(shard, context);
     shard->context = context;
     shard->shared = context;
-    shard->index = index;
+    shard->wake_fd = -1;
     shard->table.shard = index;
     shard->random = *random;
     shard->now_ns = context->start_ns;
@@ -98,16 +106,20 @@ void hail_shard_init(struct hail_shard *shard, struct hail_context *context, uin
     shard->handshake_last = HAIL_SLOT_NONE;
     hail_native_init(shard);
     hail_sealer_init(&shard->sealer);
+    return true;
 }
 
 void hail_shard_cleanup(struct hail_shard *shard)
 {
+    if (!shard->context)
+        return;
     HAIL_ASSERT(shard->table.used_count == 0);
     HAIL_ASSERT(shard->pool.used_count == 0);
     hail_random_cleanup(&shard->random);
     hail_hailer_cleanup(&shard->hailer);
     hail_sealer_cleanup(&shard->sealer);
     hail_wipe(&shard->result, sizeof shard->result);
+    hail_arena_cleanup(&shard->arena);
 }
 
 void hail_shard_wake(struct hail_shard *shard)

@@ -131,14 +131,13 @@ struct hail_shard {
     int wake_fd;                       // eventfd to write to after a post, when the shard sleeps
 };
 
-// hail_shard_reserve adds up or carves the shard's memory: see arena.h. Called twice.
-void hail_shard_reserve(struct hail_shard *shard, const struct hail_context *context);
+// hail_shard_init reserves all that a shard will use, and makes it ready; it was zero. `random` is
+// moved in. Returns false, and errno says why, when the memory cannot be had; then it stays zero.
+HAIL_MUST_USE bool hail_shard_init(struct hail_shard *shard, struct hail_context *context,
+                                   uint8_t index, const struct hail_random *random);
 
-// hail_shard_init makes the shard ready on memory that has been reserved. `random` is moved in.
-void hail_shard_init(struct hail_shard *shard, struct hail_context *context, uint8_t index,
-                     const struct hail_random *random);
-
-// hail_shard_cleanup wipes. Every connection is closed.
+// hail_shard_cleanup wipes it and gives its memory back; the zero state is allowed. Every
+// connection is closed.
 void hail_shard_cleanup(struct hail_shard *shard);
 
 // hail_shard_accept begins a connection that a peer made. Returns its slot, or HAIL_SLOT_NONE when

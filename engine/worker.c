@@ -12,18 +12,14 @@ enum hail_status hail_worker_open(struct hail_worker *worker, struct hail_contex
     struct hail_shard *shard = &worker->shard;
     struct hail_random random;
 
-    shard->index = index;
     worker->is_measured = context->config.measures_cost;
-    hail_shard_reserve(shard, context);
-    if (!hail_arena_reserve_from(&shard->arena, &context->heap)) {
+    hail_random_init_system(&random);
+    if (!hail_shard_init(shard, context, index, &random)) {
         hail_log_line(&context->log, HAIL_LOG_ERROR,
                       "memory for shard %u: %s; lower conns_max, buffers_max or shard_count", index,
                       strerrordesc_np(errno));
         return HAIL_ENOMEM;
     }
-    hail_shard_reserve(shard, context);
-    hail_random_init_system(&random);
-    hail_shard_init(shard, context, index, &random);
     return hail_io_open(&worker->io, shard, listen);
 }
 
@@ -120,8 +116,6 @@ void hail_worker_join(struct hail_worker *worker)
 void hail_worker_close(struct hail_worker *worker)
 {
     HAIL_ASSERT(!worker->running);
-    if (worker->shard.context)
-        hail_shard_cleanup(&worker->shard);
     hail_io_close(worker->io);
-    hail_arena_cleanup(&worker->shard.arena);
+    hail_shard_cleanup(&worker->shard);
 }

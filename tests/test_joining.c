@@ -75,11 +75,8 @@ static void end_init(struct end *end, const struct hail_native_config *native, b
     config.native = *native;
     ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
     end->context.start_ns = 0;
-    hail_shard_reserve(&end->shard, &end->context);
-    ck_assert(hail_arena_reserve(&end->shard.arena));
-    hail_shard_reserve(&end->shard, &end->context);
     hail_random_init_seeded(&random, seed);
-    hail_shard_init(&end->shard, &end->context, 0, &random);
+    ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
     end->now_ns = 1000 * ns_per_ms;
     hail_shard_turn(&end->shard, end->now_ns);
 }
@@ -117,7 +114,6 @@ static void end_cleanup(struct end *end)
     ck_assert(hail_shard_stopped(&end->shard));
     ck_assert_uint_eq(end->shard.pool.used_count, 0);
     hail_shard_cleanup(&end->shard);
-    hail_arena_cleanup(&end->shard.arena);
     hail_context_cleanup(&end->context);
 }
 

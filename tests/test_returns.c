@@ -73,11 +73,8 @@ static void end_init(struct end *end, const struct hail_native_config *native, b
     end->context.start_ns = 0;
     end->context.start_unix_ns = INT64_C(1700000000000000000);
     end->context.keys.rotate_ns = is_server ? now_ns + ROTATION_S * 1000 * ns_per_ms : 0;
-    hail_shard_reserve(&end->shard, &end->context);
-    ck_assert(hail_arena_reserve(&end->shard.arena));
-    hail_shard_reserve(&end->shard, &end->context);
     hail_random_init_seeded(&random, seed);
-    hail_shard_init(&end->shard, &end->context, 0, &random);
+    ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
     hail_shard_turn(&end->shard, now_ns);
 }
 
@@ -93,7 +90,6 @@ static void end_cleanup(struct end *end)
     hail_shard_handed_over(&end->shard);
     ck_assert(hail_shard_stopped(&end->shard));
     hail_shard_cleanup(&end->shard);
-    hail_arena_cleanup(&end->shard.arena);
     hail_context_cleanup(&end->context);
 }
 

@@ -216,12 +216,8 @@ static void end_init(struct end *end, bool is_server)
     config.unsent_max = 16u << 20;
     ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
     end->context.start_ns = 0;
-    hail_shard_reserve(&end->shard, &end->context);
-    ck_assert(hail_arena_reserve(&end->shard.arena));
-    hail_shard_reserve(&end->shard, &end->context);
     hail_random_init_seeded(&random, test_next(&world.dice));
-    hail_shard_init(&end->shard, &end->context, 0, &random);
-    end->shard.wake_fd = -1;
+    ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
     end->out.ring = malloc(PATH_MAX_DATAGRAMS * sizeof *end->out.ring);
     ck_assert_ptr_nonnull(end->out.ring);
 }
@@ -233,7 +229,6 @@ static void end_cleanup(struct end *end)
     ck_assert(hail_shard_stopped(&end->shard));
     ck_assert_uint_eq(end->shard.pool.used_count, 0);
     hail_shard_cleanup(&end->shard);
-    hail_arena_cleanup(&end->shard.arena);
     hail_context_cleanup(&end->context);
     free(end->out.ring);
 }

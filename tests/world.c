@@ -53,11 +53,8 @@ static void init_end(struct world_end *end, const struct hail_config *given, boo
     config.handshakes_max = config.handshakes_max ? config.handshakes_max : WORLD_SLOTS / 2;
     ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
     end->context.start_ns = 0;
-    hail_shard_reserve(&end->shard, &end->context);
-    ck_assert(hail_arena_reserve(&end->shard.arena));
-    hail_shard_reserve(&end->shard, &end->context);
     hail_random_init_seeded(&random, seed);
-    hail_shard_init(&end->shard, &end->context, 0, &random);
+    ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
 }
 
 struct world *world_init(const struct hail_config *server, const struct hail_config *client,
@@ -89,7 +86,6 @@ static void cleanup_end(struct world_end *end)
     ck_assert_msg(end->shard.pool.used_count == 0, "%u blocks have leaked",
                   end->shard.pool.used_count);
     hail_shard_cleanup(&end->shard);
-    hail_arena_cleanup(&end->shard.arena);
     hail_context_cleanup(&end->context);
     for (size_t i = 0; i < end->event_count; i++)
         free(end->events[i].data);

@@ -550,14 +550,9 @@ static void init_shard(struct sim *sim, struct hail_shard *shard, struct hail_co
 {
     struct hail_random random;
 
-    shard->index = index;
-    hail_shard_reserve(shard, context);
-    bool reserved = hail_arena_reserve(&shard->arena);
-    HAIL_ASSERT(reserved);
-    hail_shard_reserve(shard, context);
     hail_random_init_seeded(&random, sim_roll(sim));
-    hail_shard_init(shard, context, index, &random);
-    shard->wake_fd = -1;
+    bool ready = hail_shard_init(shard, context, index, &random);
+    HAIL_ASSERT(ready);
 }
 
 static bool init(struct sim *sim)
@@ -753,12 +748,11 @@ static void stop(struct sim *sim)
             if (all[i]->native.greeted[bucket] != 0)
                 sim_fail(sim, "a handshake is remembered that is over");
         }
-        if (sim->failure)
-            continue;
-        hail_shard_cleanup(all[i]);
+        if (sim->failure) // what is left open would fail once more
+            hail_arena_cleanup(&all[i]->arena);
+        else
+            hail_shard_cleanup(all[i]);
     }
-    for (int i = 0; i <= SIM_SHARDS; i++)
-        hail_arena_cleanup(&all[i]->arena);
     hail_context_cleanup(&sim->client);
     sim->server.shards = NULL;
     hail_context_cleanup(&sim->server);
