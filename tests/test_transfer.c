@@ -55,6 +55,7 @@ static struct world {
     uint64_t datagrams;               // likewise
     struct hail_native_config native; // of both ends, but for what they must have
     bool idle;                        // the server sends nothing by itself
+    uint16_t port;                    // of the client; what goes to another one is lost
     uint64_t until_ns;                // at which the test has something to do; 0: none
     bool connected;
     uint64_t sent;     // messages that the server took
@@ -135,6 +136,13 @@ static void post(struct path *path, const struct iovec *view)
     memcpy(one->bytes, view->iov_base, view->iov_len);
 }
 
+static bool is_to_old_port(const struct hail_task *task)
+{
+    const struct sockaddr_in *to = (const struct sockaddr_in *)task->address;
+
+    return to && ntohs(to->sin_port) != world.port; // a server's tasks alone have an address
+}
+
 static void carry_out(struct end *end)
 {
     struct hail_task task;
@@ -147,7 +155,8 @@ static void carry_out(struct end *end)
         for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++) {
             world.bytes += end == &world.server ? task.views[i].iov_len : 0;
             world.datagrams += end == &world.server;
-            post(&end->out, &task.views[i]);
+            if (!is_to_old_port(&task))
+                post(&end->out, &task.views[i]);
         }
     }
     hail_shard_handed_over(&end->shard);
@@ -156,7 +165,7 @@ static void carry_out(struct end *end)
 static void deliver(struct path *path, struct end *to, uint32_t slot)
 {
     const struct sockaddr_in from = {
-        .sin_family = AF_INET, .sin_port = htons(1000), .sin_addr = {htonl(0xc0000201u)}};
+        .sin_family = AF_INET, .sin_port = htons(world.port), .sin_addr = {htonl(0xc0000201u)}};
 
     while (path->count > 0 && path->ring[path->first].at_ns <= world.now_ns) {
         struct flying *one = &path->ring[path->first];
@@ -397,6 +406,47 @@ START_TEST(test_receive_rate)
 }
 END_TEST
 
+// A client whose port changes, and that has nothing to say, is found by its pings alone: what waits
+// for it goes then, and not when the next probe happens to be due.
+START_TEST(test_moving_listener)
+{
+    enum {
+        MOVE_MS = 300,
+        PING_MS = 10000 / HAIL_PING_PART
+    };
+    static uint8_t data[MESSAGE];
+    const struct hail_message_view view = {.kind = HAIL_MESSAGE_UNNAMED,
+                                           .flags = HAIL_FLAGS_BOTH,
+                                           .channel = CHANNEL,
+                                           .body = data,
+                                           .body_len = 100};
+
+    memset(&world, 0, sizeof world);
+    world.dice = test_seed();
+    world.now_ns = ns_per_s;
+    world.delay_ns = 20 * ns_per_ms;
+    world.port = 1000;
+    world.idle = true;
+    end_init(&world.server, true);
+    end_init(&world.client, false);
+    join();
+    for (int i = 0; i < 20; i++) {
+        uint64_t began_ns = world.now_ns;
+        ck_assert_int_eq(hail_conn_send(&world.server.shard, world.server.slot, &view), HAIL_OK);
+        while (hail_sender_busy(&world.server.shard.native.conns[world.server.slot].sender)) {
+            world.port = (uint16_t)(1000 + world.now_ns / (MOVE_MS * ns_per_ms) % 60000);
+            run_for(10 * ns_per_ms);
+            ck_assert(!world.wrong);
+            ck_assert_uint_le(world.now_ns - began_ns, (PING_MS + 2 * MOVE_MS) * ns_per_ms);
+        }
+        world.port++;
+        run_for(test_next(&world.dice) % 2000 * ns_per_ms);
+    }
+    end_cleanup(&world.server);
+    end_cleanup(&world.client);
+}
+END_TEST
+
 static const struct {
     const char *why;
     uint32_t coalesce_us;
@@ -461,6 +511,7 @@ int main(void)
     tcase_add_loop_test(tests, test_mtu, 0, 4);
     tcase_add_loop_test(tests, test_send_rate, 0, 3);
     tcase_add_test(tests, test_receive_rate);
+    tcase_add_test(tests, test_moving_listener);
     tcase_add_loop_test(tests, test_coalescing, 0, HAIL_COUNTOF(gatherings));
     tcase_set_timeout(tests, 120);
     suite_add_tcase(suite, tests);
