@@ -121,8 +121,10 @@ static void hold_rebind(struct hail_netsim *netsim, uint32_t slot, struct hail_c
     struct hail_netsim_held *held =
         hold(netsim, slot, conn, HAIL_NETSIM_OUT, now_ns + rebind_ms * ns_per_ms);
 
-    if (held)
-        held->rebinds = true;
+    if (!held)
+        return;
+    held->rebinds = true;
+    netsim->paths[slot][HAIL_NETSIM_OUT].rebinds = held->order;
 }
 
 // ---- Paths
@@ -189,15 +191,28 @@ void hail_netsim_put(struct hail_netsim *netsim, uint32_t slot, struct hail_conn
     }
 }
 
+// Whether a change of the port is still wanted: of this connection, by its newest simulation.
+static bool is_wanted(const struct hail_netsim *netsim, const struct hail_netsim_held *held)
+{
+    const struct hail_netsim_path *path = &netsim->paths[held->slot][HAIL_NETSIM_OUT];
+
+    return path->on && path->how.rebind_ms > 0 && path->rebinds == held->order;
+}
+
 struct hail_netsim_held *hail_netsim_take(struct hail_netsim *netsim, uint64_t now_ns)
 {
-    if (hail_netsim_next_ns(netsim) > now_ns)
-        return NULL;
-    struct hail_netsim_held *held = held_at(netsim, pop(netsim));
-    const struct hail_netsim_path *path = &netsim->paths[held->slot][HAIL_NETSIM_OUT];
-    if (held->rebinds && path->on && path->how.rebind_ms > 0)
-        hold_rebind(netsim, held->slot, held->conn, path->how.rebind_ms, now_ns);
-    return held;
+    while (hail_netsim_next_ns(netsim) <= now_ns) {
+        struct hail_netsim_held *held = held_at(netsim, pop(netsim));
+        if (!held->rebinds)
+            return held;
+        if (is_wanted(netsim, held)) {
+            uint32_t rebind_ms = netsim->paths[held->slot][HAIL_NETSIM_OUT].how.rebind_ms;
+            hold_rebind(netsim, held->slot, held->conn, rebind_ms, now_ns);
+            return held;
+        }
+        hail_netsim_free(netsim, held);
+    }
+    return NULL;
 }
 
 void hail_netsim_free(struct hail_netsim *netsim, struct hail_netsim_held *held)

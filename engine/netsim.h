@@ -21,6 +21,7 @@ struct hail_netsim_path {
     uint64_t dice;
     uint64_t free_ns; // when the rate has let through what has come so far
     uint64_t last_ns; // when the last that keeps its turn arrives
+    uint64_t rebinds; // the order of what is held for the next change of the port
 };
 
 // A datagram on its way, or the time to change a client's port.

@@ -170,6 +170,37 @@ START_TEST(test_full)
 }
 END_TEST
 
+// However often it is set, for one connection or for those that have the slot after it, there is
+// one change of the port at a time.
+START_TEST(test_one_rebind)
+{
+    const struct hail_simulation how = {.size = sizeof how, .rebind_ms = 100};
+    struct hail_netsim_held *held;
+    uint32_t count = 0;
+
+    network_init(&how, 10);
+    for (uint64_t i = 0; i < 5; i++)
+        hail_netsim_set(&network.netsim, 0, (struct hail_conn){i}, HAIL_NETSIM_OUT, &how, 1,
+                        network.now_ns);
+    for (int i = 0; i < 100; i++) {
+        network.now_ns += 10000 * ns_per_us;
+        while ((held = hail_netsim_take(&network.netsim, network.now_ns))) {
+            ck_assert(held->rebinds);
+            ck_assert_uint_eq(held->conn.id, 4);
+            count++;
+            hail_netsim_free(&network.netsim, held);
+        }
+    }
+    ck_assert_uint_eq(count, 10);
+    ck_assert_uint_eq(network.netsim.held.used_count, 1);
+    hail_netsim_set(&network.netsim, 0, conn, HAIL_NETSIM_OUT, NULL, 1, network.now_ns);
+    network.now_ns += 1000000 * ns_per_us;
+    ck_assert_ptr_null(hail_netsim_take(&network.netsim, network.now_ns));
+    ck_assert_uint_eq(network.netsim.held.used_count, 0);
+    hail_arena_cleanup(&network.arena);
+}
+END_TEST
+
 START_TEST(test_out_of_range)
 {
     const struct hail_simulation wrong[] = {
@@ -193,6 +224,7 @@ int main(void)
     tcase_add_loop_test(tests, test_row, 0, HAIL_COUNTOF(rows));
     tcase_add_test(tests, test_seed_repeats);
     tcase_add_test(tests, test_full);
+    tcase_add_test(tests, test_one_rebind);
     tcase_add_test(tests, test_out_of_range);
     suite_add_tcase(suite, tests);
     return test_run(suite);
