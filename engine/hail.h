@@ -321,9 +321,9 @@ struct hail_native_config {
     bool no_tickets;        // server: gives none and takes none
 
     // Of one connection, in bytes of datagrams a second; 0: no limit.
-    uint32_t send_rate;    // messages wait for their turn: those who may not, an unreliable
-                           // channel's age_max_ms, are dropped. What acknowledges and controls
-                           // counts, and does not wait
+    uint32_t send_rate;    // messages above it wait for their turn, unreliable ones no longer than
+                           // their channel's age_max_ms; acknowledgements and control frames alone
+                           // neither wait nor count
     uint32_t receive_rate; // what comes faster for more than a second is dropped unacknowledged and
                            // counted (dropped_too_fast), to which a sender yields
 
