@@ -12,6 +12,7 @@
 #include <openssl/bytestring.h>
 #include <openssl/err.h>
 #include <openssl/mem.h>
+#include <stdio.h>
 
 enum {
     SEQUENCE = 0x30 // the first byte of every PFX and certificate
@@ -55,23 +56,47 @@ bool hail_bundle_take_key(struct hail_bundle *bundle, EVP_PKEY *key,
     return true;
 }
 
+void hail_bundle_pass_over(struct hail_bundle *bundle, const char *kind)
+{
+    if (bundle->passed_over[0] == '\0')
+        snprintf(bundle->passed_over, sizeof bundle->passed_over, "%s", kind);
+}
+
+// Reads the kind of a PrivateKeyInfo; false: it is none.
+static bool read_kind(struct hail_key_kind *kind, CBS in)
+{
+    CBS info;
+    CBS algorithm;
+    uint64_t version;
+
+    if (!CBS_get_asn1(&in, &info, CBS_ASN1_SEQUENCE) || !CBS_get_asn1_uint64(&info, &version) ||
+        !CBS_get_asn1(&info, &algorithm, CBS_ASN1_SEQUENCE))
+        return false;
+    hail_key_kind_parse(kind, algorithm);
+    return true;
+}
+
 bool hail_bundle_add_key(struct hail_bundle *bundle, struct hail_bytes info,
                          struct hail_fault_report *report)
 {
-    uint8_t *der;
-    size_t der_len;
+    struct hail_key_kind kind;
+    uint8_t *der = NULL;
+    size_t der_len = 0;
     CBS in;
-    EVP_PKEY *key = NULL;
 
-    if (hail_ber_convert(&der, &der_len, info)) {
-        CBS_init(&in, der, der_len);
-        key = EVP_parse_private_key(&in);
-        OPENSSL_free(der);
+    bool converted = hail_ber_convert(&der, &der_len, info);
+    CBS_init(&in, der, der_len);
+    bool known = converted && read_kind(&kind, in);
+    bool signs = known && kind.use == HAIL_KEY_SIGNS;
+    EVP_PKEY *key = signs ? EVP_parse_private_key(&in) : NULL;
+    OPENSSL_free(der); // wipes
+    if (known && !signs) {
+        hail_bundle_pass_over(bundle, kind.name);
+        return true;
     }
     if (!key)
         return hail_report_set(report, HAIL_FAULT_FORMAT,
-                               "the private key cannot be read: it is damaged, or of a kind other "
-                               "than RSA, EC or Ed25519");
+                               "the private key cannot be read: it is damaged; export it again");
     return hail_bundle_take_key(bundle, key, report);
 }
 
@@ -189,11 +214,36 @@ size_t hail_bundle_key_of(const struct hail_bundle *bundle, size_t i)
     return key;
 }
 
+// Whether the private keys can sign here, and the first certificate's key is of a kind that is used
+// at all, if only by issuers.
+static bool judge_kinds(const struct hail_bundle *bundle, struct hail_fault_report *report)
+{
+    const struct hail_certificate *first = bundle->certificates[0];
+
+    if (bundle->passed_over[0] != '\0')
+        return hail_report_set(report, HAIL_FAULT_KEY_KIND,
+                               "the private key is %s, which cannot sign here; issue the server a "
+                               "certificate with an RSA key of 2048 bits",
+                               bundle->passed_over);
+    return bundle->certificate_count == 0 || first->kind.use != HAIL_KEY_REFUSED ||
+           hail_certificate_judge(first, true, report);
+}
+
 bool hail_bundle_pair(const struct hail_bundle *bundle, size_t *certificate, size_t *key,
                       struct hail_fault_report *report)
 {
     char subject[HAIL_SUBJECT_MAX];
 
+    for (size_t i = 0; i < bundle->certificate_count; i++) {
+        size_t found = hail_bundle_key_of(bundle, i);
+        if (found < bundle->key_count) {
+            *certificate = i;
+            *key = found;
+            return true;
+        }
+    }
+    if (!judge_kinds(bundle, report))
+        return false;
     if (bundle->certificate_count == 0 && bundle->key_count == 0)
         return hail_report_set(report, HAIL_FAULT_NO_CERTIFICATE,
                                "the file holds neither certificate nor private key");
@@ -207,14 +257,6 @@ bool hail_bundle_pair(const struct hail_bundle *bundle, size_t *certificate, siz
                                "the certificate of %s came without its private key; export it "
                                "with the key, or give the key file too",
                                subject);
-    for (size_t i = 0; i < bundle->certificate_count; i++) {
-        size_t found = hail_bundle_key_of(bundle, i);
-        if (found < bundle->key_count) {
-            *certificate = i;
-            *key = found;
-            return true;
-        }
-    }
     return hail_report_set(report, HAIL_FAULT_KEY_MISMATCH,
                            "the certificate is for %s, and the private key is another's; export "
                            "both from the same store",

@@ -10,8 +10,6 @@
 #include <openssl/bn.h>
 #include <openssl/bytestring.h>
 #include <openssl/dsa.h>
-#include <openssl/ec.h>
-#include <openssl/ec_key.h>
 #include <openssl/err.h>
 #include <openssl/mem.h>
 #include <openssl/nid.h>
@@ -89,26 +87,17 @@ void hail_time_describe(const ASN1_TIME *time, char text[HAIL_TIME_MAX])
     ERR_clear_error();
 }
 
-void hail_key_describe(const EVP_PKEY *key, char *text, size_t text_len)
+// What the key is; its size only where its kind is one of ours and has several.
+static void put_key(struct writer *writer, const struct hail_certificate *certificate)
 {
-    struct writer writer = {text, text_len};
+    const struct hail_key_kind *kind = &certificate->kind;
 
-    switch (EVP_PKEY_id(key)) {
-    case EVP_PKEY_RSA:
-        put(&writer, "RSA, %d bits", EVP_PKEY_bits(key));
-        return;
-    case EVP_PKEY_DSA:
-        put(&writer, "DSA, %d bits", EVP_PKEY_bits(key));
-        return;
-    case EVP_PKEY_EC:
-        put(&writer, "EC, %d bits", EVP_PKEY_bits(key));
-        return;
-    case EVP_PKEY_ED25519:
-        put(&writer, "Ed25519");
-        return;
-    default:
-        put(&writer, "of another kind");
-    }
+    if (certificate->key && EVP_PKEY_id(certificate->key) == EVP_PKEY_RSA)
+        put(writer, "%s, %d bits", kind->name, EVP_PKEY_bits(certificate->key));
+    else if (kind->use == HAIL_KEY_SIGNS && !certificate->key)
+        put(writer, "%s, but not readable", kind->name);
+    else
+        put(writer, "%s", kind->name);
 }
 
 bool hail_certificate_parse(struct hail_certificate **out, struct hail_bytes der,
@@ -139,7 +128,9 @@ bool hail_certificate_parse(struct hail_certificate **out, struct hail_bytes der
                                "the certificate is damaged: it is not X.509");
     }
     memcpy(certificate->der, der.data, der.len);
-    certificate->key = X509_get_pubkey(certificate->x509);
+    hail_key_kind_of(&certificate->kind, certificate->x509);
+    if (certificate->kind.use == HAIL_KEY_SIGNS) // d2i_X509 has left the key as it was
+        certificate->key = X509_get_pubkey(certificate->x509);
     ERR_clear_error();
     *out = certificate;
     return true;
@@ -160,18 +151,27 @@ struct hail_bytes hail_certificate_der(const struct hail_certificate *certificat
     return (struct hail_bytes){certificate->der, certificate->der_len};
 }
 
-static bool wrong_kind(const struct hail_certificate *certificate, const char *want,
+static bool wrong_kind(const struct hail_certificate *certificate, const char *way_out,
                        struct hail_fault_report *report)
 {
     char subject[HAIL_SUBJECT_MAX];
-    char kind[64] = "of a kind not known here";
+    char kind[HAIL_KIND_NAME_MAX + 32];
+    struct writer writer = {kind, sizeof kind};
 
     hail_certificate_subject(certificate, subject);
-    if (certificate->key)
-        hail_key_describe(certificate->key, kind, sizeof kind);
+    put_key(&writer, certificate);
     return hail_report_set(report, HAIL_FAULT_KEY_KIND,
-                           "the key of the certificate of %s is %s; this signature needs %s",
-                           subject, kind, want);
+                           "the key of the certificate of %s is %s; %s", subject, kind, way_out);
+}
+
+bool hail_certificate_judge(const struct hail_certificate *certificate, bool mlapi,
+                            struct hail_fault_report *report)
+{
+    enum hail_key_use use = certificate->kind.use;
+
+    return use == HAIL_KEY_SIGNS || (mlapi && use == HAIL_KEY_MLAPI) ||
+           wrong_kind(certificate, "issue the server one with an RSA, P-256 or Ed25519 key",
+                      report);
 }
 
 static bool rsa_verifies(const RSA *rsa, struct hail_bytes data, struct hail_bytes signature)
@@ -184,15 +184,28 @@ static bool rsa_verifies(const RSA *rsa, struct hail_bytes data, struct hail_byt
                       (RSA *)(uintptr_t)rsa);
 }
 
-static bool dsa_size_fits(const EVP_PKEY *key)
+static bool rsa_size_fits(const EVP_PKEY *key)
 {
-    const BIGNUM *p;
-    const BIGNUM *q;
+    return EVP_PKEY_id(key) == EVP_PKEY_RSA && EVP_PKEY_bits(key) >= RSA_BITS_MIN &&
+           EVP_PKEY_bits(key) <= HAIL_SIGNATURE_MAX * 8;
+}
 
-    if (EVP_PKEY_id(key) != EVP_PKEY_DSA || !EVP_PKEY_get0_DSA(key))
-        return false;
-    DSA_get0_pqg(EVP_PKEY_get0_DSA(key), &p, &q, NULL);
-    return p && q && BN_num_bits(p) == DSA_P_BITS && BN_num_bits(q) == DSA_Q_BITS;
+// The DSA key of a certificate, if it has one of the size that MLAPI has. The caller frees it.
+static EVP_PKEY *dsa_key(const struct hail_certificate *certificate)
+{
+    EVP_PKEY *key =
+        certificate->kind.use == HAIL_KEY_MLAPI ? X509_get_pubkey(certificate->x509) : NULL;
+    const DSA *dsa = key ? EVP_PKEY_get0_DSA(key) : NULL;
+    const BIGNUM *p = NULL;
+    const BIGNUM *q = NULL;
+
+    if (dsa)
+        DSA_get0_pqg(dsa, &p, &q, NULL);
+    ERR_clear_error();
+    if (p && q && BN_num_bits(p) == DSA_P_BITS && BN_num_bits(q) == DSA_Q_BITS)
+        return key;
+    EVP_PKEY_free(key);
+    return NULL;
 }
 
 static bool dsa_verifies(const DSA *dsa, struct hail_bytes data, struct hail_bytes signature)
@@ -230,25 +243,40 @@ static bool not_signed(const struct hail_certificate *certificate, struct hail_f
                            subject);
 }
 
+bool hail_certificate_suits(const struct hail_certificate *certificate,
+                            enum hail_signature_kind kind, struct hail_fault_report *report)
+{
+    EVP_PKEY *dsa = NULL;
+    bool suits = false;
+
+    switch (kind) {
+    case HAIL_SIGNATURE_RSA:
+        return (certificate->key && rsa_size_fits(certificate->key)) ||
+               wrong_kind(certificate, "this signature needs RSA of 1024 to 8192 bits", report);
+    case HAIL_SIGNATURE_DSA:
+        dsa = dsa_key(certificate);
+        suits = dsa != NULL;
+        EVP_PKEY_free(dsa);
+        break;
+    }
+    return suits || wrong_kind(certificate, "this signature needs DSA of 1024 bits, with a q of 160",
+                               report);
+}
+
 bool hail_certificate_signed(const struct hail_certificate *certificate,
                              enum hail_signature_kind kind, struct hail_bytes data,
                              struct hail_bytes signature, struct hail_fault_report *report)
 {
-    const EVP_PKEY *key = certificate->key;
     bool verified = false;
 
-    switch (kind) {
-    case HAIL_SIGNATURE_RSA:
-        if (!key || EVP_PKEY_id(key) != EVP_PKEY_RSA || EVP_PKEY_bits(key) < RSA_BITS_MIN ||
-            EVP_PKEY_bits(key) > HAIL_SIGNATURE_MAX * 8)
-            return wrong_kind(certificate, "RSA of 1024 to 8192 bits", report);
-        verified = rsa_verifies(EVP_PKEY_get0_RSA(key), data, signature);
-        break;
-    case HAIL_SIGNATURE_DSA:
-        if (!key || !dsa_size_fits(key))
-            return wrong_kind(certificate, "DSA of 1024 bits with a q of 160", report);
-        verified = dsa_verifies(EVP_PKEY_get0_DSA(key), data, signature);
-        break;
+    if (!hail_certificate_suits(certificate, kind, report))
+        return false;
+    if (kind == HAIL_SIGNATURE_RSA) {
+        verified = rsa_verifies(EVP_PKEY_get0_RSA(certificate->key), data, signature);
+    } else {
+        EVP_PKEY *key = dsa_key(certificate);
+        verified = key && dsa_verifies(EVP_PKEY_get0_DSA(key), data, signature);
+        EVP_PKEY_free(key);
     }
     ERR_clear_error();
     return verified || not_signed(certificate, report);
@@ -261,11 +289,8 @@ enum hail_scheme hail_key_scheme(const EVP_PKEY *key)
         return EVP_PKEY_bits(key) >= PSS_BITS_MIN && EVP_PKEY_bits(key) <= HAIL_SIGNATURE_MAX * 8
                    ? HAIL_SCHEME_RSA_PSS
                    : HAIL_SCHEME_NONE;
-    case EVP_PKEY_EC:
-        return EC_GROUP_get_curve_name(EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY(key))) ==
-                       NID_X9_62_prime256v1
-                   ? HAIL_SCHEME_ECDSA_P256
-                   : HAIL_SCHEME_NONE;
+    case EVP_PKEY_EC: // on P-256: no other curve gets this far
+        return HAIL_SCHEME_ECDSA_P256;
     case EVP_PKEY_ED25519:
         return HAIL_SCHEME_ED25519;
     default:
@@ -288,7 +313,9 @@ bool hail_certificate_verify(const struct hail_certificate *certificate, enum ha
 
     if (!certificate->key || scheme == HAIL_SCHEME_NONE ||
         hail_key_scheme(certificate->key) != scheme)
-        return wrong_kind(certificate, "RSA of 2048 bits and more, P-256 or Ed25519, and sign so",
+        return wrong_kind(certificate,
+                          "this signature needs RSA of 2048 bits and more, P-256 or Ed25519, and "
+                          "the scheme that goes with it",
                           report);
     EVP_MD_CTX_init(&ctx);
     const EVP_MD *hash = scheme == HAIL_SCHEME_ED25519 ? NULL : EVP_sha256();
@@ -350,7 +377,6 @@ void hail_certificate_describe(const struct hail_certificate *certificate, char 
     uint8_t print[SHA256_DIGEST_LENGTH];
     char from[HAIL_TIME_MAX];
     char to[HAIL_TIME_MAX];
-    char kind[64] = "of a kind not known here";
 
     put(&writer, "subject      ");
     put_name(&writer, X509_get_subject_name(certificate->x509));
@@ -360,10 +386,9 @@ void hail_certificate_describe(const struct hail_certificate *certificate, char 
     put_alternatives(&writer, certificate->x509);
     hail_time_describe(X509_get0_notBefore(certificate->x509), from);
     hail_time_describe(X509_get0_notAfter(certificate->x509), to);
-    put(&writer, "\nvalid        from %s to %s", from, to);
-    if (certificate->key)
-        hail_key_describe(certificate->key, kind, sizeof kind);
-    put(&writer, "\nkey          %s\nfingerprint  SHA-256 ", kind);
+    put(&writer, "\nvalid        from %s to %s\nkey          ", from, to);
+    put_key(&writer, certificate);
+    put(&writer, "\nfingerprint  SHA-256 ");
     SHA256(certificate->der, certificate->der_len, print);
     for (size_t i = 0; i < sizeof print; i++)
         put(&writer, "%s%02x", i ? ":" : "", print[i]);

@@ -4,15 +4,17 @@
 #define HAIL_CRYPTO_CERTIFICATE_H
 
 #include "crypto/identity.h"
+#include "crypto/kind.h"
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
 struct hail_certificate {
     X509 *x509;
-    EVP_PKEY *key;  // public; NULL when it is of a kind that BoringSSL does not know
-    uint8_t *der;   // as it came
-    size_t der_len; // at most HAIL_CERTIFICATE_MAX
+    struct hail_key_kind kind; // of the key
+    EVP_PKEY *key;             // public; NULL unless its kind signs here, and it is readable
+    uint8_t *der;              // as it came
+    size_t der_len;            // at most HAIL_CERTIFICATE_MAX
 };
 
 enum {
@@ -33,7 +35,9 @@ enum hail_scheme hail_key_scheme(const EVP_PKEY *key);
 // hail_key_use_pss sets up RSA-PSS as HAIL_SCHEME_RSA_PSS has it.
 HAIL_MUST_USE bool hail_key_use_pss(EVP_PKEY_CTX *ctx);
 
-// hail_key_describe writes kind and size of a key, such as "RSA, 2048 bits".
-void hail_key_describe(const EVP_PKEY *key, char *text, size_t text_len);
+// hail_certificate_judge says whether the certificate's key is of a kind that servers have: RSA,
+// P-256 and Ed25519; with `mlapi` DSA too.
+HAIL_MUST_USE bool hail_certificate_judge(const struct hail_certificate *certificate, bool mlapi,
+                                          struct hail_fault_report *report);
 
 #endif

@@ -5,8 +5,6 @@
 #include "crypto/certificate.h"
 #include "crypto/report.h"
 
-#include <openssl/ec.h>
-#include <openssl/ec_key.h>
 #include <openssl/err.h>
 #include <openssl/nid.h>
 #include <openssl/rsa.h>
@@ -25,19 +23,11 @@ struct hail_identity {
     size_t between_count;
 };
 
+// The bundle has keys of kinds that sign here; of RSA some are too short or too long.
 static bool can_sign(const EVP_PKEY *key)
 {
-    switch (EVP_PKEY_id(key)) {
-    case EVP_PKEY_RSA:
-        return EVP_PKEY_bits(key) >= RSA_BITS_MIN && EVP_PKEY_bits(key) <= RSA_BITS_MAX;
-    case EVP_PKEY_EC:
-        return EC_GROUP_get_curve_name(EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY(key))) ==
-               NID_X9_62_prime256v1;
-    case EVP_PKEY_ED25519:
-        return true;
-    default:
-        return false;
-    }
+    return EVP_PKEY_id(key) != EVP_PKEY_RSA ||
+           (EVP_PKEY_bits(key) >= RSA_BITS_MIN && EVP_PKEY_bits(key) <= RSA_BITS_MAX);
 }
 
 // A key whose public half is right may be wrong in what it signs with: see it sign once.
@@ -86,17 +76,14 @@ static bool judge(struct hail_identity **out, const struct hail_bundle *bundle,
 {
     size_t certificate;
     size_t key;
-    char kind[64];
 
     if (!hail_bundle_pair(bundle, &certificate, &key, report))
         return false;
-    if (!can_sign(bundle->keys[key])) {
-        hail_key_describe(bundle->keys[key], kind, sizeof kind);
+    if (!can_sign(bundle->keys[key]))
         return hail_report_set(report, HAIL_FAULT_KEY_KIND,
-                               "the private key is %s, which cannot sign here; issue the server a "
-                               "certificate with an RSA key of 2048 bits",
-                               kind);
-    }
+                               "the private key is RSA, %d bits, which cannot sign here; issue the "
+                               "server a certificate with an RSA key of 2048 bits",
+                               EVP_PKEY_bits(bundle->keys[key]));
 
     struct hail_identity *identity = calloc(1, sizeof *identity);
     if (!identity)

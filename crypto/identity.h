@@ -11,6 +11,7 @@
 enum {
     HAIL_FAULT_TEXT_MAX = 320,
     HAIL_SIGNATURE_MAX = 1024,   // RSA-8192
+    HAIL_KIND_NAME_MAX = 64,     // bytes of the name of a kind of key, its terminator included
     HAIL_PASSWORD_MAX = 255,     // bytes of UTF-8
     HAIL_CERTIFICATE_MAX = 16384 // DER bytes of one certificate that we take from anyone
 };
@@ -23,7 +24,7 @@ enum hail_fault {
     HAIL_FAULT_NO_KEY,         // a certificate, and no private key with it
     HAIL_FAULT_NO_CERTIFICATE, // a private key, and no certificate with it
     HAIL_FAULT_KEY_MISMATCH,   // the private key is not the certificate's
-    HAIL_FAULT_KEY_KIND,       // a kind or size of key that cannot sign here
+    HAIL_FAULT_KEY_KIND,       // a kind or size of key, or a kind of signature, not used here
     HAIL_FAULT_NO_TRUST,       // the trust store or CA file cannot be read or is empty
     HAIL_FAULT_EXPIRED,
     HAIL_FAULT_NOT_YET_VALID,
@@ -107,7 +108,9 @@ bool hail_identity_is_rsa(const struct hail_identity *identity);
 // A certificate that a peer showed, parsed and not yet believed.
 struct hail_certificate;
 
-// hail_certificate_parse takes exactly one DER certificate. The caller owns `*out`.
+// hail_certificate_parse takes exactly one DER certificate, whatever kind of key is in it. What
+// kind that is comes out of the certificate's algorithm identifier, before anything else is asked
+// of the key; nothing is asked of one of a kind that is not used here. The caller owns `*out`.
 HAIL_MUST_USE bool hail_certificate_parse(struct hail_certificate **out, struct hail_bytes der,
                                           struct hail_fault_report *report);
 void hail_certificate_free(struct hail_certificate *certificate);
@@ -115,8 +118,14 @@ void hail_certificate_free(struct hail_certificate *certificate);
 // hail_certificate_der returns the DER it was parsed from, owned by `certificate`.
 struct hail_bytes hail_certificate_der(const struct hail_certificate *certificate);
 
-// hail_certificate_signed says whether `signature` over `data` was made by the certificate's key.
-// Keys below 1024 bits are refused; DSA is 1024/160 only, as MLAPI has it.
+// hail_certificate_suits says whether the certificate's key is of the kind and size for such
+// signatures: RSA of 1024 bits and more; DSA of 1024/160 only, as MLAPI has it.
+HAIL_MUST_USE bool hail_certificate_suits(const struct hail_certificate *certificate,
+                                          enum hail_signature_kind kind,
+                                          struct hail_fault_report *report);
+
+// hail_certificate_signed says whether `signature` over `data` was made by the certificate's key,
+// which must suit.
 HAIL_MUST_USE bool hail_certificate_signed(const struct hail_certificate *certificate,
                                            enum hail_signature_kind kind, struct hail_bytes data,
                                            struct hail_bytes signature,

@@ -1,6 +1,7 @@
 // pem.c: certificates and keys from PEM text.
 // SPDX-License-Identifier: MIT
 #include "crypto/pem.h"
+#include "crypto/kind.h"
 #include "crypto/pbe.h"
 #include "crypto/report.h"
 
@@ -25,7 +26,7 @@ static bool bad_key(struct hail_fault_report *report, const char *name)
 {
     return hail_report_set(report, HAIL_FAULT_FORMAT,
                            "the block \"%.40s\" holds no private key that can be read: it is "
-                           "damaged, or of a kind other than RSA, EC or Ed25519",
+                           "damaged; export it again",
                            name);
 }
 
@@ -77,6 +78,23 @@ static bool open_header(struct block *block, const char *password, bool *sealed,
     return true;
 }
 
+// Reads the curve of a traditional EC key (RFC 5915, section 3); false: it names none.
+static bool read_curve(struct hail_key_kind *kind, const struct block *block)
+{
+    CBS in;
+    CBS key;
+    CBS curve;
+    uint64_t version;
+
+    CBS_init(&in, block->data, (size_t)block->len);
+    if (!CBS_get_asn1(&in, &key, CBS_ASN1_SEQUENCE) || !CBS_get_asn1_uint64(&key, &version) ||
+        !CBS_get_asn1(&key, NULL, CBS_ASN1_OCTETSTRING) ||
+        !CBS_get_asn1(&key, &curve, CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0))
+        return false;
+    hail_key_kind_parse_curve(kind, curve);
+    return true;
+}
+
 // Wraps a traditional key. The caller owns it; NULL when it is none.
 static EVP_PKEY *parse_traditional(const struct block *block, bool is_rsa)
 {
@@ -101,10 +119,15 @@ out:
 static bool add_traditional(struct hail_bundle *bundle, struct block *block, bool is_rsa,
                             const char *password, struct hail_fault_report *report)
 {
+    struct hail_key_kind kind;
     bool sealed;
 
     if (!open_header(block, password, &sealed, report))
         return false;
+    if (!is_rsa && read_curve(&kind, block) && kind.use != HAIL_KEY_SIGNS) {
+        hail_bundle_pass_over(bundle, kind.name);
+        return true;
+    }
     EVP_PKEY *key = parse_traditional(block, is_rsa);
     if (key)
         return hail_bundle_take_key(bundle, key, report);
@@ -160,9 +183,7 @@ static bool add_block(struct hail_bundle *bundle, struct block *block, const cha
     if (strcmp(block->name, "EC PRIVATE KEY") == 0)
         return add_traditional(bundle, block, false, password, report);
     if (strcmp(block->name, "DSA PRIVATE KEY") == 0)
-        return hail_report_set(report, HAIL_FAULT_KEY_KIND,
-                               "the private key is DSA, which cannot sign here; issue the server "
-                               "a certificate with an RSA key of 2048 bits");
+        hail_bundle_pass_over(bundle, "DSA");
     return true;
 }
 

@@ -17,11 +17,30 @@ enum {
     STORE_FILE_MAX = 16 * 1024 * 1024 // Debian's has 220 KB
 };
 
+// Certificates that may have issued others.
+struct issuers {
+    STACK_OF(X509) * helpers; // not believed by themselves; they may lie between leaf and anchor
+    STACK_OF(X509) * refused; // of kinds that are not verified here; never part of a chain
+};
+
 struct hail_trust {
     X509_STORE *anchors;
-    STACK_OF(X509) * helpers; // not believed by themselves; they may lie between leaf and anchor
+    struct issuers issuers;
     size_t anchor_count;
 };
+
+static bool issuers_init(struct issuers *issuers)
+{
+    issuers->helpers = sk_X509_new_null();
+    issuers->refused = sk_X509_new_null();
+    return issuers->helpers && issuers->refused;
+}
+
+static void issuers_cleanup(struct issuers *issuers)
+{
+    sk_X509_pop_free(issuers->helpers, X509_free);
+    sk_X509_pop_free(issuers->refused, X509_free);
+}
 
 static bool is_self_signed(X509 *x509)
 {
@@ -29,18 +48,68 @@ static bool is_self_signed(X509 *x509)
            X509_check_issued(x509, x509) == X509_V_OK;
 }
 
+static void subject_of(X509 *x509, char text[HAIL_SUBJECT_MAX])
+{
+    hail_certificate_subject(&(struct hail_certificate){.x509 = x509}, text);
+}
+
+// Whether the certificate's signature is of a kind that is verified here. Nobody looks at the one
+// of a certificate that issued itself.
+static bool is_signed(X509 *x509, struct hail_fault_report *report)
+{
+    char subject[HAIL_SUBJECT_MAX];
+    char name[HAIL_KIND_NAME_MAX];
+
+    if (hail_kind_signed(x509, name) ||
+        X509_NAME_cmp(X509_get_subject_name(x509), X509_get_issuer_name(x509)) == 0)
+        return true;
+    subject_of(x509, subject);
+    return hail_report_set(report, HAIL_FAULT_KEY_KIND,
+                           "the certificate of %s is signed by %s, which is not verified here; "
+                           "have it issued with RSA, ECDSA or Ed25519 and SHA-256",
+                           subject, name);
+}
+
+// Whether a chain may lead over a certificate: both its key and its signature are of kinds that are
+// verified here. Asked before BoringSSL gets to see the key.
+static bool may_issue(X509 *x509, struct hail_fault_report *report)
+{
+    struct hail_key_kind kind;
+    char subject[HAIL_SUBJECT_MAX];
+
+    hail_key_kind_of(&kind, x509);
+    if (kind.use == HAIL_KEY_ISSUES || kind.use == HAIL_KEY_SIGNS)
+        return is_signed(x509, report);
+    subject_of(x509, subject);
+    return hail_report_set(report, HAIL_FAULT_KEY_KIND,
+                           "the key of %s, an issuer, is %s, whose signatures are not verified "
+                           "here; have the server's certificate issued by one with an RSA, ECDSA "
+                           "or Ed25519 key",
+                           subject, kind.name);
+}
+
+// Puts a certificate among the issuers, which own it from then on.
+static bool put_issuer(struct issuers *issuers, X509 *x509)
+{
+    struct hail_fault_report unused;
+
+    if (sk_X509_push(may_issue(x509, &unused) ? issuers->helpers : issuers->refused, x509))
+        return true;
+    X509_free(x509);
+    return false;
+}
+
 // Takes a certificate into `trust`; the caller still owns its reference.
 static bool take(struct hail_trust *trust, X509 *x509)
 {
-    if (is_self_signed(x509)) {
+    struct hail_fault_report unused;
+
+    if (is_self_signed(x509) && may_issue(x509, &unused)) {
         trust->anchor_count++;
         return X509_STORE_add_cert(trust->anchors, x509);
     }
     X509_up_ref(x509);
-    if (sk_X509_push(trust->helpers, x509))
-        return true;
-    X509_free(x509);
-    return false;
+    return put_issuer(&trust->issuers, x509);
 }
 
 static bool take_all(struct hail_trust *trust, struct hail_bytes pem,
@@ -87,6 +156,17 @@ static bool take_system(struct hail_trust *trust, struct hail_fault_report *repo
     return taken;
 }
 
+// Reports the first root among certificates that were refused.
+static bool find_root(const STACK_OF(X509) * refused, struct hail_fault_report *report)
+{
+    for (size_t i = 0; i < sk_X509_num(refused); i++) {
+        X509 *x509 = sk_X509_value(refused, i);
+        if (is_self_signed(x509))
+            return !may_issue(x509, report);
+    }
+    return false;
+}
+
 bool hail_trust_load(struct hail_trust **out, struct hail_bytes pem,
                      struct hail_fault_report *report)
 {
@@ -95,14 +175,15 @@ bool hail_trust_load(struct hail_trust **out, struct hail_bytes pem,
     if (!trust)
         return hail_report_no_memory(report);
     trust->anchors = X509_STORE_new();
-    trust->helpers = sk_X509_new_null();
-    if (!trust->anchors || !trust->helpers) {
+    if (!issuers_init(&trust->issuers) || !trust->anchors) {
         hail_report_no_memory(report);
         goto fail;
     }
     if (!(pem.len > 0 ? take_all(trust, pem, report) : take_system(trust, report)))
         goto fail;
     if (trust->anchor_count == 0) {
+        if (find_root(trust->issuers.refused, report))
+            goto fail;
         hail_report_set(report, HAIL_FAULT_NO_TRUST,
                         "the CA file holds no self-signed certificate in PEM, so nothing can be "
                         "believed because of it; add the root of the chain");
@@ -120,12 +201,32 @@ void hail_trust_free(struct hail_trust *trust)
     if (!trust)
         return;
     X509_STORE_free(trust->anchors);
-    sk_X509_pop_free(trust->helpers, X509_free);
+    issuers_cleanup(&trust->issuers);
     free(trust);
 }
 
+// The chain ends at a certificate without its issuer: which is unknown, or was refused.
+static bool report_issuer(X509_STORE_CTX *context, const struct issuers *issuers,
+                          struct hail_fault_report *report)
+{
+    X509 *last = X509_STORE_CTX_get_current_cert(context);
+    char subject[HAIL_SUBJECT_MAX];
+
+    for (size_t i = 0; last && i < sk_X509_num(issuers->refused); i++) {
+        X509 *issuer = sk_X509_value(issuers->refused, i);
+        if (X509_check_issued(issuer, last) == X509_V_OK)
+            return may_issue(issuer, report);
+    }
+    subject_of(X509_STORE_CTX_get0_cert(context), subject);
+    return hail_report_set(report, HAIL_FAULT_UNKNOWN_ISSUER,
+                           "no trusted certificate has issued the one of %s; add its root, "
+                           "and what lies between, to the CA file",
+                           subject);
+}
+
 // Puts what X509_verify_cert found into our words.
-static bool report_chain(X509_STORE_CTX *context, struct hail_fault_report *report)
+static bool report_chain(X509_STORE_CTX *context, const struct issuers *issuers,
+                         struct hail_fault_report *report)
 {
     int why = X509_STORE_CTX_get_error(context);
     X509 *at = X509_STORE_CTX_get_current_cert(context);
@@ -152,16 +253,8 @@ static bool report_chain(X509_STORE_CTX *context, struct hail_fault_report *repo
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_CERT_UNTRUSTED: {
-        struct hail_certificate server = {.x509 = X509_STORE_CTX_get0_cert(context)};
-        char subject[HAIL_SUBJECT_MAX];
-
-        hail_certificate_subject(&server, subject);
-        return hail_report_set(report, HAIL_FAULT_UNKNOWN_ISSUER,
-                               "no trusted certificate has issued the one of %s; add its root, "
-                               "and what lies between, to the CA file",
-                               subject);
-    }
+    case X509_V_ERR_CERT_UNTRUSTED:
+        return report_issuer(context, issuers, report);
     case X509_V_ERR_INVALID_PURPOSE:
         return hail_report_set(report, HAIL_FAULT_CHAIN,
                                "%s is not for servers; issue one whose extended key usage has "
@@ -175,20 +268,22 @@ static bool report_chain(X509_STORE_CTX *context, struct hail_fault_report *repo
     }
 }
 
-static bool chain_holds(const struct hail_trust *trust, X509 *leaf, STACK_OF(X509) * helpers,
+static bool chain_holds(const struct hail_trust *trust, X509 *leaf, const struct issuers *issuers,
                         int64_t unix_s, struct hail_fault_report *report)
 {
+    if (!is_signed(leaf, report))
+        return false;
     X509_STORE_CTX *context = X509_STORE_CTX_new();
     bool holds = false;
 
-    if (!context || !X509_STORE_CTX_init(context, trust->anchors, leaf, helpers) ||
+    if (!context || !X509_STORE_CTX_init(context, trust->anchors, leaf, issuers->helpers) ||
         !X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SSL_SERVER)) {
         hail_report_no_memory(report);
         goto out;
     }
     X509_STORE_CTX_set_flags(context, X509_V_FLAG_TRUSTED_FIRST);
     X509_STORE_CTX_set_time(context, 0, (time_t)unix_s);
-    holds = X509_verify_cert(context) == 1 || report_chain(context, report);
+    holds = X509_verify_cert(context) == 1 || report_chain(context, issuers, report);
 out:
     X509_STORE_CTX_free(context);
     ERR_clear_error();
@@ -235,34 +330,44 @@ static bool check_name(const struct hail_certificate *certificate, const char *h
 bool hail_trust_check(const struct hail_trust *trust, const struct hail_certificate *certificate,
                       const char *host, int64_t unix_s, struct hail_fault_report *report)
 {
-    if (!chain_holds(trust, certificate->x509, trust->helpers, unix_s, report))
+    if (!hail_certificate_judge(certificate, true, report) ||
+        !chain_holds(trust, certificate->x509, &trust->issuers, unix_s, report))
         return false;
     // As MLAPI documents: who is on this machine has no name to show.
     return strcmp(host, "127.0.0.1") == 0 || check_name(certificate, host, report);
+}
+
+static bool copy_issuers(struct issuers *issuers, const STACK_OF(X509) * from)
+{
+    bool copied = true;
+
+    for (size_t i = 0; copied && i < sk_X509_num(from); i++) {
+        X509 *x509 = sk_X509_value(from, i);
+        X509_up_ref(x509);
+        copied = put_issuer(issuers, x509);
+    }
+    return copied;
 }
 
 bool hail_trust_check_chain(const struct hail_trust *trust, const struct hail_certificate *leaf,
                             const struct hail_bytes *between, size_t between_count,
                             const char *host, int64_t unix_s, struct hail_fault_report *report)
 {
-    STACK_OF(X509) *helpers = sk_X509_new_null();
-    bool collected = helpers != NULL;
+    struct issuers issuers;
 
-    for (size_t i = 0; collected && i < sk_X509_num(trust->helpers); i++) {
-        X509 *x509 = sk_X509_value(trust->helpers, i);
-        X509_up_ref(x509);
-        collected = sk_X509_push(helpers, x509) > 0;
-    }
+    if (!hail_certificate_judge(leaf, false, report))
+        return false;
+    bool collected = issuers_init(&issuers) && copy_issuers(&issuers, trust->issuers.helpers) &&
+                     copy_issuers(&issuers, trust->issuers.refused);
     for (size_t i = 0; collected && i < between_count; i++) {
         const uint8_t *der = between[i].data;
         X509 *x509 = d2i_X509(NULL, &der, (long)between[i].len);
-        if (x509)
-            collected = sk_X509_push(helpers, x509) > 0;
+        collected = !x509 || put_issuer(&issuers, x509);
     }
     ERR_clear_error();
-    bool believed = collected ? chain_holds(trust, leaf->x509, helpers, unix_s, report) &&
+    bool believed = collected ? chain_holds(trust, leaf->x509, &issuers, unix_s, report) &&
                                     check_name(leaf, host, report)
                               : hail_report_no_memory(report);
-    sk_X509_pop_free(helpers, X509_free);
+    issuers_cleanup(&issuers);
     return believed;
 }

@@ -96,9 +96,9 @@ static const struct {
     {"no_certificate.pfx", NULL, HAIL_FAULT_NO_CERTIFICATE, "no certificate"},
     {"key.pem", NULL, HAIL_FAULT_NO_CERTIFICATE, "no certificate"},
     {"mismatch.pem", NULL, HAIL_FAULT_KEY_MISMATCH, "CN=ec.example, and"},
-    {"dsa1024.txt", NULL, HAIL_FAULT_KEY_KIND, "DSA, 1024 bits"},
+    {"dsa1024.txt", NULL, HAIL_FAULT_KEY_KIND, "the private key is DSA, which"},
     {"rsa_512.pem", NULL, HAIL_FAULT_KEY_KIND, "RSA, 512 bits"},
-    {"p384.pfx", NULL, HAIL_FAULT_KEY_KIND, "EC, 384 bits"},
+    {"p384.pfx", NULL, HAIL_FAULT_KEY_KIND, "the private key is EC P-384, which"},
 
     {"pbes2.pfx", NULL, HAIL_FAULT_NONE, "CN=ec.example"},
     {"pbes2.pfx", "", HAIL_FAULT_NONE, "CN=ec.example"},

@@ -334,6 +334,7 @@ static struct hail_bytes bytes_of(const struct content *content)
 
 static void print_bundle(const struct hail_bundle *bundle)
 {
+    const char *without = bundle->passed_over[0] ? "of a kind that is not used here" : "not here";
     char text[DESCRIPTION_MAX];
 
     for (size_t i = 0; i < bundle->certificate_count; i++) {
@@ -341,7 +342,7 @@ static void print_bundle(const struct hail_bundle *bundle)
         printf("certificate  %zu of %zu\n%sprivate key  %s\n\n", i + 1, bundle->certificate_count,
                text,
                hail_bundle_key_of(bundle, i) < bundle->key_count ? "here, and it matches"
-                                                                 : "not here");
+                                                                 : without);
     }
 }
 

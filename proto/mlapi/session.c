@@ -277,7 +277,7 @@ static enum hail_verdict give_up(struct hail_mlapi_session *session,
     return verdict;
 }
 
-// Whether the client believes the hail; in order of cost.
+// Whether the client believes the hail: the kind of its key first, then in order of cost.
 static enum hail_verdict check_hail(const struct hail_mlapi_session *session,
                                     struct hail_mlapi_result *result,
                                     const struct hail_mlapi_hail_body *hail,
@@ -285,12 +285,16 @@ static enum hail_verdict check_hail(const struct hail_mlapi_session *session,
 {
     const struct hail_mlapi_verifier *verifier = &session->setup->verifier;
     struct hail_certificate *certificate = NULL;
-    enum hail_verdict verdict = HAIL_DROP_CERTIFICATE;
+    enum hail_verdict verdict = HAIL_DROP_SIGNATURE;
 
     if (hail->signature_type > HAIL_SIGNATURE_DSA)
         return HAIL_DROP_MALFORMED;
     if (!hail_certificate_parse(&certificate, hail->certificate, &result->report))
         return HAIL_DROP_CERTIFICATE;
+    if (!hail_certificate_suits(certificate, (enum hail_signature_kind)hail->signature_type,
+                                &result->report))
+        goto out;
+    verdict = HAIL_DROP_CERTIFICATE;
     if (!verifier->check(verifier->user, certificate, session->host, ambient->unix_s,
                          &result->report))
         goto out;
