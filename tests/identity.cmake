@@ -2,3 +2,4 @@
 hail_test(identity hail_crypto)
 hail_test(signature hail_crypto)
 hail_test(trust hail_crypto)
+hail_test(kinds hail_proto)

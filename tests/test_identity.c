@@ -217,6 +217,26 @@ static const struct {
     {"PEM of an empty RSA key",
      "-----BEGIN RSA PRIVATE KEY-----\nMAA=\n-----END RSA PRIVATE KEY-----\n", HAIL_FAULT_FORMAT,
      "private key"},
+    {"a traditional EC key on another curve",
+     "-----BEGIN EC PRIVATE KEY-----\n"
+     "MIGkAgEBBDC9P6sr9u68twL4UFVkMCUgVNTVs4BXOTSSXtefAwYcGfGaFnMhoZXT\n"
+     "+6SnnG1DWNygBwYFK4EEACKhZANiAATi0Otcs4YND8JNr2J6aYXvU2aWdaD/nkj4\n"
+     "hJFSX6jttaSwXLqgrKrOW9UUEdcynUcxeSdbcNAcql9IUlkndxSw/U3DiHOu8aUy\n"
+     "N3R2yaSmxDt5uETD8kkOz7JgXR83lKg=\n"
+     "-----END EC PRIVATE KEY-----\n",
+     HAIL_FAULT_KEY_KIND, "EC P-384"},
+    {"a traditional EC key with explicit parameters",
+     "-----BEGIN EC PRIVATE KEY-----\n"
+     "MIIBaAIBAQQg8uZdpDObkwY8RXT9JEN/DZRCKXUCaB7CgrbOqBYLPu2ggfowgfcC\n"
+     "AQEwLAYHKoZIzj0BAQIhAP////8AAAABAAAAAAAAAAAAAAAA////////////////\n"
+     "MFsEIP////8AAAABAAAAAAAAAAAAAAAA///////////////8BCBaxjXYqjqT57Pr\n"
+     "vVV2mIa8ZR0GsMxTsPY7zjw+J9JgSwMVAMSdNgiG5wSTamZ44ROdJreBn36QBEEE\n"
+     "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54W\n"
+     "K84zV2sxXs7LtkBoN79R9QIhAP////8AAAAA//////////+85vqtpxeehPO5ysL8\n"
+     "YyVRAgEBoUQDQgAEnjNJbtIKiNfRM9am+Vqgt9ivJt7gRdyvujeUKd3R5P8YfbiK\n"
+     "16IXvWR5M/MrDecgzcX/4DiKpr618Pj+8L0toA==\n"
+     "-----END EC PRIVATE KEY-----\n",
+     HAIL_FAULT_KEY_KIND, "explicit parameters"},
     {"a DSA key, whatever is in it",
      "-----BEGIN DSA PRIVATE KEY-----\nMAA=\n-----END DSA PRIVATE KEY-----\n", HAIL_FAULT_KEY_KIND,
      "DSA"},

@@ -17,13 +17,23 @@ static json_t *load(const char *folder_variable, const char *path, char *full, s
     return json_load_file(full, 0, NULL);
 }
 
-json_t *vectors_mlapi(void)
+static json_t *load_own(const char *path)
 {
     char full[4096];
-    json_t *root = load("HAIL_TESTS", "vectors/mlapi-v12.1.7.json", full, sizeof full);
+    json_t *root = load("HAIL_TESTS", path, full, sizeof full);
 
     ck_assert_msg(root != NULL, "%s: cannot be read; set HAIL_TESTS to the tests folder", full);
     return root;
+}
+
+json_t *vectors_mlapi(void)
+{
+    return load_own("vectors/mlapi-v12.1.7.json");
+}
+
+json_t *vectors_key_kinds(void)
+{
+    return load_own("vectors/key-kinds.json");
 }
 
 json_t *vectors_optional(const char *path)

@@ -12,6 +12,9 @@
 // vectors_mlapi loads tests/vectors/mlapi-v12.1.7.json, which is part of the project; it is there.
 json_t *vectors_mlapi(void);
 
+// vectors_key_kinds loads tests/vectors/key-kinds.json, likewise.
+json_t *vectors_key_kinds(void);
+
 // vectors_optional loads a file below HAIL_VECTORS, such as "wycheproof/x25519_test.json". NULL,
 // with a line on stdout that says what was skipped, when it is absent.
 json_t *vectors_optional(const char *path);
