@@ -259,8 +259,8 @@ bool hail_certificate_suits(const struct hail_certificate *certificate,
         EVP_PKEY_free(dsa);
         break;
     }
-    return suits || wrong_kind(certificate, "this signature needs DSA of 1024 bits, with a q of 160",
-                               report);
+    return suits || wrong_kind(certificate,
+                               "this signature needs DSA of 1024 bits, with a q of 160", report);
 }
 
 bool hail_certificate_signed(const struct hail_certificate *certificate,

@@ -355,7 +355,11 @@ enum hail_log_level {
     HAIL_LOG_ERROR = 3
 };
 
-// A certificate that a server showed to our client, for an application that decides itself.
+// A certificate that a server showed to our client, for an application that decides itself. It is
+// asked only where its word can count: certificates with keys that cannot sign here end the
+// connection before, with HAIL_CLOSED_CERTIFICATE and a text that names the kind. Those that can
+// are, on the hail profile, RSA of 2,048 to 8,192 bits, P-256 and Ed25519; on mlapi RSA of 1,024 to
+// 8,192 bits and DSA of 1,024, whichever the hail says it is signed with.
 struct hail_peer_certificate {
     const uint8_t *der; // the leaf, as it was sent
     size_t der_len;
@@ -389,7 +393,9 @@ struct hail_config {
     bool takes_unknown_names;            // deliver names that no handler has; false: drop, count
     bool approves_all;                   // server: approve every request without asking
 
-    // Keys and certificates. PFX in DER or base64, or PEM.
+    // Keys and certificates. PFX in DER or base64, or PEM. A server's key is RSA, or on the hail
+    // profile P-256 or Ed25519 too; of issuers RSA, P-224 to P-521 and Ed25519 are believed, and
+    // no signatures with MD5.
     const char *identity_file;     // server, required with sign_key_exchange: certificate (and key)
     const char *identity_key_file; // PEM key, when it is not in identity_file
     const char *identity_password; // of the PFX or key; NULL: none

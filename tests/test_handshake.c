@@ -481,6 +481,7 @@ enum voucher {
     ENDED,        // by a certificate that is over
     OTHER_KEY,    // by the right one, for another static key
     CUT,          // without its last byte
+    AGREES,       // by a certificate whose key is for agreeing on keys
     SIGNATURE_BIT // one bit of the signature is wrong
 };
 
@@ -514,6 +515,8 @@ static const struct {
      -1, 1, HAIL_DROP_SIGNATURE, HAIL_FAULT_SIGNATURE},
     {"a wrong signature", SIGNATURE_BIT, false, "", "play.test", -1, 1, HAIL_DROP_SIGNATURE,
      HAIL_FAULT_SIGNATURE},
+    {"a key that cannot sign, and the application believes all", AGREES, true, "", "play.test", -1,
+     1, HAIL_DROP_SIGNATURE, HAIL_FAULT_KEY_KIND},
     {"cut", CUT, false, "", "play.test", -1, 1, HAIL_DROP_MALFORMED, HAIL_FAULT_NONE},
     {"the right one", HONEST, false, "", "play.test", -1, 1, HAIL_ACCEPT, HAIL_FAULT_NONE},
     {"the right one, under its name", HONEST, false, "play.test", "Play.Test", -1, 1, HAIL_ACCEPT,
@@ -521,6 +524,16 @@ static const struct {
     {"by nobody we know, and the application believes all", STRANGER, true, "", "play.test", -1, 1,
      HAIL_ACCEPT, HAIL_FAULT_NONE},
 };
+
+// Makes an X25519 key of the leaf's Ed25519 key.
+static void make_agree(struct hail_static_key *key)
+{
+    static const uint8_t ed25519[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03};
+    uint8_t *spki = memmem(key->keycert, key->keycert_len, ed25519, sizeof ed25519);
+
+    ck_assert_ptr_nonnull(spki);
+    spki[8] = 0x6e;
+}
 
 START_TEST(test_voucher)
 {
@@ -535,6 +548,8 @@ START_TEST(test_voucher)
     vouch(&ends, by->identity, vouchers[_i].name, now_s + vouchers[_i].from_days * day_s,
           now_s + vouchers[_i].to_days * day_s,
           vouchers[_i].voucher == OTHER_KEY ? other_key : ends.key.pair.public_key);
+    if (vouchers[_i].voucher == AGREES)
+        make_agree(&ends.key);
     if (vouchers[_i].voucher == CUT)
         ends.key.keycert_len--;
     if (vouchers[_i].voucher == SIGNATURE_BIT)

@@ -137,6 +137,31 @@ def wrong_files():
         has(errors, folder("missing"), "No such file")
 
 
+@scenario("hail-cert says what kinds of keys it does not use, and asks no more of them")
+def refused_kinds():
+    corpus = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fuzz/corpus")
+    shown = ("subject      CN=play.test", "names        play.test")
+    with Folder() as folder:
+        run("hail-cert", "dev", "--dir", folder.path)
+        for kind, name in (("X25519", "x25519"), ("EC secp256k1", "ec-secp256k1"),
+                           ("DH", "dh"), ("RSASSA-PSS", "rsassa-pss"), ("2.999.1", "2-999-1")):
+            path = os.path.join(corpus, "certificate", name)
+            out, errors = run("hail-cert", "inspect", path, want=1)
+            has(out, *shown, "key          " + kind)
+            has(errors, "key_kind", "is " + kind + ";")
+            _, errors = run("hail-cert", "verify", path, "--ca", folder("ca.pem"), "--host",
+                            "other.test", want=1)
+            has(errors, "key_kind", "is " + kind + ";")
+        # What signs other certificates is at home in a CA file, where no server's key is.
+        path = os.path.join(corpus, "certificate", "ec-p-384")
+        out, _ = run("hail-cert", "inspect", path)
+        has(out, *shown, "key          EC P-384", "private key  not here")
+        out, errors = run("hail-cert", "inspect", os.path.join(corpus, "inspect", "ec-p-384"),
+                          want=1)
+        has(out, "key          EC P-384", "private key  of a kind that is not used here")
+        has(errors, "key_kind", "the private key is EC P-384,")
+
+
 # ---- haild's configuration
 
 

@@ -7,6 +7,7 @@
 
 #include "crypto/issue.h"
 #include "proto/handshake.h"
+#include "tests/foreign.h"
 #include "tests/fuzz/fuzz.h"
 
 static const int64_t signed_from_s = 1700000000; // the key certificate is good for a day
@@ -133,6 +134,26 @@ static inline const struct hail_static_key *signed_key(void)
                                  (uint64_t)signed_from_s, (uint64_t)(signed_from_s + signed_day_s),
                                  pair.public_key, &report));
     return &key;
+}
+
+// signed_again makes the example's root once more, but with the leaf's key, which we have: it can
+// sign what an input says, by foreign_make with signed_identity. Returns what its clients believe.
+static inline const struct hail_trust *signed_again(void)
+{
+    static const uint8_t ed25519[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03};
+    static struct hail_trust *trust;
+    static struct foreign root;
+    struct hail_fault_report report;
+    char pem[1024];
+
+    if (trust)
+        return trust;
+    const uint8_t *spki = memmem(signed_leaf, sizeof signed_leaf, ed25519, sizeof ed25519);
+    fuzz_holds(spki && foreign_make(&root, (struct hail_bytes){signed_root, sizeof signed_root},
+                                    (struct hail_bytes){spki, 2 + spki[1]}, signed_identity()));
+    size_t len = signed_pem(pem, sizeof pem, "CERTIFICATE", root.der, root.len);
+    fuzz_holds(hail_trust_load(&trust, (struct hail_bytes){(uint8_t *)pem, len}, &report));
+    return trust;
 }
 
 #endif
