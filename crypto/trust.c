@@ -54,14 +54,13 @@ static void subject_of(X509 *x509, char text[HAIL_SUBJECT_MAX])
 }
 
 // Whether the certificate's signature is of a kind that is verified here. Nobody looks at the one
-// of a certificate that issued itself.
+// of a root.
 static bool is_signed(X509 *x509, struct hail_fault_report *report)
 {
     char subject[HAIL_SUBJECT_MAX];
     char name[HAIL_KIND_NAME_MAX];
 
-    if (hail_kind_signed(x509, name) ||
-        X509_NAME_cmp(X509_get_subject_name(x509), X509_get_issuer_name(x509)) == 0)
+    if (hail_kind_signed(x509, name) || is_self_signed(x509))
         return true;
     subject_of(x509, subject);
     return hail_report_set(report, HAIL_FAULT_KEY_KIND,

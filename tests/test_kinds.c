@@ -477,6 +477,7 @@ static const struct {
     const char *says; // NULL: believed
 } chains[] = {
     {"RSA with MD5", "is signed by RSA with MD5, "},
+    {"RSA with MD5, of the same name", "is signed by RSA with MD5, "}, // and not by itself
     {"DSA", "is signed by DSA with SHA-256, "},
     {"Ed448", "is signed by Ed448, "},
     {"SM2", "is signed by SM2 with SM3, "},
