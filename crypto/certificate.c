@@ -169,7 +169,7 @@ bool hail_certificate_judge(const struct hail_certificate *certificate, bool mla
 {
     enum hail_key_use use = certificate->kind.use;
 
-    return use == HAIL_KEY_SIGNS || (mlapi && use == HAIL_KEY_MLAPI) ||
+    return certificate->key || (mlapi && use == HAIL_KEY_MLAPI) ||
            wrong_kind(certificate, "issue the server one with an RSA, P-256 or Ed25519 key",
                       report);
 }

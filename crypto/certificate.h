@@ -35,8 +35,8 @@ enum hail_scheme hail_key_scheme(const EVP_PKEY *key);
 // hail_key_use_pss sets up RSA-PSS as HAIL_SCHEME_RSA_PSS has it.
 HAIL_MUST_USE bool hail_key_use_pss(EVP_PKEY_CTX *ctx);
 
-// hail_certificate_judge says whether the certificate's key is of a kind that servers have: RSA,
-// P-256 and Ed25519; with `mlapi` DSA too.
+// hail_certificate_judge says whether the certificate's key is of a kind that servers have, and
+// readable: RSA, P-256 and Ed25519; with `mlapi` DSA too.
 HAIL_MUST_USE bool hail_certificate_judge(const struct hail_certificate *certificate, bool mlapi,
                                           struct hail_fault_report *report);
 

@@ -466,6 +466,8 @@ START_TEST(test_unreadable)
     check_refused(
         hail_certificate_verify(leaf, HAIL_SCHEME_ECDSA_P256, bytes(spki), bytes(spki), &report),
         &report, "EC P-256, but not readable");
+    check_refused(hail_trust_check(honest.trust, leaf, host, now_s, &report), &report,
+                  "EC P-256, but not readable");
     hail_certificate_free(leaf);
     free(spki.data);
 }
