@@ -363,7 +363,7 @@ enum hail_log_level {
 struct hail_peer_certificate {
     const uint8_t *der; // the leaf, as it was sent
     size_t der_len;
-    const char *host;        // the name that was to be reached
+    const char *host;        // the name that it must say
     bool believed;           // what the default check says: chain, time and name
     const char *description; // subject, issuer, names, validity, fingerprint; a line each
     const char *fault;       // what the default check holds against it; "" when believed
@@ -508,12 +508,13 @@ HAIL_API uint16_t hail_port(const struct hail_endpoint *endpoint);
 
 // Where to connect, and as whom.
 struct hail_target {
-    const char *host; // a name or a numeric address; also what the certificate must say
+    const char *host; // a name or a numeric address
     uint16_t port;
-    const void *conn_data; // handed to the server's application with the request; copied
-    size_t conn_data_len;  // at most 4,096, and 0 unless the mlapi config has connection_approval
-    uint64_t tag;          // the connection's tag from the start
-    const void *ticket;    // hail profile: from hail_ticket; copied; NULL: none
+    const char *server_name; // what the certificate must say; NULL: host
+    const void *conn_data;   // handed to the server's application with the request; copied
+    size_t conn_data_len;    // at most 4,096, and 0 unless the mlapi config has connection_approval
+    uint64_t tag;            // the connection's tag from the start
+    const void *ticket;      // hail profile: from hail_ticket; copied; NULL: none
     size_t ticket_len;
     uint32_t reconnect_ms; // hail profile: how long to try to connect anew, by itself, when the
                            // connection is lost or the server goes down; 0: not at all
@@ -536,7 +537,7 @@ enum {
 // not sent or not acknowledged is lost with the old connection, calls are not answered, and the
 // server sees a new client.
 //
-// A ticket is used if it was given for this host, key exchange, pinned key and policy, and its life
+// A ticket is used if it was given for this name, key exchange, pinned key and policy, and its life
 // is not over; where it is not, or the server will not have it, the handshake is done in full.
 //
 // Returns  HAIL_OK, HAIL_EINVAL (also for a server), HAIL_ESYS (the name does not resolve),

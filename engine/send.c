@@ -428,6 +428,12 @@ enum hail_status hail_respond(struct hail_endpoint *endpoint, struct hail_conn c
     return status == HAIL_OK ? dispatch(endpoint, &command) : status;
 }
 
+// What the server's certificate must say.
+static const char *name_of(const struct hail_target *target)
+{
+    return target->server_name ? target->server_name : target->host;
+}
+
 // Looks up a host; numeric addresses without asking anybody.
 static enum hail_status resolve(const struct hail_endpoint *endpoint,
                                 const struct hail_target *target, struct hail_addresses *addresses)
@@ -449,7 +455,7 @@ static enum hail_status resolve(const struct hail_endpoint *endpoint,
                       gai_strerror(error));
         return HAIL_ESYS;
     }
-    snprintf(addresses->host, sizeof addresses->host, "%s", target->host);
+    snprintf(addresses->host, sizeof addresses->host, "%s", name_of(target));
     addresses->count = 0;
     for (const struct addrinfo *one = found; one && addresses->count < HAIL_ADDRESSES_MAX;
          one = one->ai_next)
@@ -490,7 +496,7 @@ enum hail_status hail_connect(struct hail_endpoint *endpoint, const struct hail_
     };
     size_t done;
 
-    if (endpoint->context.is_server || !target->host || strlen(target->host) >= HAIL_HOST_MAX ||
+    if (endpoint->context.is_server || !target->host || strlen(name_of(target)) >= HAIL_HOST_MAX ||
         target->conn_data_len > HAIL_MLAPI_CONN_DATA_MAX ||
         (target->conn_data_len > 0 && !target->conn_data) ||
         (target->conn_data_len > 0 && config->profile == HAIL_PROFILE_MLAPI &&

@@ -1,9 +1,10 @@
 # The house rules, and the programs as processes: haild against a client that shares no code with
 # it, and the tools against each other.
+# -S: Python's own modules, and none that this machine happens to have besides.
 find_package(Python3 3.9 COMPONENTS Interpreter REQUIRED)
 function(hail_script_test name script)
     add_test(NAME ${name}
-        COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${script} ${ARGN})
+        COMMAND Python3::Interpreter -BS ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${script} ${ARGN})
 endfunction()
 
 add_test(NAME tidy COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tidy.sh)

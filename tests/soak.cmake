@@ -6,6 +6,6 @@ if(TARGET haild AND NOT HAIL_SANITIZE MATCHES "thread")
     if(HAIL_SANITIZE)
         set(judgement --memory-not-judged)
     endif()
-    add_test(NAME soak_quick COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/soak
+    add_test(NAME soak_quick COMMAND Python3::Interpreter -BS ${CMAKE_CURRENT_SOURCE_DIR}/soak
         --quick --programs $<TARGET_FILE_DIR:haild> ${judgement})
 endif()

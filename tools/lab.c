@@ -350,6 +350,7 @@ static bool connect_player(struct lab *lab, uint32_t index)
     const struct hail_target target = {
         .host = lab->plan->host,
         .port = lab->plan->port,
+        .server_name = lab->plan->server_name,
         .conn_data = lab->plan->data,
         .conn_data_len = lab->plan->data_len,
         .tag = (uint64_t)index + 1,

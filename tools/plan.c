@@ -33,6 +33,7 @@ enum option_id {
     OPTION_PIN,
     OPTION_FLOORS,
     OPTION_SIMULATE,
+    OPTION_SERVER_NAME,
     OPTION_TRUST,
     OPTION_NO_ENCRYPTION,
     OPTION_NO_SCENE_MANAGEMENT,
@@ -68,6 +69,7 @@ static const struct option options[] = {
     {"pin", required_argument, NULL, OPTION_PIN},
     {"floors", required_argument, NULL, OPTION_FLOORS},
     {"simulate", required_argument, NULL, OPTION_SIMULATE},
+    {"server-name", required_argument, NULL, OPTION_SERVER_NAME},
     {"trust", required_argument, NULL, OPTION_TRUST},
     {"no-encryption", no_argument, NULL, OPTION_NO_ENCRYPTION},
     {"no-scene-management", no_argument, NULL, OPTION_NO_SCENE_MANAGEMENT},
@@ -118,6 +120,7 @@ static const char help_text[] =
     "then\n"
     "                          told, and are no fault; mlapi\n"
     "  --sign                  the server signs its key: check the certificate for HOST\n"
+    "  --server-name NAME      with --sign: check it for this name instead\n"
     "  --pin KEY               hail: the server's static key, 64 hex digits\n"
     "  --floors FILE           hail: the server's INI file, for its names, floors and channels:\n"
     "                          both ends need the same\n"
@@ -143,7 +146,8 @@ static const char help_text[] =
     "example: hail-load --connect 127.0.0.1:7777 --profile hail --sign --trust certs/ca.pem\n"
     "example: hail-load --connect 127.0.0.1:7777 --profile hail --connections 20 --rate 600 \\\n"
     "             --simulate delay=40ms,jitter=15ms,loss=2% --channel ordered\n"
-    "example: hail-load --connect localhost:7777 --sign --trust certs/ca.pem --handshakes 1000\n";
+    "example: hail-load --connect localhost:7777 --sign --trust certs/ca.pem --handshakes 1000\n"
+    "example: hail-load --connect 127.0.0.1:7777 --server-name play.example --sign\n";
 
 const char *plan_flags_name(uint32_t flags)
 {
@@ -158,7 +162,8 @@ static const char *joining_advice(enum hail_close_reason reason)
     case HAIL_CLOSED_CONNECT:
         return "is haild running there? haild --config tools/haild.ini starts one";
     case HAIL_CLOSED_CERTIFICATE:
-        return "name the CA with --trust FILE, and connect to a name that the certificate has";
+        return "name the CA with --trust FILE, and connect to a name that the certificate has, or "
+               "say which with --server-name";
     case HAIL_CLOSED_CONFIG:
     case HAIL_CLOSED_PROTOCOL:
     case HAIL_CLOSED_BY_PEER:
@@ -484,6 +489,12 @@ static bool keep(const char **place, const char *value)
     return true;
 }
 
+static bool switch_off(bool *place)
+{
+    *place = false;
+    return true;
+}
+
 static bool read_option(struct plan *plan, FILE *errors, enum option_id id, const char *value)
 {
     switch (id) {
@@ -531,14 +542,14 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
     case OPTION_PIN:
         plan->pins = hex_read(value, plan->server_key, sizeof plan->server_key);
         return plan->pins || wrong(errors, "--pin", value, "must be 64 hexadecimal digits");
+    case OPTION_SERVER_NAME:
+        return keep(&plan->server_name, value);
     case OPTION_TRUST:
         return keep(&plan->trust_file, value);
     case OPTION_NO_ENCRYPTION:
-        plan->encryption = false;
-        return true;
+        return switch_off(&plan->encryption);
     case OPTION_NO_SCENE_MANAGEMENT:
-        plan->scene_management = false;
-        return true;
+        return switch_off(&plan->scene_management);
     case OPTION_DATA:
         return read_data(plan, errors, value);
     case OPTION_DATA_FILE:
@@ -625,8 +636,9 @@ static bool complete(struct plan *plan, FILE *errors)
     }
     if (plan->sign && !plan->encryption)
         return complain(errors, "--sign and --no-encryption exclude each other");
-    if (plan->trust_file && !plan->sign)
-        return complain(errors, "--trust needs --sign: without it no certificate is shown");
+    if ((plan->trust_file || plan->server_name) && !plan->sign)
+        return complain(errors, "--trust and --server-name need --sign: without it no certificate "
+                                "is shown");
     if (plan->rate > 0 && plan->outstanding > 0)
         return complain(errors, "--rate and --outstanding exclude each other");
     if (plan->outstanding == 0)

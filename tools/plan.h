@@ -52,7 +52,8 @@ struct plan {
     enum hail_profile profile;
     bool encryption;
     bool sign;
-    bool resumes; // hail: handshakes with a ticket, but for each client's first
+    const char *server_name; // what the certificate must say; NULL: host
+    bool resumes;            // hail: handshakes with a ticket, but for each client's first
     bool scene_management;
     const char *trust_file;
     const char *floors_file; // hail: the server's INI file; NULL: it has no names, floors and

@@ -67,6 +67,14 @@ def compile_embed(installed, name, flags):
         yield out
 
 
+def build_with_cmake(installed, source, *options):
+    """A project of its own, in installed("build"). CMake's default generator wants make, which
+    nothing else here does."""
+    call("cmake", "-G", "Ninja", "-S", source, "-B", installed("build"),
+         "-DCMAKE_PREFIX_PATH=" + installed.prefix, *options)
+    call("cmake", "--build", installed("build"))
+
+
 @scenario("hail.pc: C11 and C++17 with the shared library")
 def shared():
     with Installed() as installed:
@@ -95,9 +103,7 @@ def static():
 @scenario("find_package(hail): C11 and C++17 with hail::hail and hail::hail_static")
 def cmake_package():
     with Installed() as installed:
-        call("cmake", "-S", os.path.join(SOURCE, "tests", "install"), "-B", installed("build"),
-             "-DCMAKE_PREFIX_PATH=" + installed.prefix)
-        call("cmake", "--build", installed("build"))
+        build_with_cmake(installed, os.path.join(SOURCE, "tests", "install"))
         for name in ("c_hail", "cc_hail", "c_hail_static", "cc_hail_static"):
             equal(call(installed("build/" + name)), installed.version(), name)
 
@@ -133,16 +139,13 @@ def echo_server(path, identity):
 def examples():
     with Installed() as installed:
         (source,) = glob.glob(installed.prefix + "/**/examples", recursive=True)
-        call("cmake", "-S", source, "-B", installed("build"),
-             "-DCMAKE_PREFIX_PATH=" + installed.prefix, "-DCMAKE_C_FLAGS=-Werror")
-        call("cmake", "--build", installed("build"))
+        build_with_cmake(installed, source, "-DCMAKE_C_FLAGS=-Werror")
         call(installed.prefix + "/bin/hail-cert", "dev", "--dir", installed("certs"))
         with echo_server(installed("build/echo_server"),
                          installed("certs/server.pfx.b64")) as port:
-            for host in ("localhost", "127.0.0.1"):
-                out = call(installed("build/echo_client"), host, port, installed("certs/ca.pem"),
-                           "hello, hail")
-                equal(out, "hello, hail\n", "the echo")
+            out = call(installed("build/echo_client"), "127.0.0.1", port,
+                       installed("certs/ca.pem"), "hello, hail")
+            equal(out, "hello, hail\n", "the echo")
         out = call(installed("build/zone_server"), "200", "3")
         check(re.search(r"^bots connected +200 +of 200$", out, re.M), out)
         check(re.search(r"^chat delivered .*: exactly$", out, re.M), out)

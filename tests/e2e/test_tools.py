@@ -218,8 +218,8 @@ def cannot_start():
 # ---- hail-load against haild
 
 
-def load(server, *more, host="127.0.0.1", want=0):
-    return run("hail-load", "--connect", "%s:%d" % (host, server.address[1]), *more, want=want)
+def load(server, *more, want=0):
+    return run("hail-load", "--connect", "%s:%d" % server.address, *more, want=want)
 
 
 def read_json(path):
@@ -343,14 +343,15 @@ REFUSED = (
 def wrong_servers():
     with Folder() as folder:
         run("../tests/e2e_certificates", folder.path)
-        trust = ("--sign", "--trust", folder("ca.pem"), "--flags", "both")
+        name = ("--sign", "--server-name", "localhost", "--flags", "both")
+        trust = (*name, "--trust", folder("ca.pem"))
         with Haild(signed(folder("right.pem"))) as server:
-            load(server, *brief(*trust), host="localhost")
-            _, errors = load(server, *brief("--sign", "--flags", "both"), host="localhost", want=1)
+            load(server, *brief(*trust))
+            _, errors = load(server, *brief(*name), want=1)
             has(errors, "unknown_issuer")  # the system's store does not know our CA
-        for name, why in REFUSED:
-            with Haild(signed(folder(name))) as server:
-                _, errors = load(server, *brief(*trust), host="localhost", want=1)
+        for file, why in REFUSED:
+            with Haild(signed(folder(file))) as server:
+                _, errors = load(server, *brief(*trust), want=1)
                 has(errors, why)
                 server.wait_counters(handshakes_done=0, conns_open=0)
 
