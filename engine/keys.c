@@ -103,7 +103,6 @@ static enum hail_status init_server(struct hail_context *context)
     };
     hail_random_init_system(&random);
     hail_cookie_key_init(&keys->cookies[0], 0, &random);
-    keys->cookie_rotate_ns = context->start_ns + cookie_key_ns;
     init_tickets(context, &random);
     keys->is_given = native->static_key != NULL;
     if (keys->is_given)
@@ -237,10 +236,13 @@ struct hail_cookie_keys hail_keys_cookies(const struct hail_keys *keys)
 static void rotate_cookies(struct hail_keys *keys, struct hail_random *random, uint64_t now_ns)
 {
     uint32_t current = atomic_load_explicit(&keys->cookie_current, memory_order_relaxed);
+    bool is_first = keys->cookie_rotate_ns == 0;
 
     if (now_ns < keys->cookie_rotate_ns)
         return;
     keys->cookie_rotate_ns = now_ns + cookie_key_ns;
+    if (is_first)
+        return; // the key that was drawn at start
     hail_cookie_key_init(&keys->cookies[(current + 1) % HAIL_STATIC_KEYS],
                          hail_cookie_period(now_ns) + 2, random);
     // Release: pairs with the acquire in hail_keys_cookies.

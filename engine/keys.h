@@ -43,7 +43,7 @@ struct hail_keys {
     // Server. So do the cookies' keys, every two minutes.
     struct hail_cookie_key cookies[HAIL_STATIC_KEYS];
     _Atomic uint32_t cookie_current;
-    uint64_t cookie_rotate_ns; // shard 0's alone
+    uint64_t cookie_rotate_ns; // shard 0's alone; 0: it has not turned yet
 
     int log_fd; // -1: no key log
 };

@@ -655,7 +655,6 @@ START_TEST(test_cookie_keys_rotate)
     struct hail_cookie_key first;
 
     lone_init(&server, &native, true, 1);
-    server.context.keys.cookie_rotate_ns = server.now_ns + 120000 * ns_per_ms;
     first = server.context.keys.cookies[0];
     for (uint64_t i = 0; server.now_ns < 500000 * ns_per_ms; i++) {
         struct stranger stranger;
@@ -685,7 +684,6 @@ START_TEST(test_cookie_keys_wake)
     static struct lone server;
 
     lone_init(&server, &native, true, 1);
-    server.context.keys.cookie_rotate_ns = server.now_ns + 120000 * ns_per_ms;
     ck_assert_uint_eq(hail_shard_next_ns(&server.shard), server.now_ns + 120000 * ns_per_ms);
     lone_cleanup(&server);
 }
