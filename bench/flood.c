@@ -62,7 +62,17 @@ static void make_hello(struct hail_hello *hello, struct hail_random *random)
     hail_random_bytes(random, hello->noise, HAIL_X25519_LEN);
 }
 
-static uint64_t flood(const int fds[SOURCES], uint32_t rate, double seconds)
+// Each hello is another client's; a made-up cookie is made up anew.
+static size_t make_one(uint8_t datagram[HAIL_HELLO_LEN], struct hail_hello *hello,
+                       struct hail_random *random)
+{
+    hail_random_bytes(random, hello->token, sizeof hello->token);
+    if (hello->has_cookie)
+        hail_random_bytes(random, hello->cookie, sizeof hello->cookie);
+    return hail_hello_encode(datagram, hello);
+}
+
+static uint64_t flood(const int fds[SOURCES], uint32_t rate, double seconds, bool cookies)
 {
     uint8_t datagrams[BURST][HAIL_HELLO_LEN];
     struct iovec views[BURST];
@@ -75,6 +85,7 @@ static uint64_t flood(const int fds[SOURCES], uint32_t rate, double seconds)
 
     hail_random_init_system(&random);
     make_hello(&hello, &random);
+    hello.has_cookie = cookies;
     while ((double)(clock_ns() - begin_ns) < seconds * 1e9) {
         uint64_t due = (uint64_t)((double)(clock_ns() - begin_ns) / 1e9 * rate);
         if (due < sent + BURST) {
@@ -82,8 +93,7 @@ static uint64_t flood(const int fds[SOURCES], uint32_t rate, double seconds)
             continue;
         }
         for (int i = 0; i < BURST; i++) {
-            hail_random_bytes(&random, hello.token, sizeof hello.token);
-            views[i] = (struct iovec){datagrams[i], hail_hello_encode(datagrams[i], &hello)};
+            views[i] = (struct iovec){datagrams[i], make_one(datagrams[i], &hello, &random)};
             headers[i].msg_hdr = (struct msghdr){.msg_iov = &views[i], .msg_iovlen = 1};
         }
         int taken = sendmmsg(fds[source], headers, BURST, 0);
@@ -96,21 +106,21 @@ static uint64_t flood(const int fds[SOURCES], uint32_t rate, double seconds)
 int main(int argc, char **argv)
 {
     static const char usage[] =
-        "usage: flood --port N [--rate N] [--duration SECONDS]\n"
+        "usage: flood --port N [--rate N] [--duration SECONDS] [--cookies]\n"
         "Sends hellos to a server of the hail profile on 127.0.0.1 whose exchange is unsigned and\n"
-        "which has no floors, from 250 addresses, and prints how many.\n"
+        "which has no floors, from 250 addresses, and prints how many; with cookies that are made "
+        "up.\n"
         "example: flood --port 7777 --rate 100000 --duration 5\n";
     static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'},
-        {"rate", required_argument, NULL, 'r'},
-        {"duration", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
+        {"port", required_argument, NULL, 'p'},     {"rate", required_argument, NULL, 'r'},
+        {"duration", required_argument, NULL, 'd'}, {"cookies", no_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},           {0},
     };
     int fds[SOURCES];
     long port = 0;
     long rate = 100000;
     double seconds = 5;
+    bool cookies = false;
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -120,6 +130,8 @@ int main(int argc, char **argv)
             rate = strtol(optarg, NULL, 10);
         else if (option == 'd')
             seconds = strtod(optarg, NULL);
+        else if (option == 'c')
+            cookies = true;
         else
             port = -1;
         if (option == 'h') {
@@ -133,7 +145,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     open_sources(fds, (uint16_t)port);
-    uint64_t sent = flood(fds, (uint32_t)rate, seconds);
+    uint64_t sent = flood(fds, (uint32_t)rate, seconds, cookies);
     printf("{\"hellos\": %llu, \"per_second\": %.0f}\n", (unsigned long long)sent,
            (double)sent / seconds);
     return EXIT_SUCCESS;

@@ -31,9 +31,9 @@ struct hail_io {
     bool datagrams;   // profile hail: a server has one UDP socket, a client one for each slot
     bool no_trains;   // the kernel has refused to send several datagrams at once
     bool closed_door; // no more is accepted or, by a server's UDP socket, received
-    uint32_t hellos;  // what the kernel has been told to let through: see hail_socket_shed
-    uint32_t cookies;
-    int listen_fd; // -1: none
+    bool no_filter;   // the kernel has refused one, which has been said
+    uint32_t drops;   // of the server's UDP socket, as counted so far: see hail_socket_drops
+    int listen_fd;    // -1: none
     int wake_fd;
     uint64_t accept_resumes_ns; // after an error; 0: at once
     struct hail_arena arena;

@@ -13,10 +13,12 @@
 #include "engine/packets.h"
 #include "engine/shard.h"
 
+static const uint64_t ns_per_ms = 1000000;
 static const uint64_t ns_per_s = 1000000000;
 
 enum {
-    TICKETS_A_LIFE = 4 // of one ticket, so that some of them may be lost
+    TICKETS_A_LIFE = 4,   // of one ticket, so that some of them may be lost
+    FINISH_AGAIN_MS = 100 // a finish is answered no more often
 };
 
 _Static_assert((int)HAIL_FINISHES_MAX <= (int)HAIL_PBKDF2_BATCH_MAX, "a turn's are one batch");
@@ -107,9 +109,9 @@ static enum hail_verdict admit(struct hail_shard *shard, const struct hail_addre
 {
     const struct hail_native_config *config = &shard->context->config.native;
     struct hail_native_shard *native = &shard->native;
-    bool proven =
-        hello->has_cookie && hail_cookie_check(hello->cookie, &shard->context->keys.cookies, from,
-                                               hello->token, shard->now_ns);
+    bool proven = hello->has_cookie &&
+                  hail_cookie_check(hello->cookie, hail_keys_cookies(&shard->context->keys), from,
+                                    hello->token, shard->now_ns);
 
     if (shard->now_ns - native->load_ns >= ns_per_s) {
         native->load_ns = shard->now_ns;
@@ -196,12 +198,15 @@ static bool refuse_setup(struct hail_shard *shard, const struct hail_address *fr
     return true;
 }
 
-// Those who have been let in wait in a lobby.
-static void let_in(struct hail_shard *shard, struct hail_lobby *lobby,
+// Those who have been let in wait in a lobby. False: there is no room, which has been counted.
+static bool let_in(struct hail_shard *shard, struct hail_lobby *lobby,
                    const struct hail_address *from, const uint8_t *data, size_t len)
 {
-    if (!hail_lobby_add(lobby, from, data, len))
-        hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + HAIL_DROP_BUDGET, 1);
+    bool added = hail_lobby_add(lobby, from, data, len);
+
+    if (!added)
+        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_BUDGET);
+    return added;
 }
 
 static void send_retry(struct hail_shard *shard, const struct hail_address *from,
@@ -210,10 +215,22 @@ static void send_retry(struct hail_shard *shard, const struct hail_address *from
     uint8_t cookie[HAIL_COOKIE_LEN];
     uint8_t datagram[HAIL_RETRY_LEN];
 
-    hail_cookie_make(cookie, &shard->context->keys.cookies, from, hello->token, shard->now_ns);
+    hail_cookie_make(cookie, hail_keys_cookies(&shard->context->keys), from, hello->token,
+                     shard->now_ns);
     hail_stat_add(&shard->stats, HAIL_STAT_RETRIES, 1);
     hail_packets_whole(shard, HAIL_SLOT_NONE, from, datagram,
                        hail_retry_encode(datagram, hello->token, cookie));
+}
+
+// A hello that has been answered is so again while its welcome is there: until a finish has come.
+static void welcome_again(struct hail_shard *shard, uint32_t slot, uint8_t wanted)
+{
+    const struct hail_native *native = &shard->native.conns[slot];
+
+    if (native->state == HAIL_NATIVE_EXPECT_FINISH && wanted < native->fragment_count)
+        send_welcome(shard, slot, wanted);
+    else
+        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_UNEXPECTED);
 }
 
 void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *from,
@@ -225,16 +242,15 @@ void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *fro
     bool retry;
     enum hail_verdict verdict = hail_hello_decode(&hello, data, len);
 
-    hail_shed_count(verdict == HAIL_ACCEPT && hello.has_cookie ? &native->cookies
-                                                               : &native->hellos);
+    hail_admission_count(&native->admission,
+                         verdict == HAIL_ACCEPT && hello.has_cookie ? hello.cookie : NULL);
     if (verdict != HAIL_ACCEPT) {
-        hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+        hail_shard_drop(shard, HAIL_SLOT_NONE, verdict);
         return;
     }
     uint32_t slot = find_greeted(shard, from, hello.token);
     if (slot != HAIL_SLOT_NONE) {
-        if (hello.wanted < native->conns[slot].fragment_count)
-            send_welcome(shard, slot, hello.wanted);
+        welcome_again(shard, slot, hello.wanted);
         return;
     }
     if (refuse_setup(shard, from, &hello, &key))
@@ -243,11 +259,11 @@ void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *fro
     if (retry)
         send_retry(shard, from, &hello);
     if (verdict != HAIL_ACCEPT)
-        hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+        hail_shard_drop(shard, HAIL_SLOT_NONE, verdict);
     if (verdict != HAIL_ACCEPT || retry)
         return;
     native->load++;
-    let_in(shard, &native->lobby, from, data, len);
+    (void)let_in(shard, &native->lobby, from, data, len);
 }
 
 // Whether a resumption's ticket is ours and good, and its owner made the hello. Everything before
@@ -267,6 +283,17 @@ static bool resumes(struct hail_shard *shard, const struct hail_address *from,
     return verdict == HAIL_ACCEPT;
 }
 
+// Whether nobody has been greeted for a hello yet; counted if so: it was said again as it waited.
+static bool is_first(struct hail_shard *shard, const struct hail_address *from,
+                     const struct hail_hello *hello)
+{
+    bool first = find_greeted(shard, from, hello->token) == HAIL_SLOT_NONE;
+
+    if (!first)
+        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_REPLAY);
+    return first;
+}
+
 // Hellos whose turn has come. They were looked at before; since then things may have changed. The
 // key exchanges are done side by side.
 static void serve_hellos(struct hail_shard *shard)
@@ -277,37 +304,38 @@ static void serve_hellos(struct hail_shard *shard)
     struct hail_guest *guest;
     size_t count = 0;
 
+    if (shard->native.lobby.count == 0)
+        return;
     while (count < HAIL_HELLOS_PER_TURN && (guest = hail_lobby_next(&shard->native.lobby))) {
         struct hail_hello *hello = &hellos[count];
         enum hail_verdict verdict = hail_hello_decode(hello, guest->data, guest->len);
         HAIL_ASSERT(verdict == HAIL_ACCEPT);
         greetings[count] = (struct hail_greeting){.hello = hello};
-        if (find_greeted(shard, &guest->from, hello->token) != HAIL_SLOT_NONE ||
+        if (!is_first(shard, &guest->from, hello) ||
             refuse_setup(shard, &guest->from, hello, &greetings[count].key))
             continue;
         if (hello->pattern == HAIL_HELLO_RESUME && !resumes(shard, &guest->from, &greetings[count]))
             continue;
         from[count++] = guest->from;
     }
-    if (count == 0)
-        return;
-    hail_server_exchange(greetings, count, &shard->random);
+    if (count > 0)
+        hail_server_exchange(greetings, count, &shard->random);
     for (size_t i = 0; i < count; i++) {
-        if (find_greeted(shard, &from[i], hellos[i].token) == HAIL_SLOT_NONE) // said twice
+        if (is_first(shard, &from[i], &hellos[i]))
             greet(shard, &from[i], &greetings[i]);
     }
-    hail_wipe(greetings, sizeof greetings);
+    hail_wipe(greetings, sizeof greetings); // those of tickets that were refused among them
 }
 
-// A finish that came before: the answer to it may have been lost.
+// The finish that has opened came again: the answer to it may have been lost. It gets no ticket,
+// which would be many times as long; the next comes in its time.
 static void answer_again(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *native = &shard->native.conns[slot];
 
+    native->resend_ns = shard->now_ns + FINISH_AGAIN_MS * ns_per_ms;
     native->peer.owed |=
         native->state == HAIL_NATIVE_CONNECTED ? HAIL_OWED_APPROVED : HAIL_OWED_WAIT;
-    if (native->state == HAIL_NATIVE_CONNECTED && shard->context->keys.gives_tickets)
-        native->peer.owed |= HAIL_OWED_TICKET;
     hail_native_flush(shard, slot);
 }
 
@@ -344,25 +372,50 @@ static uint32_t find_finisher(struct hail_shard *shard, const struct hail_addres
             return slot;
         verdict = HAIL_DROP_CONNECTION;
     }
-    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+    hail_shard_drop(shard, HAIL_SLOT_NONE, verdict);
     return HAIL_SLOT_NONE;
 }
 
-void hail_greeter_finish(struct hail_shard *shard, const struct hail_address *from,
-                         const uint8_t *data, size_t len)
+// Opens a finish in place, and has it wait if it is genuine. One that is not costs no more.
+static void open_finish(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len,
+                        uint32_t mark)
+{
+    struct hail_lobby *lobby = &shard->native.finishes;
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_bytes conn_data;
+    enum hail_verdict verdict = hail_server_finish(&native->agreement, &conn_data, data, len,
+                                                   shard->context->keys.terms.conn_data_max);
+
+    if (verdict != HAIL_ACCEPT) {
+        hail_shard_drop(shard, slot, verdict);
+        return;
+    }
+    if (lobby->count == 0)
+        shard->native.finishes_ns = shard->now_ns;
+    if (let_in(shard, lobby, &native->from, data, len)) {
+        native->state = HAIL_NATIVE_EXPECT_TURN;
+        native->finish_mark = mark;
+    }
+    hail_wipe(data, len); // it may have a password in it
+}
+
+void hail_greeter_finish(struct hail_shard *shard, const struct hail_address *from, uint8_t *data,
+                         size_t len)
 {
     uint32_t slot = find_finisher(shard, from, data, len);
 
     if (slot == HAIL_SLOT_NONE)
         return;
-    struct hail_native_shard *native = &shard->native;
-    if (native->conns[slot].state != HAIL_NATIVE_EXPECT_FINISH) {
+    const struct hail_native *native = &shard->native.conns[slot];
+    uint32_t mark = (uint32_t)hail_siphash(shard->native.greeted_key, data, len);
+    if (native->state == HAIL_NATIVE_EXPECT_FINISH)
+        open_finish(shard, slot, data, len, mark);
+    else if (native->finish_mark != mark)
+        hail_shard_drop(shard, slot, HAIL_DROP_FORGED);
+    else if (native->state == HAIL_NATIVE_EXPECT_TURN || shard->now_ns < native->resend_ns)
+        hail_shard_drop(shard, slot, HAIL_DROP_REPLAY);
+    else
         answer_again(shard, slot);
-        return;
-    }
-    if (native->finishes.count == 0)
-        native->finishes_ns = shard->now_ns;
-    let_in(shard, &native->finishes, from, data, len);
 }
 
 // Clients that have proven their keys in this turn: these are stretched side by side.
@@ -387,6 +440,7 @@ static void ask(struct hail_shard *shard, uint32_t slot, const struct hail_addre
         return;
     }
     native->state = HAIL_NATIVE_EXPECT_DECISION;
+    native->resend_ns = shard->now_ns + FINISH_AGAIN_MS * ns_per_ms;
     shard->conns[slot].heard_ns = shard->now_ns;
     hail_inbound_request(shard, slot, delivery, conn_data, HAIL_FLAGS_BOTH);
     if (shard->conns[slot].state == HAIL_CONN_OPEN &&
@@ -396,42 +450,45 @@ static void ask(struct hail_shard *shard, uint32_t slot, const struct hail_addre
     }
 }
 
-// Whether the connection still waits for the finish that has come.
+// Whether the connection whose finish has come is still there, and has not been served.
 static bool still_asks(const struct hail_shard *shard, struct hail_conn conn, uint32_t *slot)
 {
     *slot = hail_table_find(&shard->table, conn);
     return *slot != HAIL_SLOT_NONE && shard->conns[*slot].state == HAIL_CONN_OPEN &&
-           shard->native.conns[*slot].state == HAIL_NATIVE_EXPECT_FINISH;
+           shard->native.conns[*slot].state == HAIL_NATIVE_EXPECT_TURN;
 }
 
-// Opens a finish, and puts whose it is among the finishers if it is genuine.
-static void open_finish(struct hail_shard *shard, struct hail_guest *guest,
-                        struct finishers *finishers)
+// Puts whose a finish is among the finishers, if there is room among the events to tell of him.
+static bool add_finisher(struct hail_shard *shard, struct hail_guest *guest,
+                         struct finishers *finishers)
 {
     size_t i = finishers->count;
     uint32_t slot = find_finisher(shard, &guest->from, guest->data, guest->len);
 
-    if (slot == HAIL_SLOT_NONE || shard->native.conns[slot].state != HAIL_NATIVE_EXPECT_FINISH)
-        return; // said twice, and served once
-    finishers->conns[i] = hail_table_name(&shard->table, slot);
-    for (size_t j = 0; j < i; j++) {
-        if (finishers->conns[j].id == finishers->conns[i].id)
-            return;
-    }
+    if (slot == HAIL_SLOT_NONE)
+        return false; // he has ended
     if (!hail_deliver_reserve(shard, &finishers->deliveries[i], guest->len)) {
-        hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1); // he will say it again
-        return;
+        hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
+        shard->native.conns[slot].state = HAIL_NATIVE_EXPECT_FINISH; // he will say it again
+        return false;
     }
-    enum hail_verdict verdict =
-        hail_server_finish(&shard->native.conns[slot].agreement, &finishers->conn_data[i],
-                           guest->data, guest->len, shard->context->keys.terms.conn_data_max);
-    if (verdict != HAIL_ACCEPT) {
-        hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
-        hail_deliver_abandon(&finishers->deliveries[i]);
-        return;
-    }
+    finishers->conns[i] = hail_table_name(&shard->table, slot);
     finishers->guests[i] = guest;
+    finishers->conn_data[i] = hail_finish_data(guest->data, guest->len);
     finishers->count++;
+    return true;
+}
+
+// Takes those whose turn it is.
+static void take_finishers(struct hail_shard *shard, struct finishers *finishers)
+{
+    struct hail_guest *guest;
+
+    while (finishers->count < HAIL_FINISHES_MAX &&
+           (guest = hail_lobby_next(&shard->native.finishes))) {
+        if (!add_finisher(shard, guest, finishers))
+            hail_wipe(guest->data, guest->len);
+    }
 }
 
 static void serve_finishers(struct hail_shard *shard, struct finishers *finishers)
@@ -484,17 +541,32 @@ void hail_greeter_turn(struct hail_shard *shard)
 {
     struct hail_native_shard *native = &shard->native;
     struct finishers finishers = {.count = 0};
-    struct hail_guest *guest;
 
-    hail_shed_turn(&native->hellos, shard->now_ns);
-    hail_shed_turn(&native->cookies, shard->now_ns);
-    hail_stat_set(&shard->stats, HAIL_STAT_HELLOS_ADMITTED,
-                  ((uint64_t)native->hellos.admits + 1) * 1000 >> 32);
     if (shard->now_ns >= finishes_due(shard)) {
-        while (finishers.count < HAIL_FINISHES_MAX && (guest = hail_lobby_next(&native->finishes)))
-            open_finish(shard, guest, &finishers);
+        take_finishers(shard, &finishers);
         native->finishes_ns = shard->now_ns;
         serve_finishers(shard, &finishers);
     }
     serve_hellos(shard);
+}
+
+static void publish_lot(struct hail_shard *shard, enum hail_stat stat, uint32_t lot)
+{
+    hail_stat_set(&shard->stats, stat, ((uint64_t)lot + 1) * 1000 >> 32);
+}
+
+bool hail_greeter_admit(struct hail_shard *shard, uint64_t cpu_ns)
+{
+    struct hail_admission *admission = &shard->native.admission;
+    const struct hail_admission_spent spent = {
+        .cpu_ns = cpu_ns,
+        .datagrams = hail_stat_get(&shard->stats, HAIL_STAT_DATAGRAMS_IN),
+    };
+    uint32_t words[HAIL_COOKIE_WORDS];
+
+    hail_cookie_words(words, hail_keys_cookies(&shard->context->keys), shard->now_ns);
+    bool changed = hail_admission_turn(admission, words, &spent, shard->now_ns);
+    publish_lot(shard, HAIL_STAT_HELLOS_ADMITTED, admission->filter.lots[HAIL_ADMISSION_UNPROVEN]);
+    publish_lot(shard, HAIL_STAT_COOKIES_ADMITTED, admission->filter.lots[HAIL_ADMISSION_PROVEN]);
+    return changed;
 }

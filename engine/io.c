@@ -43,8 +43,6 @@ static enum hail_status open_backend(struct hail_io **out, const struct hail_bac
         .backend = backend,
         .shard = shard,
         .datagrams = shard->context->config.profile == HAIL_PROFILE_HAIL,
-        .hellos = HAIL_SHED_NONE,
-        .cookies = HAIL_SHED_NONE,
         .listen_fd = -1,
         .wake_fd = -1,
     };
@@ -147,23 +145,41 @@ enum hail_status hail_io_start(struct hail_io *io)
     return io->backend->start(io);
 }
 
-// Tells the kernel how much of a flood the shard wants to see.
-static void shed(struct hail_io *io)
+static uint64_t thread_cpu_ns(void)
 {
-    const struct hail_native_shard *native = &io->shard->native;
+    struct timespec spent;
 
-    if (native->hellos.admits == io->hellos && native->cookies.admits == io->cookies)
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+    return (uint64_t)spent.tv_sec * 1000000000u + (uint64_t)spent.tv_nsec;
+}
+
+// Once in a while: tells the shard what its work has cost, the kernel how much of a flood the shard
+// wants to see, and counts what was thrown away.
+static void admit(struct hail_io *io)
+{
+    struct hail_shard *shard = io->shard;
+
+    if (shard->now_ns < shard->native.admission.until_ns)
         return;
-    io->hellos = native->hellos.admits;
-    io->cookies = native->cookies.admits;
-    hail_socket_shed(io->listen_fd, io->hellos, io->cookies);
+    if (hail_greeter_admit(shard, thread_cpu_ns())) {
+        int result = hail_socket_filter(io->listen_fd, &shard->native.admission.filter);
+        if (result < 0 && !io->no_filter)
+            hail_log_line(&shard->context->log, HAIL_LOG_WARN,
+                          "setsockopt(SO_ATTACH_FILTER): %s; a flood of hellos will take room and "
+                          "time from those who play",
+                          strerrordesc_np(-result));
+        io->no_filter |= result < 0;
+    }
+    uint32_t drops = hail_socket_drops(io->listen_fd);
+    hail_stat_add(&shard->stats, HAIL_STAT_SOCKET_DROPS, drops - io->drops);
+    io->drops = drops;
 }
 
 void hail_io_turn(struct hail_io *io, uint64_t deadline_ns)
 {
-    if (io->datagrams && io->listen_fd >= 0)
-        shed(io);
     io->backend->turn(io, deadline_ns);
+    if (io->datagrams && io->listen_fd >= 0)
+        admit(io);
 }
 
 // A task of several datagrams as one for each, where that is all that the kernel takes.
@@ -276,16 +292,18 @@ static size_t segment_len(const struct msghdr *header, size_t len)
 void hail_io_datagrams(struct hail_io *io, const struct msghdr *header, uint8_t *data, size_t len)
 {
     size_t each = segment_len(header, len);
+    size_t at = 0;
 
-    for (size_t at = 0; at < len; at += each) {
+    do { // one without a byte is one as well
         size_t left = len - at;
         hail_shard_datagram(io->shard, HAIL_SLOT_NONE, header->msg_name, data + at,
                             left < each ? left : each);
+        at += each;
         if (!hail_shard_crowded(io->shard))
             continue;
         hail_io_push(io);
         io->backend->hand_over(io);
-    }
+    } while (at < len);
 }
 
 void hail_io_train(struct hail_train *train, const struct hail_task *task)

@@ -20,6 +20,8 @@ enum {
 };
 
 static const uint64_t ns_per_s = 1000000000;
+static const uint64_t cookie_key_ns =
+    HAIL_COOKIE_KEY_PERIODS * (uint64_t)HAIL_COOKIE_PERIOD_MS * 1000000;
 
 static enum hail_status refuse(const struct hail_context *context, const char *what)
 {
@@ -100,7 +102,7 @@ static enum hail_status init_server(struct hail_context *context)
                                         : HAIL_FINISH_DATA_MAX),
     };
     hail_random_init_system(&random);
-    hail_cookie_key_init(&keys->cookies, &random);
+    hail_cookie_key_init(&keys->cookies[0], 0, &random);
     init_tickets(context, &random);
     keys->is_given = native->static_key != NULL;
     if (keys->is_given)
@@ -185,7 +187,7 @@ void hail_keys_cleanup(struct hail_keys *keys)
 {
     for (size_t i = 0; i < HAIL_STATIC_KEYS; i++)
         hail_static_key_cleanup(&keys->statics[i]);
-    hail_wipe(&keys->cookies, sizeof keys->cookies);
+    hail_wipe(keys->cookies, sizeof keys->cookies);
     hail_wipe(keys->tickets, sizeof keys->tickets);
     if (keys->log_fd > 0)
         close(keys->log_fd);
@@ -218,6 +220,40 @@ static void rotate_tickets(struct hail_keys *keys, struct hail_random *random)
     atomic_store_explicit(&keys->ticket_current, current + 1, memory_order_release);
 }
 
+struct hail_cookie_keys hail_keys_cookies(const struct hail_keys *keys)
+{
+    // Acquire: pairs with the release in rotate_cookies.
+    uint32_t current = atomic_load_explicit(&keys->cookie_current, memory_order_acquire);
+
+    return (struct hail_cookie_keys){
+        .newest = &keys->cookies[current % HAIL_STATIC_KEYS],
+        .before = &keys->cookies[(current > 0 ? current - 1 : 0) % HAIL_STATIC_KEYS],
+    };
+}
+
+// The next key is used from the period after the next on: until then every shard has seen it, so
+// that all have the same for each period, and the words of the next do not change any more.
+static void rotate_cookies(struct hail_keys *keys, struct hail_random *random, uint64_t now_ns)
+{
+    uint32_t current = atomic_load_explicit(&keys->cookie_current, memory_order_relaxed);
+    bool is_first = keys->cookie_rotate_ns == 0;
+
+    if (now_ns < keys->cookie_rotate_ns)
+        return;
+    keys->cookie_rotate_ns = now_ns + cookie_key_ns;
+    if (is_first)
+        return; // the key that was drawn at start
+    hail_cookie_key_init(&keys->cookies[(current + 1) % HAIL_STATIC_KEYS],
+                         hail_cookie_period(now_ns) + 2, random);
+    // Release: pairs with the acquire in hail_keys_cookies.
+    atomic_store_explicit(&keys->cookie_current, current + 1, memory_order_release);
+}
+
+uint64_t hail_keys_next_ns(const struct hail_keys *keys)
+{
+    return keys->rotate_ns < keys->cookie_rotate_ns ? keys->rotate_ns : keys->cookie_rotate_ns;
+}
+
 void hail_keys_rotate(struct hail_context *context, struct hail_random *random, uint64_t now_ns)
 {
     struct hail_keys *keys = &context->keys;
@@ -225,6 +261,7 @@ void hail_keys_rotate(struct hail_context *context, struct hail_random *random, 
     struct hail_static_key *next = &keys->statics[(current + 1) % HAIL_STATIC_KEYS];
     struct hail_x25519_pair pair;
 
+    rotate_cookies(keys, random, now_ns);
     if (now_ns < keys->rotate_ns)
         return;
     keys->rotate_ns = now_ns + rotation_s(context) * ns_per_s;
@@ -236,8 +273,10 @@ void hail_keys_rotate(struct hail_context *context, struct hail_random *random, 
     hail_static_key_init(next, &pair);
     hail_wipe(&pair, sizeof pair);
     // Without a fresh certificate the old key goes on, for as long as its own is good.
-    if (context->config.native.exchange == HAIL_SIGNED && !vouch(context, next, now_ns))
+    if (context->config.native.exchange == HAIL_SIGNED && !vouch(context, next, now_ns)) {
+        hail_static_key_cleanup(next);
         return;
+    }
     // Release: pairs with the acquire in hail_keys_current, so the key is whole before it is used.
     atomic_store_explicit(&keys->current, current + 1, memory_order_release);
     hail_log_line(&context->log, HAIL_LOG_INFO, "static key rotated");

@@ -23,7 +23,6 @@ struct hail_keys {
     uint8_t pattern; // enum hail_noise_pattern: that clients want, and servers take beside NK
     uint8_t policy_hash[HAIL_POLICY_HASH_LEN];
     struct hail_welcome_terms terms;     // server
-    struct hail_cookie_key cookies;      // server
     struct hail_client_setup client;     // client
     uint8_t server_key[HAIL_X25519_LEN]; // client, pinned
 
@@ -41,6 +40,11 @@ struct hail_keys {
     struct hail_ticket_key tickets[HAIL_STATIC_KEYS];
     _Atomic uint32_t ticket_current;
 
+    // Server. So do the cookies' keys, every two minutes.
+    struct hail_cookie_key cookies[HAIL_STATIC_KEYS];
+    _Atomic uint32_t cookie_current;
+    uint64_t cookie_rotate_ns; // shard 0's alone; 0: it has not turned yet
+
     int log_fd; // -1: no key log
 };
 
@@ -55,9 +59,14 @@ void hail_keys_cleanup(struct hail_keys *keys);
 const struct hail_static_key *hail_keys_current(const struct hail_keys *keys, uint8_t pattern,
                                                 const uint8_t id[HAIL_STATIC_ID_LEN]);
 
-// hail_keys_rotate makes a fresh static key, and a fresh ticket key, if it is time.
+// hail_keys_cookies returns the keys that cookies are made and checked with. Threads  Any shard's.
+struct hail_cookie_keys hail_keys_cookies(const struct hail_keys *keys);
+
+// hail_keys_rotate makes a fresh static key and a fresh ticket key, or a fresh key for cookies, if
+// it is time; hail_keys_next_ns says when it next is, UINT64_MAX: never. A server's.
 // Threads  Shard 0's.
 void hail_keys_rotate(struct hail_context *context, struct hail_random *random, uint64_t now_ns);
+uint64_t hail_keys_next_ns(const struct hail_keys *keys);
 
 // hail_keys_ticket_seal writes a ticket for a connection with this stretched key.
 // Threads  Any shard's, here and below.

@@ -4,11 +4,21 @@
 
 #include <string.h>
 
+#include "crypto/secret.h"
+
 void hail_lobby_init(struct hail_lobby *lobby, struct hail_arena *arena, bool greets)
 {
     lobby->guests = hail_arena_take(arena, greets ? HAIL_LOBBY_MAX : 0, sizeof(struct hail_guest));
     lobby->first = 0;
     lobby->count = 0;
+}
+
+void hail_lobby_cleanup(struct hail_lobby *lobby)
+{
+    struct hail_guest *guest;
+
+    while ((guest = hail_lobby_next(lobby)))
+        hail_wipe(guest->data, guest->len);
 }
 
 bool hail_lobby_add(struct hail_lobby *lobby, const struct hail_address *from, const uint8_t *data,

@@ -27,6 +27,9 @@ struct hail_lobby {
 // hail_lobby_init takes the memory from `arena`; of a shard that greets nobody, none.
 void hail_lobby_init(struct hail_lobby *lobby, struct hail_arena *arena, bool greets);
 
+// hail_lobby_cleanup wipes what those who wait have said. The zero state is allowed.
+void hail_lobby_cleanup(struct hail_lobby *lobby);
+
 // hail_lobby_add has a datagram wait. False: there is no room.
 HAIL_MUST_USE bool hail_lobby_add(struct hail_lobby *lobby, const struct hail_address *from,
                                   const uint8_t *data, size_t len);

@@ -70,8 +70,7 @@ void hail_native_init(struct hail_shard *shard)
     const struct hail_config *config = &shard->context->config;
     struct hail_native_shard *native = &shard->native;
 
-    native->hellos.admits = HAIL_SHED_NONE;
-    native->cookies.admits = HAIL_SHED_NONE;
+    hail_admission_init(&native->admission);
     if (config->profile != HAIL_PROFILE_HAIL)
         return;
     while (shard->context->slots > 1u << native->slot_bits)
@@ -537,8 +536,8 @@ void hail_native_arrived(struct hail_shard *shard, uint32_t slot, const struct h
                          uint8_t *data, size_t len)
 {
     if (!is_open(shard, slot))
-        return;
-    if (shard->context->is_server)
+        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
+    else if (shard->context->is_server)
         on_packet(shard, slot, from, data, len);
     else
         on_client_datagram(shard, slot, from, data, len);
@@ -553,8 +552,9 @@ void hail_native_datagram(struct hail_shard *shard, uint32_t slot, const struct 
     hail_stat_add(&shard->stats, HAIL_STAT_BYTES_IN, len);
     hail_packets_show(shard, slot, false, data, len);
     if (!shard->context->is_server) {
-        if (is_open(shard, slot) &&
-            !hail_simulate_takes(shard, slot, HAIL_NETSIM_IN, from, data, len))
+        if (!is_open(shard, slot))
+            hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
+        else if (!hail_simulate_takes(shard, slot, HAIL_NETSIM_IN, from, data, len))
             on_client_datagram(shard, slot, from, data, len);
         return;
     }

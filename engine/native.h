@@ -4,13 +4,13 @@
 #ifndef HAIL_ENGINE_NATIVE_H
 #define HAIL_ENGINE_NATIVE_H
 
+#include "engine/admission.h"
 #include "engine/hail.h"
 #include "engine/lobby.h"
 #include "engine/outbox.h"
 #include "engine/queue.h"
 #include "engine/receiver.h"
 #include "engine/sender.h"
-#include "engine/shed.h"
 #include "proto/acks.h"
 #include "proto/handshake.h"
 #include "proto/limit.h"
@@ -27,6 +27,7 @@ enum {
 // Each state is named for what it waits for.
 enum hail_native_state {
     HAIL_NATIVE_EXPECT_FINISH,   // server
+    HAIL_NATIVE_EXPECT_TURN,     // server: the finish has opened, and waits with others
     HAIL_NATIVE_EXPECT_DECISION, // server: of the application
     HAIL_NATIVE_EXPECT_WELCOME,  // client
     HAIL_NATIVE_EXPECT_ANSWER,   // client: approved or close; wait means that it may take long
@@ -49,9 +50,11 @@ struct hail_native {
     uint32_t idle_timeout_ms;
     uint32_t resend_ms;
     uint32_t ticket_s;  // server: when to give the next ticket, in seconds of the clock; 0: never
-    uint64_t resend_ns; // client, in the handshake: when to say it again
+    uint64_t resend_ns; // client, in the handshake: when to say it again; server: when the finish
+                        // may be answered again
     struct hail_address from; // server: where the hello came from
     struct hail_agreement agreement;
+    uint32_t finish_mark; // server: a keyed hash of the finish that has opened
     struct hail_peer peer;
     struct hail_acks acks;
     struct hail_rate received[2]; // of receive_rate: plain, which anybody can forge, and the rest
@@ -87,14 +90,13 @@ struct hail_native_shard {
     uint32_t *greeted;                  // server: handshakes by token and address, heads of lists
     uint32_t greeted_count;             // a power of two
     uint64_t greeted_key[2];
+    struct hail_admission admission;
     uint8_t slot_bits;          // of a connection id
     struct hail_lobby lobby;    // server: hellos that wait their turn
     struct hail_lobby finishes; // server: that wait their turn, and for each other
     uint64_t finishes_ns;       // since when
     uint32_t load;              // handshakes begun in this second
     uint64_t load_ns;           // when it began
-    struct hail_shed hellos;    // server: without a cookie
-    struct hail_shed cookies;   // server: hellos with one
     struct hail_limit unproven; // by source, of hellos without a cookie
     struct hail_limit proven;
 };
@@ -147,16 +149,21 @@ const char *hail_native_refusal(uint8_t reason);
 
 // ---- Between the parts of this profile
 
-// hail_greeter_hello and hail_greeter_finish are a server's side of a handshake.
+// hail_greeter_hello and hail_greeter_finish are a server's side of a handshake. A finish is opened
+// in place, and nothing is left of it.
 void hail_greeter_hello(struct hail_shard *shard, const struct hail_address *from,
                         const uint8_t *data, size_t len);
-void hail_greeter_finish(struct hail_shard *shard, const struct hail_address *from,
-                         const uint8_t *data, size_t len);
+void hail_greeter_finish(struct hail_shard *shard, const struct hail_address *from, uint8_t *data,
+                         size_t len);
 
 // hail_greeter_turn does what those who wait have asked for, for some of them; hail_greeter_next_ns
 // says when it next has to: 0 at once, UINT64_MAX never.
 void hail_greeter_turn(struct hail_shard *shard);
 uint64_t hail_greeter_next_ns(const struct hail_shard *shard);
+
+// hail_greeter_admit decides once in a while, by the CPU time that the shard's thread has spent so
+// far, how many hellos are let in. Returns whether the kernel is to be told of another filter.
+HAIL_MUST_USE bool hail_greeter_admit(struct hail_shard *shard, uint64_t cpu_ns);
 
 // hail_greeter_forget takes a connection off the list of handshakes under way.
 void hail_greeter_forget(struct hail_shard *shard, uint32_t slot);

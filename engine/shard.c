@@ -117,6 +117,7 @@ void hail_shard_cleanup(struct hail_shard *shard)
     HAIL_ASSERT(shard->pool.used_count == 0);
     hail_random_cleanup(&shard->random);
     hail_hailer_cleanup(&shard->hailer);
+    hail_lobby_cleanup(&shard->native.finishes);
     hail_sealer_cleanup(&shard->sealer);
     hail_wipe(&shard->result, sizeof shard->result);
     hail_arena_cleanup(&shard->arena);
@@ -284,6 +285,12 @@ static void send_ready(struct hail_shard *shard)
     }
 }
 
+// Whether it is the one that makes an endpoint's fresh keys.
+static bool rotates_keys(const struct hail_shard *shard)
+{
+    return shard->index == 0 && shard->context->keys.rotate_ns != 0;
+}
+
 void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
 {
     uint32_t slot;
@@ -297,7 +304,7 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
         hail_greeter_turn(shard);
     retry_held(shard);
     send_ready(shard);
-    if (shard->index == 0 && shard->context->keys.rotate_ns != 0)
+    if (rotates_keys(shard))
         hail_keys_rotate(shard->shared, &shard->random, now_ns);
     while (hail_timers_due(&shard->timers, now_ns, &slot))
         hail_conn_ring(shard, slot);
@@ -316,11 +323,12 @@ uint64_t hail_shard_next_ns(const struct hail_shard *shard)
 {
     uint64_t next = hail_timers_next(&shard->timers);
 
-    next = earlier(next, hail_shed_next_ns(&shard->native.hellos));
-    next = earlier(next, hail_shed_next_ns(&shard->native.cookies));
+    next = earlier(next, hail_admission_next_ns(&shard->native.admission));
     next = earlier(next, hail_greeter_next_ns(shard));
     next = earlier(next, hail_hailer_next_ns(shard));
     next = earlier(next, hail_netsim_next_ns(&shard->netsim));
+    if (rotates_keys(shard))
+        next = earlier(next, hail_keys_next_ns(&shard->context->keys));
     if (shard->native.ready.count > 0)
         return 0;
     return shard->stopping ? earlier(next, shard->stop_at_ns) : next;

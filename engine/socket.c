@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -148,30 +149,74 @@ int hail_socket_bind(struct hail_listen *at, bool is_first, const struct hail_lo
                                       : fd;
 }
 
-void hail_socket_shed(int fd, uint32_t hellos, uint32_t cookies)
+static int attach(int fd, struct sock_filter *steps, size_t count)
+{
+    const struct sock_fprog program = {(unsigned short)count, steps};
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ? -errno : 0;
+}
+
+static int let_all_through(int fd)
+{
+    struct sock_filter step = BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+
+    // Not every kernel lets go of a filter that it has taken.
+    if (setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &(int){0}, sizeof(int)) == 0 ||
+        errno == ENOENT)
+        return 0;
+    return attach(fd, &step, 1);
+}
+
+// Each class has a lottery of its own at the end. What is too short for a load is thrown away: it
+// is no hello.
+static int let_some_through(int fd, const struct hail_admission_filter *filter)
 {
     enum {
         PAYLOAD = 8 // a socket's filter sees the UDP header as well
     };
+    const uint32_t *words = filter->words;
     struct sock_filter steps[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PAYLOAD),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HAIL_DATAGRAM_HELLO, 0, 6),
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS,
-                 PAYLOAD + HAIL_HELLO_COOKIE_LEN_AT), // too short: thrown away
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HAIL_DATAGRAM_HELLO, 0, 13), // taken
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PAYLOAD + HAIL_HELLO_COOKIE_LEN_AT),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 7, 0), // unproven
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, PAYLOAD + HAIL_HELLO_COOKIE_LEN_AT + 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, words[0], 7, 0), // proven
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, words[1], 6, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, words[2], 5, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, words[3], 4, 0),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)),
-        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, hellos, 3, 2),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)),
-        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, cookies, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, filter->lots[HAIL_ADMISSION_MADE_UP], 5, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)), // unproven
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, filter->lots[HAIL_ADMISSION_UNPROVEN], 3, 2),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)), // proven
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, filter->lots[HAIL_ADMISSION_PROVEN], 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), // taken
         BPF_STMT(BPF_RET | BPF_K, 0),
     };
-    const struct sock_fprog program = {sizeof steps / sizeof steps[0], steps};
+    _Static_assert(HAIL_COOKIE_WORDS == 4, "each is compared");
 
-    if (hellos == UINT32_MAX && cookies == UINT32_MAX)
-        set(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
-    else
-        (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    return attach(fd, steps, sizeof steps / sizeof steps[0]);
+}
+
+int hail_socket_filter(int fd, const struct hail_admission_filter *filter)
+{
+    if (hail_admission_passes_all(filter))
+        return let_all_through(fd);
+    int result = let_some_through(fd, filter);
+    // The one before does not know the words of now: better none.
+    if (result < 0)
+        (void)let_all_through(fd);
+    return result;
+}
+
+uint32_t hail_socket_drops(int fd)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t len = sizeof info;
+
+    (void)getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len);
+    return info[SK_MEMINFO_DROPS];
 }
 
 int hail_socket_connecting(const struct sockaddr *to, int type)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "engine/admission.h"
 #include "engine/log.h"
 
 // Where a server listens; family AF_UNSPEC: nowhere.
@@ -28,10 +29,13 @@ HAIL_MUST_USE int hail_socket_listen(struct hail_listen *at, bool is_first,
 HAIL_MUST_USE int hail_socket_bind(struct hail_listen *at, bool is_first,
                                    const struct hail_log *log);
 
-// hail_socket_shed has the kernel throw away hellos that come to a server's UDP socket, by lot: of
-// 2^32 of those without a cookie, `hellos` plus one are let through, and of those with one,
-// `cookies` plus one; UINT32_MAX: all. Best effort.
-void hail_socket_shed(int fd, uint32_t hellos, uint32_t cookies);
+// hail_socket_filter has the kernel throw away hellos that come to a server's UDP socket, as the
+// filter says. Returns 0, or -errno: then all are let through, if the kernel does as much.
+HAIL_MUST_USE int hail_socket_filter(int fd, const struct hail_admission_filter *filter);
+
+// hail_socket_drops returns how many datagrams that came to a UDP socket the kernel has thrown
+// away, by a filter or for lack of room, modulo 2^32; 0 where it does not tell.
+uint32_t hail_socket_drops(int fd);
 
 // hail_socket_connecting opens a TCP or UDP socket, by `type`, to be connected to `to`. Returns
 // -errno on failure.

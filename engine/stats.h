@@ -43,6 +43,8 @@ enum hail_stat {
     HAIL_STAT_DATAGRAMS_PASSED, // came to another shard than their connection's, and were passed on
     HAIL_STAT_RETRIES,          // hellos answered with a cookie
     HAIL_STAT_HELLOS_ADMITTED,  // gauge: of 1,000 without a cookie; the kernel drops the others
+    HAIL_STAT_COOKIES_ADMITTED, // gauge: of 1,000 with a cookie that may be good; likewise
+    HAIL_STAT_SOCKET_DROPS,     // datagrams that the kernel dropped: hellos, or for lack of room
     HAIL_STAT_KEYS_STRETCHED,
     HAIL_STAT_PATHS_CHANGED,  // peers whose address changed
     HAIL_STAT_PATH_PROBES,    // packets of nothing but padding, to find how long they may be

@@ -251,6 +251,9 @@ static void on_recv(struct uring *uring, uint32_t slot, const struct io_uring_cq
             on_received(uring, slot, buffer_of(uring, id), (size_t)cqe->res);
         give_back_buffer(uring, id);
     }
+    // An empty datagram ends a multishot receive, but not the socket.
+    if (cqe->res == 0 && uring->io.datagrams && !socket->closing)
+        on_received(uring, slot, buffer_of(uring, 0), 0);
     if (cqe->res <= 0)
         on_recv_end(uring, slot, cqe->res);
 

@@ -1,5 +1,5 @@
-// cookie.c: a cookie is the time it was made at, in milliseconds, and a MAC over that time, the
-// sender and its token.
+// cookie.c: a cookie is its period's word, the low half of the time it was made at, in
+// milliseconds, and a MAC over the word, the time, the sender and its token.
 // SPDX-License-Identifier: MIT
 #include "proto/cookie.h"
 
@@ -8,55 +8,115 @@
 #include "crypto/secret.h"
 
 enum {
+    WORD_LEN = 4,
+    HALF_LEN = 4, // of the time; a cookie lives for less than what that can tell apart
     TIME_LEN = 8,
-    INPUT_LEN = TIME_LEN + HAIL_ADDRESS_KEY_LEN + HAIL_CLIENT_TOKEN_LEN
+    MAC_AT = WORD_LEN + HALF_LEN,
+    INPUT_LEN = WORD_LEN + TIME_LEN + HAIL_ADDRESS_KEY_LEN + HAIL_CLIENT_TOKEN_LEN
 };
-_Static_assert(HAIL_COOKIE_LEN - TIME_LEN == 16, "half of an HMAC-SHA256");
+_Static_assert(HAIL_COOKIE_LEN - MAC_AT == 16, "half of an HMAC-SHA256");
 
-void hail_cookie_key_init(struct hail_cookie_key *key, struct hail_random *random)
+static const uint64_t ns_per_ms = 1000000;
+
+static void put_time(uint8_t out[TIME_LEN], uint64_t value)
+{
+    for (int i = TIME_LEN - 1; i >= 0; i--, value >>= 8)
+        out[i] = (uint8_t)value;
+}
+
+static uint32_t get_half(const uint8_t in[HALF_LEN])
+{
+    return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
+}
+
+uint64_t hail_cookie_period(uint64_t now_ns)
+{
+    return now_ns / (HAIL_COOKIE_PERIOD_MS * ns_per_ms);
+}
+
+void hail_cookie_key_init(struct hail_cookie_key *key, uint64_t first, struct hail_random *random)
 {
     uint8_t secret[32];
 
     hail_random_bytes(random, secret, sizeof secret);
     hail_mac_key_init(&key->mac, secret, sizeof secret);
+    key->first = first;
     hail_wipe(secret, sizeof secret);
 }
 
-static void make_at(uint8_t cookie[HAIL_COOKIE_LEN], const struct hail_cookie_key *key,
+static const struct hail_mac_key *key_of(struct hail_cookie_keys keys, uint64_t period)
+{
+    return period >= keys.newest->first ? &keys.newest->mac : &keys.before->mac;
+}
+
+static void word_of(uint8_t word[WORD_LEN], struct hail_cookie_keys keys, uint64_t period)
+{
+    static const uint8_t label[] = "hail cookie word";
+    uint8_t input[sizeof label + TIME_LEN];
+    uint8_t mac[HAIL_MAC_LEN];
+
+    memcpy(input, label, sizeof label);
+    put_time(input + sizeof label, period);
+    hail_mac_sha256(key_of(keys, period), mac, input, sizeof input);
+    memcpy(word, mac, WORD_LEN);
+}
+
+// Writes the cookie of a moment, whose word is there.
+static void make_at(uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie_keys keys,
                     const struct hail_address *from, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
                     uint64_t ms)
 {
     uint8_t input[INPUT_LEN];
     uint8_t mac[HAIL_MAC_LEN];
+    uint8_t *at = input;
 
-    for (int i = 0; i < TIME_LEN; i++)
-        input[i] = (uint8_t)(ms >> (56 - 8 * i));
-    hail_address_key(input + TIME_LEN, from);
-    memcpy(input + TIME_LEN + HAIL_ADDRESS_KEY_LEN, token, HAIL_CLIENT_TOKEN_LEN);
-    hail_mac_sha256(&key->mac, mac, input, sizeof input);
-    memcpy(cookie, input, TIME_LEN);
-    memcpy(cookie + TIME_LEN, mac, HAIL_COOKIE_LEN - TIME_LEN);
+    memcpy(at, cookie, WORD_LEN);
+    at += WORD_LEN;
+    put_time(at, ms);
+    memcpy(cookie + WORD_LEN, at + TIME_LEN - HALF_LEN, HALF_LEN);
+    at += TIME_LEN;
+    hail_address_key(at, from);
+    memcpy(at + HAIL_ADDRESS_KEY_LEN, token, HAIL_CLIENT_TOKEN_LEN);
+    hail_mac_sha256(key_of(keys, ms / HAIL_COOKIE_PERIOD_MS), mac, input, sizeof input);
+    memcpy(cookie + MAC_AT, mac, HAIL_COOKIE_LEN - MAC_AT);
 }
 
-void hail_cookie_make(uint8_t cookie[HAIL_COOKIE_LEN], const struct hail_cookie_key *key,
+void hail_cookie_make(uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie_keys keys,
                       const struct hail_address *from, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
                       uint64_t now_ns)
 {
-    make_at(cookie, key, from, token, now_ns / 1000000);
+    word_of(cookie, keys, hail_cookie_period(now_ns));
+    make_at(cookie, keys, from, token, now_ns / ns_per_ms);
 }
 
-bool hail_cookie_check(const uint8_t cookie[HAIL_COOKIE_LEN], const struct hail_cookie_key *key,
+bool hail_cookie_check(const uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie_keys keys,
                        const struct hail_address *from, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
                        uint64_t now_ns)
 {
     uint8_t own[HAIL_COOKIE_LEN];
-    uint64_t now_ms = now_ns / 1000000;
-    uint64_t made_ms = 0;
+    uint64_t now_ms = now_ns / ns_per_ms;
+    uint32_t age_ms = (uint32_t)now_ms - get_half(cookie + WORD_LEN);
 
-    for (int i = 0; i < TIME_LEN; i++)
-        made_ms = made_ms << 8 | cookie[i];
-    if (made_ms > now_ms || now_ms - made_ms >= HAIL_COOKIE_LIFE_MS)
+    if (age_ms >= HAIL_COOKIE_LIFE_MS || age_ms > now_ms)
         return false;
-    make_at(own, key, from, token, made_ms);
+    memcpy(own, cookie, WORD_LEN); // the MAC says whether it is right
+    make_at(own, keys, from, token, now_ms - age_ms);
     return hail_equal(own, cookie, sizeof own);
+}
+
+uint32_t hail_cookie_word(const uint8_t cookie[HAIL_COOKIE_LEN])
+{
+    return get_half(cookie);
+}
+
+void hail_cookie_words(uint32_t words[HAIL_COOKIE_WORDS], struct hail_cookie_keys keys,
+                       uint64_t now_ns)
+{
+    uint64_t period = hail_cookie_period(now_ns) + 1;
+    uint8_t word[WORD_LEN];
+
+    for (uint32_t age = 0; age < HAIL_COOKIE_WORDS; age++) {
+        word_of(word, keys, period > age ? period - age : 0);
+        words[age] = get_half(word);
+    }
 }

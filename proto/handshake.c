@@ -192,8 +192,14 @@ enum hail_verdict hail_server_finish(const struct hail_agreement *agreement,
     hail_aead_cleanup(&aead);
     if (!genuine)
         return HAIL_DROP_FORGED;
-    *data = (struct hail_bytes){datagram + HAIL_FINISH_HEADER_LEN, sealed_len - HAIL_AEAD_TAG_LEN};
+    *data = hail_finish_data(datagram, len);
     return HAIL_ACCEPT;
+}
+
+struct hail_bytes hail_finish_data(const uint8_t *datagram, size_t len)
+{
+    return (struct hail_bytes){datagram + HAIL_FINISH_HEADER_LEN,
+                               len - HAIL_FINISH_HEADER_LEN - HAIL_AEAD_TAG_LEN};
 }
 
 static void begin_hello(struct hail_hello *hello, const struct hail_client_setup *setup,
@@ -286,11 +292,12 @@ hail_client_welcome(struct hail_client_handshake *client, struct hail_agreement 
 {
     size_t overhead = hail_noise_overhead(&client->noise);
     struct hail_noise noise = client->noise; // a welcome that is refused leaves ours as it was
-    enum hail_verdict verdict = HAIL_DROP_FORGED;
+    enum hail_verdict verdict = HAIL_DROP_SHORT;
     bool signs = client->hello.pattern == HAIL_HELLO_NX; // the key of a ticket proves the server
 
     if (message_len < overhead + HAIL_WELCOME_FIXED_LEN)
-        return HAIL_DROP_SHORT;
+        goto out;
+    verdict = HAIL_DROP_FORGED;
     if (!hail_noise_read(&noise, payload, message, message_len))
         goto out;
 

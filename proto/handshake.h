@@ -95,6 +95,9 @@ enum hail_verdict hail_server_finish(const struct hail_agreement *agreement,
                                      struct hail_bytes *data, uint8_t *datagram, size_t len,
                                      size_t conn_data_max);
 
+// hail_finish_data views the connection data of a finish that has been opened.
+struct hail_bytes hail_finish_data(const uint8_t *datagram, size_t len);
+
 // ---- Client
 
 // Decides instead of hail_keycert_check's second half, the chain and the names: window and

@@ -24,7 +24,7 @@
     X(DROP_CALL, "call")               /* a response to no call of ours, or weaker than it */      \
     X(DROP_TOO_LARGE, "too_large")     /* data, a payload or iterations above their maximum */     \
     X(DROP_OLD, "old")                 /* newer ones have come on its sequenced channel */         \
-    X(DROP_REPLAY, "replay")           /* a packet number taken already, or too old */             \
+    X(DROP_REPLAY, "replay")           /* taken already, too old, or said again too soon */        \
     X(DROP_EPOCH, "epoch")             /* of an epoch whose keys are gone */                       \
     X(DROP_CONNECTION, "connection")   /* for a connection that is not there */                    \
     X(DROP_VERSION, "version")         /* a hello of another version; refused */                   \

@@ -253,18 +253,91 @@ START_TEST(test_cookie)
     uint8_t cookie[HAIL_COOKIE_LEN];
     struct hail_cookie_key key;
     struct hail_random random;
+    const struct hail_cookie_keys keys = {&key, &key};
 
     hail_random_init_seeded(&random, 1);
-    hail_cookie_key_init(&key, &random);
-    hail_cookie_make(cookie, &key, &maker, token, made_ns);
+    hail_cookie_key_init(&key, 0, &random);
+    hail_cookie_make(cookie, keys, &maker, token, made_ns);
     uint64_t now_ns = made_ns + cookies[_i].age_ms * ns_per_ms;
-    ck_assert_msg(hail_cookie_check(cookie, &key, &user, shown, now_ns) == cookies[_i].want, "%s",
+    ck_assert_msg(hail_cookie_check(cookie, keys, &user, shown, now_ns) == cookies[_i].want, "%s",
                   cookies[_i].why);
     for (size_t i = 0; i < sizeof cookie; i++) {
         cookie[i] ^= 1;
-        ck_assert_msg(!hail_cookie_check(cookie, &key, &user, shown, now_ns), "byte %zu", i);
+        ck_assert_msg(!hail_cookie_check(cookie, keys, &user, shown, now_ns), "byte %zu", i);
         cookie[i] ^= 1;
     }
+}
+END_TEST
+
+static bool has_word(const uint32_t words[HAIL_COOKIE_WORDS], const uint8_t *cookie)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < HAIL_COOKIE_WORDS; i++)
+        found |= words[i] == hail_cookie_word(cookie);
+    return found;
+}
+
+// For three minutes, in which a fresh key is drawn: a cookie has a word that those know who looked
+// up the words before or after, for as long as it is good; and no other.
+START_TEST(test_cookie_words)
+{
+    const struct hail_address from = address_of("192.0.2.1", 7);
+    const uint8_t token[HAIL_CLIENT_TOKEN_LEN] = {1};
+    const uint64_t drawn_ms = 61234;
+    uint8_t cookie[HAIL_COOKIE_LEN];
+    uint32_t words[HAIL_COOKIE_WORDS];
+    struct hail_cookie_key key_list[2];
+    struct hail_random random;
+
+    hail_random_init_seeded(&random, 1);
+    hail_cookie_key_init(&key_list[0], 0, &random);
+    hail_cookie_key_init(&key_list[1], hail_cookie_period(drawn_ms * ns_per_ms) + 2, &random);
+    for (uint64_t made_ms = 0; made_ms < 180000; made_ms += 617) {
+        struct hail_cookie_keys early = {&key_list[0], &key_list[0]};
+        struct hail_cookie_keys late = {&key_list[1], &key_list[0]};
+        // A shard may see the fresh key late, as long as it does before it is used.
+        struct hail_cookie_keys maker = made_ms < drawn_ms + 5000 ? early : late;
+        hail_cookie_make(cookie, maker, &from, token, made_ms * ns_per_ms);
+        for (uint64_t age_ms = 0; age_ms < HAIL_COOKIE_LIFE_MS; age_ms += 333) {
+            uint64_t now_ms = made_ms + age_ms;
+            struct hail_cookie_keys checker = now_ms < drawn_ms ? early : late;
+            ck_assert_msg(hail_cookie_check(cookie, checker, &from, token, now_ms * ns_per_ms),
+                          "made at %llu, %llu later", (unsigned long long)made_ms,
+                          (unsigned long long)age_ms);
+            hail_cookie_words(words, checker, now_ms * ns_per_ms);
+            ck_assert_msg(has_word(words, cookie), "made at %llu, %llu later",
+                          (unsigned long long)made_ms, (unsigned long long)age_ms);
+        }
+        // What the kernel was told up to a period ago is good as well.
+        uint64_t told_ms = made_ms > HAIL_COOKIE_PERIOD_MS ? made_ms - HAIL_COOKIE_PERIOD_MS : 0;
+        hail_cookie_words(words, told_ms < drawn_ms ? early : late, told_ms * ns_per_ms);
+        ck_assert_msg(has_word(words, cookie), "made at %llu", (unsigned long long)made_ms);
+        hail_cookie_words(words, late, (made_ms + 16000) * ns_per_ms);
+        ck_assert_msg(!has_word(words, cookie), "made at %llu", (unsigned long long)made_ms);
+    }
+}
+END_TEST
+
+// With a fresh key there is nothing left of the one before, as soon as its cookies are too old.
+START_TEST(test_cookie_key_goes)
+{
+    const struct hail_address from = address_of("192.0.2.1", 7);
+    const uint8_t token[HAIL_CLIENT_TOKEN_LEN] = {1};
+    uint8_t cookie[HAIL_COOKIE_LEN];
+    struct hail_cookie_key key_list[2];
+    struct hail_random random;
+    const struct hail_cookie_keys before = {&key_list[0], &key_list[0]};
+    const struct hail_cookie_keys after = {&key_list[1], &key_list[0]};
+
+    hail_random_init_seeded(&random, 1);
+    hail_cookie_key_init(&key_list[0], 0, &random);
+    hail_cookie_key_init(&key_list[1], 10, &random);
+    hail_cookie_make(cookie, before, &from, token, 49999 * ns_per_ms);
+    ck_assert(hail_cookie_check(cookie, after, &from, token, 50001 * ns_per_ms));
+    hail_cookie_make(cookie, before, &from, token, 50000 * ns_per_ms);
+    ck_assert_msg(!hail_cookie_check(cookie, after, &from, token, 50001 * ns_per_ms),
+                  "made with the old key when the fresh one was to be used");
 }
 END_TEST
 
@@ -305,6 +378,8 @@ int main(void)
     tcase_add_loop_test(tests, test_welcome, 0, HAIL_COUNTOF(welcomes));
     tcase_add_test(tests, test_small_ones);
     tcase_add_loop_test(tests, test_cookie, 0, HAIL_COUNTOF(cookies));
+    tcase_add_test(tests, test_cookie_words);
+    tcase_add_test(tests, test_cookie_key_goes);
     tcase_add_test(tests, test_limit);
     suite_add_tcase(suite, tests);
     return test_run(suite);

@@ -66,6 +66,20 @@ START_TEST(a_full_one_takes_nobody_and_loses_nobody)
 }
 END_TEST
 
+START_TEST(who_waits_when_it_is_cleared_leaves_nothing)
+{
+    static const uint8_t nothing[sizeof(uint32_t)];
+
+    for (uint32_t i = 0; i < 3; i++)
+        ck_assert(add(0x5a5a5a5a));
+    hail_lobby_cleanup(&lobby);
+    ck_assert_ptr_null(hail_lobby_next(&lobby));
+    for (uint32_t i = 0; i < 3; i++)
+        ck_assert_mem_eq(lobby.guests[i].data, nothing, sizeof nothing);
+    hail_lobby_cleanup(&(struct hail_lobby){0});
+}
+END_TEST
+
 START_TEST(one_that_greets_nobody_costs_nothing)
 {
     struct hail_arena none = {0};
@@ -85,6 +99,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, first_come_first_served_round_and_round);
     tcase_add_test(tcase, a_full_one_takes_nobody_and_loses_nobody);
+    tcase_add_test(tcase, who_waits_when_it_is_cleared_leaves_nothing);
     tcase_add_test(tcase, one_that_greets_nobody_costs_nothing);
     suite_add_tcase(suite, tcase);
     return test_run(suite);

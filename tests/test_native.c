@@ -1,13 +1,18 @@
 // test_native.c: the hail profile as applications have it: real sockets, every call of hail.h that
 // means something else on it than on mlapi. SPDX-License-Identifier: MIT
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/party.h"
 
 enum {
     CROWD = 8,
+    HELLO_LEN = 1200,
+    REFUSE_LEN = 11,
     LONGEST = 1200 - 25 - 1 // a datagram without what an encrypted one has, and a frame's type
 };
 
@@ -331,6 +336,76 @@ START_TEST(test_port_taken)
 }
 END_TEST
 
+// The test's own UDP socket on loopback; connected to a port, or 0: to none.
+static int open_datagrams(uint16_t to, uint16_t *port)
+{
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct timeval patience = {.tv_sec = party_patience_ms() / 1000};
+    socklen_t len = sizeof here;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&here, sizeof here), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&here, &len), 0);
+    *port = ntohs(here.sin_port);
+    here.sin_port = htons(to);
+    if (to != 0)
+        ck_assert_int_eq(connect(fd, (struct sockaddr *)&here, sizeof here), 0);
+    return fd;
+}
+
+// A datagram without a byte is counted like any other; the next, a hello of another version, is
+// refused, and behind that it has been seen.
+START_TEST(test_empty_to_server)
+{
+    struct hail_config config = config_of(ios[_i]);
+    struct party server = {0};
+    uint8_t datagram[HELLO_LEN] = {1, 2}; // type and version (WIRE.md, section 2.1)
+    uint16_t port;
+
+    party_start(&server, &config, true);
+    int fd = open_datagrams(hail_port(server.endpoint), &port);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(send(fd, "", 0, 0), 0);
+    ck_assert_int_eq(send(fd, datagram, sizeof datagram, 0), HELLO_LEN);
+    ck_assert_int_eq(recv(fd, datagram, sizeof datagram, 0), REFUSE_LEN);
+    ck_assert_uint_eq(party_stat(&server, "datagrams_in"), 4);
+    ck_assert_uint_eq(party_stat(&server, "dropped_short"), 3);
+    close(fd);
+    party_stop(&server, 0);
+}
+END_TEST
+
+START_TEST(test_empty_to_client)
+{
+    struct hail_config config = config_of(ios[_i]);
+    uint8_t refuse[REFUSE_LEN] = {5, [9] = 5, [10] = 1}; // full (WIRE.md, section 2.5)
+    struct party client = {0};
+    struct sockaddr_in from;
+    socklen_t from_len = sizeof from;
+    uint8_t hello[HELLO_LEN];
+    uint16_t port;
+
+    party_start(&client, &config, false);
+    int fd = open_datagrams(0, &port);
+    const struct hail_target target = {.host = "127.0.0.1", .port = port, .tag = 1};
+    ck_assert_int_eq(hail_connect(client.endpoint, &target), HAIL_OK);
+    ck_assert_int_eq(recvfrom(fd, hello, sizeof hello, 0, (struct sockaddr *)&from, &from_len),
+                     HELLO_LEN);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(sendto(fd, "", 0, 0, (struct sockaddr *)&from, from_len), 0);
+    memcpy(refuse + 1, hello + 4, 8); // the token
+    ck_assert_int_eq(sendto(fd, refuse, sizeof refuse, 0, (struct sockaddr *)&from, from_len),
+                     REFUSE_LEN);
+    ck_assert_int_eq(party_wait_tag(&client, HAIL_EVENT_CLOSED, 1)->event.reason,
+                     HAIL_CLOSED_DENIED);
+    ck_assert_uint_eq(party_stat(&client, "dropped_short"), 3);
+    close(fd);
+    party_stop(&client, 0);
+}
+END_TEST
+
 static const struct {
     const char *why;
     enum hail_key_exchange exchange;
@@ -382,6 +457,8 @@ int main(void)
     tcase_add_test(tests, test_pinned);
     tcase_add_loop_test(tests, test_port_taken, 0, PARTY_COUNTOF(ios));
     tcase_add_loop_test(tests, test_crowd, 0, PARTY_COUNTOF(ios));
+    tcase_add_loop_test(tests, test_empty_to_server, 0, PARTY_COUNTOF(ios));
+    tcase_add_loop_test(tests, test_empty_to_client, 0, PARTY_COUNTOF(ios));
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

@@ -1,7 +1,9 @@
-// test_socket.c: what the kernel is told to throw away of a flood is thrown away, and nothing else.
+// test_socket.c: what the kernel is told to throw away of a flood is thrown away, and nothing else;
+// and it is let go again, whatever the kernel refuses.
 // SPDX-License-Identifier: MIT
 #include "engine/socket.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,26 +11,52 @@
 #include "proto/datagram.h"
 #include "tests/vectors.h"
 
-#define ALL UINT32_MAX
+#define ALL HAIL_ADMISSION_ALL
+
+// Each kind of datagram has a letter: h hello; 0 to 3 hello with a cookie that has this word; x, y
+// with another word; f finish; p packet.
+static const char kinds[] = "h0123xyfp";
+static const uint32_t words[HAIL_COOKIE_WORDS] = {1, 0xfffffffe, 0x80000000, 0x01020304};
 
 static const struct {
     const char *why;
-    uint32_t hellos;
-    uint32_t cookies;
-    const char *comes; // of: h hello, c hello with a cookie, f finish, p packet
+    uint32_t lots[HAIL_ADMISSION_CLASSES];
+    const char *comes;
 } filters[] = {
-    {"nothing is thrown away", ALL, ALL, "hcfp"},
-    {"hellos without a cookie", 0, ALL, "cfp"},
-    {"hellos with a cookie", ALL, 0, "hfp"},
-    {"all hellos", 0, 0, "fp"},
+    {"nothing is thrown away", {ALL, ALL, ALL}, "h0123xyfp"},
+    {"hellos without a cookie", {0, ALL, ALL}, "0123xyfp"},
+    {"hellos with a word of ours", {ALL, 0, ALL}, "hxyfp"},
+    {"made-up cookies", {ALL, ALL, 0}, "h0123fp"},
+    {"all but a word of ours", {0, ALL, 0}, "0123fp"},
+    {"all hellos", {0, 0, 0}, "fp"},
 };
+
+// Which of the system's calls fails: a socket option, 0 none. See --wrap in tests/engine.cmake.
+static int refused_option;
+
+int __real_setsockopt(int fd, int level, int option, const void *value, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len);
+
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
+{
+    if (level == SOL_SOCKET && refused_option != 0 && option == refused_option) {
+        errno = EPERM;
+        return -1;
+    }
+    return __real_setsockopt(fd, level, option, value, len);
+}
 
 static size_t make(uint8_t datagram[HAIL_DATAGRAM_MAX], char kind)
 {
+    uint32_t word = kind >= '0' && kind <= '3' ? words[kind - '0'] : kind == 'x' ? 0 : 0x04030201;
+
     memset(datagram, 0, HAIL_DATAGRAM_MAX);
     datagram[0] = kind == 'f' ? HAIL_DATAGRAM_FINISH : kind == 'p' ? 0xc0 : HAIL_DATAGRAM_HELLO;
-    if (kind == 'c')
+    if (kind != 'h') { // in a finish and a packet it means nothing
         datagram[HAIL_HELLO_COOKIE_LEN_AT] = HAIL_COOKIE_LEN;
+        for (int i = 0; i < 4; i++)
+            datagram[HAIL_HELLO_COOKIE_LEN_AT + 1 + i] = (uint8_t)(word >> (24 - 8 * i));
+    }
     datagram[HAIL_DATAGRAM_MAX - 1] = (uint8_t)kind; // to tell them apart by
     return HAIL_DATAGRAM_MAX;
 }
@@ -36,9 +64,10 @@ static size_t make(uint8_t datagram[HAIL_DATAGRAM_MAX], char kind)
 static void expect(int server, int client, const char *comes, const char *why)
 {
     uint8_t datagram[HAIL_DATAGRAM_MAX];
-    char came[8] = "";
+    char came[sizeof kinds] = "";
+    uint32_t drops = hail_socket_drops(server);
 
-    for (const char *kind = "hcfp"; *kind; kind++) {
+    for (const char *kind = kinds; *kind; kind++) {
         size_t len = make(datagram, *kind);
         ck_assert_int_eq(send(client, datagram, len, 0), (ssize_t)len);
     }
@@ -49,25 +78,76 @@ static void expect(int server, int client, const char *comes, const char *why)
         came[i] = (char)datagram[HAIL_DATAGRAM_MAX - 1];
     }
     ck_assert_msg(strcmp(came, comes) == 0, "%s: %s came instead of %s", why, came, comes);
+    ck_assert_msg(hail_socket_drops(server) - drops == strlen(kinds) - strlen(comes),
+                  "%s: what was thrown away is counted", why);
 }
 
-START_TEST(test_shed)
+static void open_both(int *server, int *client)
 {
     static const struct hail_log silent;
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct hail_listen at = {.address_len = sizeof here};
 
     memcpy(&at.address, &here, sizeof here);
-    int server = hail_socket_bind(&at, true, &silent);
-    ck_assert_int_ge(server, 0);
+    *server = hail_socket_bind(&at, true, &silent);
+    ck_assert_int_ge(*server, 0);
     memcpy(&here, &at.address, sizeof here);
-    int client = hail_socket_connecting((const struct sockaddr *)&here, SOCK_DGRAM);
-    ck_assert_int_ge(client, 0);
-    ck_assert_int_eq(connect(client, (const struct sockaddr *)&here, sizeof here), 0);
-    hail_socket_shed(server, filters[_i].hellos, filters[_i].cookies);
+    *client = hail_socket_connecting((const struct sockaddr *)&here, SOCK_DGRAM);
+    ck_assert_int_ge(*client, 0);
+    ck_assert_int_eq(connect(*client, (const struct sockaddr *)&here, sizeof here), 0);
+}
+
+static int tell(int fd, const uint32_t lots[HAIL_ADMISSION_CLASSES])
+{
+    struct hail_admission_filter filter;
+
+    memcpy(filter.lots, lots, sizeof filter.lots);
+    memcpy(filter.words, words, sizeof filter.words);
+    return hail_socket_filter(fd, &filter);
+}
+
+START_TEST(test_filter)
+{
+    int server;
+    int client;
+
+    open_both(&server, &client);
+    ck_assert_int_eq(tell(server, filters[_i].lots), 0);
     expect(server, client, filters[_i].comes, filters[_i].why);
-    hail_socket_shed(server, ALL, ALL);
-    expect(server, client, "hcfp", "the flood is over");
+    ck_assert_int_eq(tell(server, filters[0].lots), 0);
+    expect(server, client, kinds, "the flood is over");
+    close(client);
+    close(server);
+}
+END_TEST
+
+// What the kernel refuses when it is to throw away less.
+static const struct {
+    const char *why;
+    int option;
+    uint32_t lots[HAIL_ADMISSION_CLASSES];
+    int result;
+    const char *comes;
+} refusals[] = {
+    {"to let go of a filter", SO_DETACH_FILTER, {ALL, ALL, ALL}, 0, kinds},
+    {"another filter", SO_ATTACH_FILTER, {ALL, ALL, 0}, -EPERM, kinds},
+    {"another filter, when there is to be none", SO_ATTACH_FILTER, {ALL, ALL, ALL}, 0, kinds},
+};
+
+START_TEST(test_refusal)
+{
+    int server;
+    int client;
+
+    open_both(&server, &client);
+    ck_assert_int_eq(tell(server, (const uint32_t[HAIL_ADMISSION_CLASSES]){0}), 0);
+    expect(server, client, "fp", "a flood");
+    refused_option = refusals[_i].option;
+    ck_assert_int_eq(tell(server, refusals[_i].lots), refusals[_i].result);
+    refused_option = 0;
+    expect(server, client, refusals[_i].comes, refusals[_i].why);
+    ck_assert_int_eq(tell(server, filters[3].lots), 0);
+    expect(server, client, filters[3].comes, "and it goes on");
     close(client);
     close(server);
 }
@@ -78,7 +158,8 @@ int main(void)
     Suite *suite = suite_create("socket");
     TCase *tests = tcase_create("socket");
 
-    tcase_add_loop_test(tests, test_shed, 0, sizeof filters / sizeof filters[0]);
+    tcase_add_loop_test(tests, test_filter, 0, sizeof filters / sizeof filters[0]);
+    tcase_add_loop_test(tests, test_refusal, 0, sizeof refusals / sizeof refusals[0]);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

@@ -458,6 +458,13 @@ def changed_token(hello, number):
 TOKEN_AT = 4
 
 
+def stranger_at(host):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((host, 0))
+    sock.setblocking(False)
+    return sock
+
+
 @scenario("a flood of hellos from many addresses: those who play and those who join do not mind")
 def flood():
     with Haild(settings(hail={"handshakes_per_s": 100, "source_per_s": 100})) as haild:
@@ -470,10 +477,7 @@ def flood():
             sent = 0
             socks = []
             for host in range(2, 52):
-                sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                sock.bind(("127.0.7.%d" % host, 0))
-                sock.setblocking(False)
-                socks.append(sock)
+                socks.append(stranger_at("127.0.7.%d" % host))
             while time.monotonic() < end:  # some 20,000 a second: there may be two cores for all
                 time.sleep(0.0025)
                 for sock in socks:
@@ -489,6 +493,57 @@ def flood():
         equal(row["lost"], 0, "lost of those who play, with %d hellos" % sent)
         check(counters["retries"] - before["retries"] > 100, "cookies: %r" % counters["retries"])
         check(counters["handshakes_open"] <= 4096, "handshakes under way")
+
+
+def made_up_cookie(hello, number):
+    return hello[:COOKIE_LEN_AT] + b"\x18" + number.to_bytes(24, "big") + hello[NOISE_AT:]
+
+
+COOKIE_LEN_AT = 53
+NOISE_AT = 78
+
+
+def counted(haild, holds):
+    """Waits until it holds for the counters, and returns them."""
+    deadline = time.monotonic() + 10 * PATIENCE
+    while not holds(counters := haild.counters()):
+        check(time.monotonic() < deadline, counters)
+        time.sleep(0.01)
+    return counters
+
+
+@scenario("a flood of made-up cookies: the kernel keeps it from the server, and true ones come in")
+def made_up_cookies():
+    with Haild(settings(hail={"cookies": "always"})) as haild:
+        hello = captured_hello(haild)
+        before = haild.counters()
+        done = threading.Event()
+        sent = [0]
+
+        def flood_until_done():
+            with stranger_at("127.0.7.2") as sock:
+                while not done.wait(0.01):  # some 10,000 a second; 1,000 are let through
+                    for _ in range(100):
+                        with contextlib.suppress(OSError):
+                            sock.sendto(made_up_cookie(hello, 1 << 176 | sent[0]), haild.address)
+                            sent[0] += 1
+
+        flooding = threading.Thread(target=flood_until_done)
+        flooding.start()
+        try:
+            drops = counted(haild, lambda now: now["socket_drops"] > 2000)["socket_drops"]
+            told, _ = load(haild.address, "--handshakes", "50")
+            equal(told["handshakes"]["count"], 50, "handshakes")
+        finally:
+            done.set()
+            flooding.join()
+        counters = counted(haild, lambda now: now["dropped_cookie"] + now["socket_drops"] >=
+                           sent[0])
+        check(counters["socket_drops"] > drops, counters)
+        check(counters["dropped_cookie"] < sent[0] / 2, "%r of %d" % (counters, sent[0]))
+        equal(counters["handshakes_done"] - before["handshakes_done"], 50, "joined")
+        equal(counters["cookies_admitted"], 1000, "of those with a word of the server's")
+        load(haild.address, "--handshakes", "5")
 
 
 @scenario("noise, and hellos cut short: counted, never answered, never fatal")

@@ -37,34 +37,36 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t *shown = input;
     uint8_t *token = input + HAIL_COOKIE_LEN;
     uint8_t *rest = token + HAIL_CLIENT_TOKEN_LEN;
-    struct hail_cookie_key keys[2];
+    struct hail_cookie_key secrets[2];
+    const struct hail_cookie_keys keys[2] = {{&secrets[0], &secrets[0]},
+                                             {&secrets[1], &secrets[1]}};
     struct hail_address from;
     struct hail_random dice;
 
     if (size > 0)
         memcpy(input, data, size < sizeof input ? size : sizeof input);
     hail_random_init_seeded(&dice, 1);
-    hail_cookie_key_init(&keys[0], &dice);
-    hail_cookie_key_init(&keys[1], &dice);
+    hail_cookie_key_init(&secrets[0], 0, &dice);
+    hail_cookie_key_init(&secrets[1], 0, &dice);
     uint64_t age_ms = (uint64_t)(rest[0] << 16 | rest[1] << 8 | rest[2]);
     uint64_t now_ns = made_ns + age_ms * ns_per_ms;
     address_from(&from, rest + 3);
 
-    hail_cookie_make(cookie, &keys[0], &from, token, made_ns);
+    hail_cookie_make(cookie, keys[0], &from, token, made_ns);
     bool is_own = memcmp(cookie, shown, sizeof cookie) == 0;
-    fuzz_holds(!hail_cookie_check(shown, &keys[0], &from, token, now_ns) || is_own);
-    bool good = hail_cookie_check(cookie, &keys[0], &from, token, now_ns);
+    fuzz_holds(!hail_cookie_check(shown, keys[0], &from, token, now_ns) || is_own);
+    bool good = hail_cookie_check(cookie, keys[0], &from, token, now_ns);
     fuzz_holds(good == (age_ms < HAIL_COOKIE_LIFE_MS));
-    fuzz_holds(!hail_cookie_check(cookie, &keys[0], &from, token, made_ns - ns_per_ms));
-    fuzz_holds(!hail_cookie_check(cookie, &keys[1], &from, token, made_ns));
+    fuzz_holds(!hail_cookie_check(cookie, keys[0], &from, token, made_ns - ns_per_ms));
+    fuzz_holds(!hail_cookie_check(cookie, keys[1], &from, token, made_ns));
     cookie[shown[0] % sizeof cookie] ^= (uint8_t)(1 << shown[1] % 8);
-    fuzz_holds(!hail_cookie_check(cookie, &keys[0], &from, token, now_ns));
+    fuzz_holds(!hail_cookie_check(cookie, keys[0], &from, token, now_ns));
     cookie[shown[0] % sizeof cookie] ^= (uint8_t)(1 << shown[1] % 8);
     token[shown[2] % HAIL_CLIENT_TOKEN_LEN] ^= (uint8_t)(1 << shown[3] % 8);
-    fuzz_holds(!hail_cookie_check(cookie, &keys[0], &from, token, made_ns));
+    fuzz_holds(!hail_cookie_check(cookie, keys[0], &from, token, made_ns));
     token[shown[2] % HAIL_CLIENT_TOKEN_LEN] ^= (uint8_t)(1 << shown[3] % 8);
     rest[4] ^= (uint8_t)(1 << shown[4] % 8);
     address_from(&from, rest + 3);
-    fuzz_holds(!hail_cookie_check(cookie, &keys[0], &from, token, made_ns));
+    fuzz_holds(!hail_cookie_check(cookie, keys[0], &from, token, made_ns));
     return 0;
 }
