@@ -47,6 +47,11 @@ void report_row(struct report *report, const struct run_result *result)
 {
     const struct players_result *players = &result->players;
 
+    if (result->is_refused) {
+        printf("%-22s did not take place: it could not join\n", result->wanted->name);
+        report->missed++;
+        return;
+    }
     printf("%-22s %7.0f %7.2f %6.3f %6.2f %6.1f %5u | %6llu %7.2f %7.2f | %4u %4u %7.1f %7.1f |",
            result->wanted->name, (double)result->count / result->seconds, result->us_each,
            result->server_cores, result->amplification, result->memory_mb, result->closed,

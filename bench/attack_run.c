@@ -170,8 +170,11 @@ bool run_window(struct run_place *place, const struct run_wanted *wanted, struct
     window->place = place;
     window->wanted = wanted;
     struct used first = used_by(place);
-    if (!open_attackers(window))
+    result->is_refused = !open_attackers(window);
+    if (result->is_refused) {
+        good = !run_interrupted();
         goto out;
+    }
     players_begin(&place->players, wanted->joins_per_s,
                   wanted->tries ? (uint32_t)(wanted->seconds * 500) : 0);
     if (wanted->far)

@@ -52,6 +52,7 @@ struct run_bar {
 struct run_result {
     const struct run_wanted *wanted;
     enum attack_by by;
+    bool is_refused; // its clients could not join, and it did not take place
     double seconds;
     uint64_t count; // datagrams, or connections
     double server_cores;

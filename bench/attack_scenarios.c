@@ -76,7 +76,7 @@ const struct scenario scenarios[] = {
     {
         .name = "far-clients",
         .what = "6,000 TCP connections a second from one address, while 60 join from far away",
-        .server = {.profile = HAIL_PROFILE_MLAPI},
+        .server = {.profile = HAIL_PROFILE_MLAPI, .handshakes_max = 1024},
         .parts = {{"tcp-churn", 6000, 0, 0}},
         .seconds = 4,
         .joins_per_s = 0,

@@ -142,6 +142,7 @@ static int serve(const struct attacked_wanted *wanted, int line)
     config.native.exchange = HAIL_UNSIGNED;
     config.shard_count = 1;
     config.stall_timeout_ms = wanted->stall_timeout_ms;
+    config.handshakes_max = wanted->handshakes_max;
     config.takes_unknown_names = true;
     config.on_event = on_event;
     config.on_log = on_log;

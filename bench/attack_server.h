@@ -11,7 +11,8 @@ struct attacked_wanted {
     enum hail_profile profile;
     int core;                  // -1: any
     uint32_t approve_ms;       // after so long its application lets a client in
-    uint32_t stall_timeout_ms; // 0: the default
+    uint32_t stall_timeout_ms; // 0: the default, as for what follows
+    uint32_t handshakes_max;
 };
 
 struct attacked {

@@ -336,9 +336,9 @@ const struct attack attack_strangers[] = {
     {"bad-finish", "finishes with a wrong tag to handshakes under way", ATTACK_BY_STRANGER, 0, 0,
      bad_finish, keep_welcome},
     {"made-up-ticket", "hellos with tickets that nobody gave", ATTACK_BY_STRANGER, 0, 0,
-     made_up_ticket, NULL},
+     made_up_ticket, say_cookie},
     {"anothers-ticket", "hellos with a ticket whose key the sender has not", ATTACK_BY_STRANGER, 1,
-     0, anothers_ticket, NULL},
+     0, anothers_ticket, say_cookie},
     {"repeated-ticket", "one's own ticket again and again, and nothing finished",
      ATTACK_BY_STRANGER, 1, 5000, repeated_ticket, say_pending_cookie},
 };
