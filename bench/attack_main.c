@@ -258,8 +258,9 @@ static bool open_place(struct bench *bench, struct run_place *place, struct atta
                                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         place->pid = server->pid;
     }
+    place->is_signed = wanted.is_signed;
     attacked_stay_on(bench->load_core);
-    if (players_start(&place->players, &place->server, wanted.profile))
+    if (players_start(&place->players, &place->server, wanted.profile, wanted.is_signed))
         return true;
     attacked_stop(server);
     return false;
@@ -325,6 +326,12 @@ static bool run_attack(struct bench *bench, struct run_place *place, const struc
     run_bars(&result, place);
     compare_epochs(bench, &result);
     report_row(&bench->report, &result);
+    for (size_t i = 0; i < result.bar_count; i++) {
+        if (!run_bar_kept(&result.bars[i])) {
+            run_settle(place); // what one attack leaves behind is not the next one's doing
+            break;
+        }
+    }
     return true;
 }
 
@@ -397,7 +404,7 @@ static bool run_all(struct bench *bench)
         good = run_profile(bench, HAIL_PROFILE_MLAPI);
     for (size_t i = 0; i < scenario_count && good && own; i++) {
         if (names(bench->options.only, scenarios[i].name))
-            good = run_scenario(bench, &scenarios[i]);
+            good = run_scenario(bench, &scenarios[i]) || !run_interrupted();
     }
     return good;
 }

@@ -14,7 +14,7 @@ enum {
     NS_PER_MS = 1000000,
     TURN_NS = 500000, // the senders' sleep
     RETURN_MS = 3000, // how long what is on its way may take
-    START_MS = 10000,
+    JOIN_MS = 5000,
     TRY_MS = 1000,
     TRY_WINDOW = UINT32_MAX // of a message that is tried
 };
@@ -171,7 +171,7 @@ static uint32_t connected_count(struct players *players)
 // Joins the players that are not connected, and waits until they are.
 static bool join_players(struct players *players)
 {
-    uint64_t until_ns = clock_ns() + (uint64_t)START_MS * NS_PER_MS;
+    uint64_t until_ns = clock_ns() + (uint64_t)JOIN_MS * NS_PER_MS;
 
     for (uint32_t i = 0; i < PLAYERS; i++) {
         if (atomic_load(&players->players[i].conn) == 0 && !connect_one(players, i))
@@ -182,8 +182,16 @@ static bool join_players(struct players *players)
     return connected_count(players) == PLAYERS;
 }
 
+// They believe every server.
+static bool verify(void *user, const struct hail_peer_certificate *certificate)
+{
+    (void)user;
+    (void)certificate;
+    return true;
+}
+
 bool players_start(struct players *players, const struct sockaddr_in *server,
-                   enum hail_profile profile)
+                   enum hail_profile profile, bool is_signed)
 {
     struct hail_config config = HAIL_CONFIG_INIT;
 
@@ -191,7 +199,8 @@ bool players_start(struct players *players, const struct sockaddr_in *server,
     players->server = *server;
     pthread_mutex_init(&players->lock, NULL);
     config.profile = profile;
-    config.native.exchange = HAIL_UNSIGNED;
+    config.native.exchange = is_signed ? HAIL_SIGNED : HAIL_UNSIGNED;
+    config.verify = verify;
     config.takes_unknown_names = true;
     config.on_event = on_event;
     config.user = players;
@@ -348,7 +357,7 @@ static void sum_up(struct players *players, struct players_result *out)
     out->join_p99_ms = ms_of(&joins, 0.99);
 }
 
-bool players_end(struct players *players, struct players_result *out)
+void players_end(struct players *players, struct players_result *out)
 {
     uint64_t until_ns = clock_ns() + (uint64_t)RETURN_MS * NS_PER_MS;
 
@@ -356,9 +365,6 @@ bool players_end(struct players *players, struct players_result *out)
     while (!is_settled(players) && clock_ns() < until_ns)
         sleep_ns(NS_PER_MS);
     sum_up(players, out);
-    if (join_players(players))
-        return true;
-    fprintf(stderr, "attack: %u of %d players could come back\n", connected_count(players),
-            PLAYERS);
-    return false;
+    (void)join_players(players);
+    out->absent = PLAYERS - connected_count(players);
 }

@@ -71,6 +71,7 @@ struct players_result {
     uint64_t sent;
     uint64_t lost;
     uint32_t lost_connections;
+    uint32_t absent; // who could not come back afterwards
     double short_p50_ms;
     double short_p99_ms;
     double long_p99_ms;
@@ -83,16 +84,16 @@ struct players_result {
 
 // players_start joins them; players_stop ends it all. False: told on stderr.
 bool players_start(struct players *players, const struct sockaddr_in *server,
-                   enum hail_profile profile);
+                   enum hail_profile profile, bool is_signed);
 void players_stop(struct players *players);
 
 // players_begin begins to count, and to join so many a second, as long as players_tend is called
 // every now and then; and from `tries_ms` on, unless that is 0, it tries messages of 128, 1,000,
 // 2,000 and 50,000 bytes on each channel, five times each, of which one is under way at a time.
-// players_end stops, waits for what is still on its way, and tells. Who has been thrown out is back
-// afterwards, or players_end returns false, told on stderr.
+// players_end stops, waits for what is still on its way, has those come back who have been thrown
+// out, and tells.
 void players_begin(struct players *players, uint32_t joins_per_s, uint32_t tries_ms);
 void players_tend(struct players *players);
-bool players_end(struct players *players, struct players_result *out);
+void players_end(struct players *players, struct players_result *out);
 
 #endif

@@ -62,8 +62,9 @@ static bool open_attackers(struct window *window)
     for (window->open = 0; window->open < wanted->part_count; window->open++) {
         const struct run_part *part = &wanted->parts[window->open];
         struct attacker *attacker = &window->attackers[window->open];
-        if (!attacker_open(attacker, part->attack, &window->place->server, HAIL_HELLO_NN,
-                           part->clients, wanted->trains))
+        if (!attacker_open(attacker, part->attack, &window->place->server,
+                           window->place->is_signed ? HAIL_HELLO_NX : HAIL_HELLO_NN, part->clients,
+                           wanted->trains))
             return false;
         attacker->source_count = part->sources ? part->sources : attacker->source_count;
     }
@@ -186,12 +187,32 @@ bool run_window(struct run_place *place, const struct run_wanted *wanted, struct
     count_up(window, result);
     result->far_joined = wanted->far ? far_cleanup(&window->far) : 0;
     compare(place, &before, &after, result);
-    good = players_end(&place->players, &result->players) && !run_interrupted();
+    players_end(&place->players, &result->players);
+    good = !run_interrupted() && result->players.absent < PLAYERS;
+    if (result->players.absent == PLAYERS)
+        fprintf(stderr, "attack: %s: the server is gone, or lets no player in\n", wanted->name);
     result->memory_mb = ((double)after.memory - (double)first.memory) / 1e6;
 out:
     close_attackers(window);
     free(window);
     return good;
+}
+
+void run_settle(struct run_place *place)
+{
+    enum {
+        LOOKS = 8
+    };
+    const struct run_wanted calm = {.name = "settling", .seconds = 0.3};
+    struct run_result result;
+
+    for (int i = 0; i < LOOKS && !run_interrupted(); i++) {
+        if (!run_window(place, &calm, &result))
+            return;
+        if (result.players.lost == 0 && result.players.absent == 0 &&
+            result.players.short_p99_ms <= 2 * place->calm_p99_ms + 2)
+            return;
+    }
 }
 
 // ---- What is promised

@@ -15,8 +15,8 @@ enum {
 // Where: a server, and those who play there.
 struct run_place {
     struct sockaddr_in server;
-    pid_t pid;            // of the server; 0: not known, and its CPU time and memory are not
-    const char *only_for; // told with what is not known
+    pid_t pid;      // of the server; 0: not known, and its CPU time and memory are not
+    bool is_signed; // its key exchange
     struct players players;
     double calm_cores; // of the server, without an attack
     double calm_p99_ms;
@@ -70,6 +70,9 @@ struct run_result {
 // run_window does it. False: told on stderr, or interrupted: run_interrupted.
 bool run_window(struct run_place *place, const struct run_wanted *wanted,
                 struct run_result *result);
+
+// run_settle waits, for some seconds at most, until nothing of an attack is left to be noticed.
+void run_settle(struct run_place *place);
 
 // run_bar_add adds a promise to a result; run_bar_kept says whether one is kept.
 void run_bar_add(struct run_result *result, const struct run_bar *bar);

@@ -39,6 +39,12 @@ static void approval_bars(struct run_result *result)
     most(result, "joins failed", "", result->players.joins_failed, 0);
 }
 
+static void welcome_bars(struct run_result *result)
+{
+    most(result, "joins failed", "", result->players.joins_failed, 0);
+    least(result, "tries kept", result->players.tries_kept, PLAYERS_TRIES);
+}
+
 static void far_bars(struct run_result *result)
 {
     least(result, "far clients joined", result->far_joined, FAR_MAX);
@@ -72,6 +78,16 @@ const struct scenario scenarios[] = {
         .seconds = 3,
         .joins_per_s = 20,
         .bars = approval_bars,
+    },
+    {
+        .name = "long-welcomes",
+        .what = "10,000 half-open handshakes a second with a server whose certificate has 10 kB",
+        .server = {.profile = HAIL_PROFILE_HAIL, .is_signed = true},
+        .parts = {{"half-open", 10000, 0, 250}},
+        .seconds = 5,
+        .joins_per_s = 20,
+        .tries = true,
+        .bars = welcome_bars,
     },
     {
         .name = "far-clients",

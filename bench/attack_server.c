@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "crypto/issue.h"
 #include "tools/games.h"
 #include "tools/progress.h"
 
@@ -21,6 +23,8 @@ enum {
     COUNTERS_MAX = 256,
     NAME_MAX_LEN = 48,
     TURN_MS = 5,
+    LONG_NAMES = 150,
+    LONG_NAME_LEN = 62,
     WAITING_MAX = 1 << 16 // requests; those beyond are let in at once
 };
 
@@ -129,17 +133,60 @@ static void answer(struct hail_endpoint *endpoint, struct game *game, int line)
     }
 }
 
+// A certificate with as many names as make it long, and its key, in a file that nobody sees.
+// Returns its descriptor; -1: there is none.
+static int make_identity(void)
+{
+    static char texts[LONG_NAMES][LONG_NAME_LEN];
+    const char *names[LONG_NAMES];
+    struct hail_issue_terms terms = {
+        .common_name = "127.0.0.1",
+        .names = names,
+        .name_count = LONG_NAMES,
+        .use = HAIL_ISSUE_SERVER,
+        .to_s = INT64_C(4000000000),
+        .key = HAIL_ISSUE_ED25519,
+    };
+    struct hail_fault_report report;
+    struct hail_issued *issued;
+    uint8_t *certificate;
+    uint8_t *key;
+    size_t certificate_len;
+    size_t key_len;
+
+    for (int i = 0; i < LONG_NAMES; i++) {
+        snprintf(texts[i], sizeof texts[i], "%0*d.example", LONG_NAME_LEN - 10, i);
+        names[i] = texts[i];
+    }
+    int fd = memfd_create("identity", MFD_CLOEXEC);
+    if (fd < 0 || !hail_issue(&issued, NULL, &terms, &report) ||
+        !hail_issued_certificate_pem(issued, &certificate, &certificate_len) ||
+        !hail_issued_key_pem(issued, &key, &key_len) ||
+        write(fd, certificate, certificate_len) != (ssize_t)certificate_len ||
+        write(fd, key, key_len) != (ssize_t)key_len)
+        return -1;
+    free(certificate);
+    free(key);
+    hail_issued_free(issued);
+    return fd;
+}
+
 // The child's life.
 static int serve(const struct attacked_wanted *wanted, int line)
 {
     static struct game game = {.lock = PTHREAD_MUTEX_INITIALIZER};
     struct hail_config config = HAIL_CONFIG_INIT;
     struct hail_endpoint *endpoint;
+    char identity[32];
 
+    if (wanted->is_signed) {
+        snprintf(identity, sizeof identity, "/proc/self/fd/%d", make_identity());
+        config.identity_file = identity;
+    }
     game.approve_ms = wanted->approve_ms;
     config.profile = wanted->profile;
     config.address = "127.0.0.1";
-    config.native.exchange = HAIL_UNSIGNED;
+    config.native.exchange = wanted->is_signed ? HAIL_SIGNED : HAIL_UNSIGNED;
     config.shard_count = 1;
     config.stall_timeout_ms = wanted->stall_timeout_ms;
     config.handshakes_max = wanted->handshakes_max;

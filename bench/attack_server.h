@@ -9,6 +9,7 @@
 
 struct attacked_wanted {
     enum hail_profile profile;
+    bool is_signed;            // by a certificate so long that its welcomes have ten fragments
     int core;                  // -1: any
     uint32_t approve_ms;       // after so long its application lets a client in
     uint32_t stall_timeout_ms; // 0: the default, as for what follows
