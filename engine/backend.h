@@ -43,7 +43,7 @@ struct hail_io {
 uint64_t hail_io_clock(void);
 
 // hail_io_accepted hands a new connection to the shard. Returns its slot, or HAIL_SLOT_NONE when
-// there is no room; then it has been closed.
+// the shard does not take it; then it has been reset.
 uint32_t hail_io_accepted(struct hail_io *io, int fd);
 
 // hail_io_accept_failed counts an error of accept. Returns whether the next may be accepted; if

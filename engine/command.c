@@ -22,7 +22,7 @@ static enum hail_status connect_to(struct hail_shard *shard, const struct hail_c
     if (command->view.body_len > 0)
         memcpy(target->conn_data, command->view.body, command->view.body_len);
 
-    hail_conn_begin(shard, slot, HAIL_CONN_CONNECTING);
+    hail_conn_begin(shard, slot, HAIL_CONN_CONNECTING, NULL);
     shard->conns[slot].tag = command->tag;
     shard->conns[slot].announced = true; // whoever asked is told how it ends
     if (shard->context->config.profile == HAIL_PROFILE_MLAPI)

@@ -22,65 +22,90 @@ static bool ending(const struct hail_connection *conn)
     return conn->state >= HAIL_CONN_FLUSHING;
 }
 
-static void handshakes_add(struct hail_shard *shard, uint32_t slot)
+static void count_handshakes(struct hail_shard *shard, uint32_t count)
 {
-    struct hail_connection *conn = &shard->conns[slot];
-
-    conn->in_handshakes = true;
-    conn->handshake_prev = shard->handshake_last;
-    conn->handshake_next = HAIL_SLOT_NONE;
-    if (shard->handshake_last != HAIL_SLOT_NONE)
-        shard->conns[shard->handshake_last].handshake_next = slot;
-    else
-        shard->handshake_first = slot;
-    shard->handshake_last = slot;
-    hail_stat_set(&shard->stats, HAIL_STAT_HANDSHAKES_OPEN, ++shard->handshake_count);
+    shard->handshake_count = count;
+    hail_stat_set(&shard->stats, HAIL_STAT_HANDSHAKES_OPEN, count);
 }
 
-static void handshakes_remove(struct hail_shard *shard, uint32_t slot)
+// The oldest goes, not the newest, and of the prefix that has most: somebody who opens connections
+// and never finishes a handshake pushes out his own.
+static void make_room(struct hail_shard *shard, const struct hail_address *from)
 {
-    struct hail_connection *conn = &shard->conns[slot];
+    const struct hail_config *config = &shard->context->config;
+    struct hail_source_view own = hail_sources_look(&shard->sources, from);
+    uint32_t out = HAIL_SLOT_NONE;
 
-    if (!conn->in_handshakes)
-        return;
-    conn->in_handshakes = false;
-    if (conn->handshake_prev != HAIL_SLOT_NONE)
-        shard->conns[conn->handshake_prev].handshake_next = conn->handshake_next;
-    else
-        shard->handshake_first = conn->handshake_next;
-    if (conn->handshake_next != HAIL_SLOT_NONE)
-        shard->conns[conn->handshake_next].handshake_prev = conn->handshake_prev;
-    else
-        shard->handshake_last = conn->handshake_prev;
-    hail_stat_set(&shard->stats, HAIL_STAT_HANDSHAKES_OPEN, --shard->handshake_count);
+    if (own.handshakes >= config->handshakes_per_prefix) {
+        out = own.oldest;
+        hail_stat_add(&shard->stats, HAIL_STAT_PREFIX_CROWDED_OUT, 1);
+    } else if (shard->handshake_count >= config->handshakes_max) {
+        out = hail_sources_crowd(&shard->sources);
+    }
+    if (out != HAIL_SLOT_NONE)
+        hail_conn_end(shard, out, HAIL_CLOSED_CROWDED_OUT, false, NULL);
 }
 
-// Whether everybody who may join has. Those who are about to leave have not left.
+static void handshake_begin(struct hail_shard *shard, uint32_t slot,
+                            const struct hail_address *from)
+{
+    static const struct hail_address own; // all of a client's are of one prefix
+
+    make_room(shard, from ? from : &own);
+    hail_sources_begin(&shard->sources, slot, from ? from : &own);
+    count_handshakes(shard, shard->handshake_count + 1);
+}
+
+// Does nothing where it has ended already.
+static void handshake_end(struct hail_shard *shard, uint32_t slot)
+{
+    if (!shard->conns[slot].proven && hail_sources_end(&shard->sources, slot))
+        count_handshakes(shard, shard->handshake_count - 1);
+}
+
+// Whether every place is taken. Those who are about to leave have not left.
 static bool is_full(const struct hail_shard *shard)
 {
-    return shard->table.used_count - shard->handshake_count >= shard->context->config.conns_max;
+    return shard->proven_count >= shard->context->config.conns_max;
 }
 
-uint32_t hail_conn_take(struct hail_shard *shard)
+enum hail_verdict hail_conn_take(struct hail_shard *shard, uint32_t *slot,
+                                 const struct hail_address *from)
 {
-    uint32_t slot =
-        shard->stopping || is_full(shard) ? HAIL_SLOT_NONE : hail_table_take(&shard->table);
+    uint32_t most = shard->context->config.conns_per_prefix;
 
-    if (slot == HAIL_SLOT_NONE)
+    if (most > 0 && hail_sources_look(&shard->sources, from).conns >= most)
+        return HAIL_DROP_PREFIX;
+    *slot = shard->stopping || is_full(shard) ? HAIL_SLOT_NONE : hail_table_take(&shard->table);
+    if (*slot != HAIL_SLOT_NONE)
+        return HAIL_ACCEPT;
+    hail_stat_add(&shard->stats, HAIL_STAT_CONNS_REFUSED, 1);
+    return HAIL_DROP_BUDGET;
+}
+
+bool hail_conn_prove(struct hail_shard *shard, uint32_t slot)
+{
+    const char *text = NULL;
+
+    if (is_full(shard)) {
         hail_stat_add(&shard->stats, HAIL_STAT_CONNS_REFUSED, 1);
-    return slot;
+        text = "the server is full";
+    } else if (!hail_sources_join(&shard->sources, slot, shard->context->config.conns_per_prefix)) {
+        hail_shard_drop(shard, slot, HAIL_DROP_PREFIX);
+        text = hail_native_refusal(HAIL_REFUSAL_PREFIX);
+    }
+    if (text) {
+        hail_conn_end(shard, slot, HAIL_CLOSED_DENIED, true, text);
+        return false;
+    }
+    shard->conns[slot].proven = true;
+    shard->proven_count++;
+    count_handshakes(shard, shard->handshake_count - 1);
+    return true;
 }
 
-static void begin_handshake(struct hail_shard *shard, uint32_t slot)
-{
-    // The oldest goes, not the newest: somebody who opens connections and never finishes a
-    // handshake pushes out his own.
-    if (shard->handshake_count >= shard->context->config.handshakes_max)
-        hail_conn_end(shard, shard->handshake_first, HAIL_CLOSED_CROWDED_OUT, false, NULL);
-    handshakes_add(shard, slot);
-}
-
-void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state)
+void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state,
+                     const struct hail_address *from)
 {
     struct hail_connection *conn = &shard->conns[slot];
 
@@ -100,7 +125,7 @@ void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_sta
     if (is_native(shard))
         hail_native_begin(shard, slot);
     if (state != HAIL_CONN_WAITING)
-        begin_handshake(shard, slot);
+        handshake_begin(shard, slot, from);
     hail_stat_set(&shard->stats, HAIL_STAT_CONNS_OPEN, shard->table.used_count);
     hail_conn_arm(shard, slot);
 }
@@ -113,14 +138,14 @@ void hail_conn_connect(struct hail_shard *shard, uint32_t slot)
     conn->state = HAIL_CONN_CONNECTING;
     conn->opened_ns = shard->now_ns;
     conn->heard_ns = shard->now_ns;
-    begin_handshake(shard, slot);
+    handshake_begin(shard, slot, NULL);
     hail_conn_arm(shard, slot);
     hail_queue_push(&shard->output, slot);
 }
 
 void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
 {
-    handshakes_remove(shard, slot);
+    handshake_end(shard, slot); // a client's
     hail_conn_arm(shard, slot); // silence may end it sooner than the handshake would have
     hail_table_publish_connected(&shard->table, slot);
     hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_HANDSHAKE_US,
@@ -157,11 +182,6 @@ static void approve_mlapi(struct hail_shard *shard, uint32_t slot)
 
 void hail_conn_approve(struct hail_shard *shard, uint32_t slot)
 {
-    if (is_full(shard)) {
-        hail_stat_add(&shard->stats, HAIL_STAT_CONNS_REFUSED, 1);
-        hail_conn_end(shard, slot, HAIL_CLOSED_DENIED, true, "the server is full");
-        return;
-    }
     shard->conns[slot].client_id =
         atomic_fetch_add_explicit(&shard->shared->client_ids, 1, memory_order_relaxed) + 1;
     if (!is_native(shard)) {
@@ -256,6 +276,12 @@ enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
     return status;
 }
 
+// Whether the connection is on its way in, be it that the application has yet to decide.
+static bool is_joining(const struct hail_connection *conn)
+{
+    return !conn->joined && !ending(conn);
+}
+
 // When a handshake has taken too long.
 static uint64_t handshake_deadline(const struct hail_shard *shard,
                                    const struct hail_connection *conn)
@@ -270,7 +296,7 @@ static uint64_t deadline_native(const struct hail_shard *shard, const struct hai
     uint64_t next = hail_native_next_ns(shard, (uint32_t)(conn - shard->conns));
     uint64_t handshake = handshake_deadline(shard, conn);
 
-    return conn->in_handshakes && handshake < next ? handshake : next;
+    return is_joining(conn) && handshake < next ? handshake : next;
 }
 
 // When something about the connection itself is next due, or too late.
@@ -292,7 +318,7 @@ static uint64_t own_deadline(const struct hail_shard *shard, const struct hail_c
         return earliest;
     if (conn->in.len > 0 && !conn->held && conn->in_since_ns + stall_ns < earliest)
         earliest = conn->in_since_ns + stall_ns;
-    if (conn->in_handshakes) {
+    if (is_joining(conn)) {
         uint64_t handshake = conn->opened_ns + config->handshake_timeout_ms * ns_per_ms;
         return handshake < earliest ? handshake : earliest;
     }
@@ -346,7 +372,7 @@ void hail_conn_ring(struct hail_shard *shard, uint32_t slot)
     bool native = is_native(shard);
     if (!native && conn->out.len > 0 && conn->out_since_ns + stall_ns <= shard->now_ns)
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
-    else if (conn->in_handshakes && handshake_deadline(shard, conn) <= shard->now_ns)
+    else if (is_joining(conn) && handshake_deadline(shard, conn) <= shard->now_ns)
         hail_conn_end(shard, slot, HAIL_CLOSED_HANDSHAKE_TIMEOUT, false, NULL);
     else if (native)
         due_native(shard, slot);
@@ -381,7 +407,7 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
             conn->has_text = true;
         }
     }
-    handshakes_remove(shard, slot);
+    handshake_end(shard, slot);
     hail_groups_leave_all(&shard->groups, slot);
     if (is_native(shard) && !can_flush)
         hail_native_end(shard, slot, conn->reason, conn->has_text ? shard->texts[slot].text : NULL);
@@ -404,6 +430,10 @@ static void let_go(struct hail_shard *shard, uint32_t slot)
     if (conn->session)
         hail_mlapi_session_cleanup(conn->session);
     hail_timers_set(&shard->timers, slot, UINT64_MAX);
+    if (conn->proven) {
+        shard->proven_count--;
+        hail_sources_end(&shard->sources, slot);
+    }
     conn->state = HAIL_CONN_FREE;
 }
 

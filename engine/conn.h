@@ -6,13 +6,24 @@
 
 #include "engine/shard.h"
 
-// hail_conn_take takes a slot for somebody who wants to join a server; HAIL_SLOT_NONE, and counted:
-// conns_max have joined already, or it is stopping. Those who have not joined yet have slots of
-// their own, handshakes_max of them, so that strangers cannot keep players out.
-uint32_t hail_conn_take(struct hail_shard *shard);
+// hail_conn_take takes a slot for somebody at `from` who wants to join a server. HAIL_DROP_PREFIX:
+// his prefix has conns_per_prefix. HAIL_DROP_BUDGET, and counted: conns_max places are taken, or it
+// is stopping. Those who have not proven their keys yet have slots of their own, handshakes_max of
+// them, so that strangers cannot keep players out.
+HAIL_MUST_USE enum hail_verdict hail_conn_take(struct hail_shard *shard, uint32_t *slot,
+                                               const struct hail_address *from);
 
-// hail_conn_begin makes a fresh connection in `slot`, which has just been taken.
-void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state);
+// hail_conn_begin makes a fresh connection in `slot`, which has just been taken. Where it would be
+// an unfinished handshake too many, another one ends.
+//
+// from  Whose handshake it is; NULL: a client's own.
+void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state,
+                     const struct hail_address *from);
+
+// hail_conn_prove takes note that a client has proven its keys: it gets a place of conns_max, and
+// nobody can crowd it out any more. False: there is none for it; it is told, and its connection
+// ends.
+HAIL_MUST_USE bool hail_conn_prove(struct hail_shard *shard, uint32_t slot);
 
 // hail_conn_connect has a client connect that has waited.
 void hail_conn_connect(struct hail_shard *shard, uint32_t slot);
@@ -27,8 +38,7 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
 // hail_conn_release frees a slot that the backend has let go of, once the application is told.
 void hail_conn_release(struct hail_shard *shard, uint32_t slot);
 
-// hail_conn_approve lets a client in that has asked, or denies it when conns_max have joined
-// meanwhile.
+// hail_conn_approve lets a client in that has asked.
 void hail_conn_approve(struct hail_shard *shard, uint32_t slot);
 
 // hail_conn_queue frames one message that lies at scratch_out + HAIL_FRAME_HEADER_LEN and queues

@@ -95,6 +95,9 @@ static bool check_limits(struct hail_context *context)
     const struct limit limits[] = {
         {"conns_max", &config->conns_max, 16384, 1, CONNS_MAX},
         {"handshakes_max", &config->handshakes_max, 4096, 1, CONNS_MAX},
+        {"conns_per_prefix", &config->conns_per_prefix, 0, 0, CONNS_MAX},
+        {"handshakes_per_prefix", &config->handshakes_per_prefix, 0, 0, CONNS_MAX},
+        {"accepts_per_s", &config->accepts_per_s, 1000, 1, 1000000},
         {"message_max", &config->message_max, is_native(config) ? 512u << 10 : 64u << 10, 16,
          16u << 20},
         {"conn_data_max", &config->conn_data_max, 1024, 1, HAIL_MLAPI_CONN_DATA_MAX},
@@ -132,6 +135,9 @@ static bool check_limits(struct hail_context *context)
     }
     if (config->buffers_max == 0)
         config->buffers_max = 64u << 20;
+    if (config->handshakes_per_prefix == 0 || !context->is_server) // a client's are all its own
+        config->handshakes_per_prefix =
+            context->is_server ? (config->handshakes_max + 1) / 2 : config->handshakes_max;
     context->slots = config->conns_max + (context->is_server ? config->handshakes_max : 0);
     if (config->shard_count == 0)
         config->shard_count = shards_by_default(context->is_server);

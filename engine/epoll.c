@@ -13,7 +13,8 @@
 
 enum {
     EVENTS_PER_TURN = 256,
-    ACCEPTS_PER_TURN = 64, // so that players are served in between
+    ACCEPTS_PER_TURN = 64,        // so that players are served in between
+    ACCEPTS_SEEN_PER_TURN = 1024, // with those that are reset, which cost little
     RECV_BUFFER_LEN = 65536,
     DRAINS_MAX = 64,    // pieces of RECV_BUFFER_LEN that a closing peer may have sent unread
     DATAGRAM_BATCH = 64 // of a server's UDP socket, received by one call, or sent
@@ -141,7 +142,9 @@ static void on_acceptable(struct epoll *epoll)
 {
     struct hail_io *io = &epoll->io;
 
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+    int taken = 0;
+
+    for (int i = 0; i < ACCEPTS_SEEN_PER_TURN && taken < ACCEPTS_PER_TURN; i++) {
         int fd = accept4(io->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             if (errno == EAGAIN)
@@ -155,6 +158,7 @@ static void on_acceptable(struct epoll *epoll)
         if (slot != HAIL_SLOT_NONE) {
             epoll->sockets[slot].fd = fd;
             watch(epoll, slot);
+            taken++;
         }
     }
 }
@@ -356,11 +360,14 @@ static void push_datagrams(struct epoll *epoll, const struct hail_task *task)
 
 // Shut first, then emptied: nothing is left unread, which would turn the end into a reset that
 // destroys what the peer has not read yet. A peer that goes on sending does not hold us up.
-static void push_close(struct epoll *epoll, uint32_t slot)
+static void push_close(struct epoll *epoll, uint32_t slot, bool resets)
 {
     struct socket *socket = &epoll->sockets[slot];
 
-    if (socket->fd >= 0) {
+    if (socket->fd >= 0 && resets) {
+        hail_socket_reset(socket->fd);
+        close(socket->fd);
+    } else if (socket->fd >= 0) {
         shutdown(socket->fd, SHUT_RDWR);
         for (int i = 0; i < DRAINS_MAX; i++) {
             if (recv(socket->fd, epoll->recv_buffer, RECV_BUFFER_LEN, MSG_DONTWAIT) <= 0)
@@ -392,7 +399,7 @@ static void carry_out(struct hail_io *io, const struct hail_task *task)
         watch(epoll, task->slot);
         return;
     case HAIL_TASK_CLOSE:
-        push_close(epoll, task->slot);
+        push_close(epoll, task->slot, task->resets);
         return;
     case HAIL_TASK_DATAGRAMS:
         push_datagrams(epoll, task);

@@ -138,15 +138,17 @@ static void greet(struct hail_shard *shard, const struct hail_address *from,
 {
     const struct hail_hello *hello = greeting->hello;
     struct hail_native_shard *native = &shard->native;
-    uint32_t slot = hail_conn_take(shard);
+    uint32_t slot;
+    enum hail_verdict room = hail_conn_take(shard, &slot, from);
 
-    if (slot == HAIL_SLOT_NONE) {
-        refuse(shard, from, hello, HAIL_REFUSAL_FULL, HAIL_DROP_BUDGET);
+    if (room != HAIL_ACCEPT) {
+        refuse(shard, from, hello,
+               room == HAIL_DROP_PREFIX ? HAIL_REFUSAL_PREFIX : HAIL_REFUSAL_FULL, room);
         return;
     }
     hail_stat_add(&shard->stats, HAIL_STAT_CONNS_ACCEPTED, 1);
     hail_table_publish_peer(&shard->table, slot, &from->any, hail_address_len(from));
-    hail_conn_begin(shard, slot, HAIL_CONN_OPEN);
+    hail_conn_begin(shard, slot, HAIL_CONN_OPEN, from);
 
     struct hail_native *conn = &native->conns[slot];
     size_t len;

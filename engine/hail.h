@@ -150,7 +150,7 @@ enum hail_event_type {
 enum hail_close_reason {
     HAIL_CLOSED_BY_APPLICATION = 0, // hail_close
     HAIL_CLOSED_BY_PEER = 1,
-    HAIL_CLOSED_DENIED = 2,            // hail_deny
+    HAIL_CLOSED_DENIED = 2,            // hail_deny, or there is no place: the text says which
     HAIL_CLOSED_HANDSHAKE_TIMEOUT = 3, // not connected within handshake_timeout_ms
     HAIL_CLOSED_IDLE = 4,              // nothing came for idle_timeout_ms
     HAIL_CLOSED_SLOW_READER = 5,       // took too long to take, or too much waits for it
@@ -299,7 +299,7 @@ struct hail_native_config {
     uint32_t iterations_max;   // client: the most it takes; 0: 100,000
     enum hail_cookie_use cookies; // server
     uint32_t handshakes_per_s;    // server, of one shard: above this it is under load; 0: 1,000
-    uint32_t source_per_s;        // server: handshakes of one IPv4 address or IPv6 /64; 0: 100
+    uint32_t source_per_s;        // server: handshakes of one IPv4 address or IPv6 /56; 0: 100
     uint32_t key_rotation_s;      // server: a fresh static key this often; the one before is good
                                   // for as long again; 0: 86,400
     bool floor_closes; // a message below its floor ends its connection, unless it came plain:
@@ -408,8 +408,10 @@ struct hail_config {
 
     // Limits, each per shard unless it says otherwise.
     uint16_t shard_count;          // worker threads; 0: servers one for each CPU, clients one
-    uint32_t conns_max;            // connections that have joined; 0: 16,384; at most 1,048,576
-    uint32_t handshakes_max;       // of them unfinished, the oldest out; 0: 4,096
+    uint32_t conns_max;            // connections that have joined, or have proven their keys and
+                                   // await a decision; 0: 16,384; at most 1,048,576
+    uint32_t handshakes_max;       // beside them, of those who have proven nothing; above it the
+                                   // source prefix that has most loses its oldest; 0: 4,096
     uint32_t message_max;          // bytes of a message's payload; 0: 65,536, on the hail profile
                                    // 524,288; at most 16 MiB
     uint32_t conn_data_max;        // server: bytes of connection data; 0: 1,024; at most 4,096
@@ -452,6 +454,17 @@ struct hail_config {
     void *(*allocate)(size_t size, void *user);
     void (*release)(void *memory, size_t size, void *user);
     void *memory_user; // handed to both
+
+    // Server: of one source prefix, which is an IPv4 address or an IPv6 /56, and per shard: the
+    // kernel spreads what comes from one prefix over the shards, so in all it may be as many times
+    // that. Many players can be behind one address, of a carrier, a school or a proxy: behind a
+    // proxy, set these as high as there are limits. What each does is counted.
+    uint32_t conns_per_prefix;      // of conns_max; the next is refused, and told why (hail) or
+                                    // reset (mlapi): dropped_prefix; 0: no limit
+    uint32_t handshakes_per_prefix; // of handshakes_max; above it the prefix's oldest is closed:
+                                    // prefix_crowded_out; 0: half of handshakes_max
+    uint32_t accepts_per_s; // mlapi profile: TCP connections taken, and as many at once; above it
+                            // they are reset: dropped_rate; 0: 1,000; at most 1,000,000
 };
 #ifdef __cplusplus
 inline struct hail_config hail_config_init(void)

@@ -17,6 +17,14 @@ void hail_hailer_reserve(struct hail_shard *shard, uint32_t slots)
     hail_queue_init(&shard->hailer.answered, &shard->arena, slots);
 }
 
+void hail_hailer_init(struct hail_shard *shard)
+{
+    const struct hail_config *config = &shard->context->config;
+
+    if (shard->context->is_server && config->profile == HAIL_PROFILE_MLAPI)
+        hail_limit_init(&shard->hailer.accepts, config->accepts_per_s, &shard->random);
+}
+
 void hail_hailer_cleanup(struct hail_hailer *hailer)
 {
     hail_wipe(&hailer->hail, sizeof hailer->hail);

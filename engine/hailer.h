@@ -5,6 +5,7 @@
 #define HAIL_ENGINE_HAILER_H
 
 #include "engine/queue.h"
+#include "proto/limit.h"
 #include "proto/mlapi/session.h"
 
 enum {
@@ -12,6 +13,7 @@ enum {
 };
 
 struct hail_hailer {
+    struct hail_limit accepts;  // by source
     struct hail_queue unhailed; // accepted, and not yet greeted with a hail
     struct hail_queue answered; // hail responses that wait their turn, and for each other
     uint64_t answered_ns;       // since when
@@ -23,6 +25,8 @@ struct hail_shard;
 
 // hail_hailer_reserve takes or adds up the memory; called twice: see arena.h.
 void hail_hailer_reserve(struct hail_shard *shard, uint32_t slots);
+
+void hail_hailer_init(struct hail_shard *shard);
 
 // hail_hailer_cleanup wipes.
 void hail_hailer_cleanup(struct hail_hailer *hailer);

@@ -7,6 +7,8 @@
 void hail_inbound_request(struct hail_shard *shard, uint32_t slot, struct hail_delivery *delivery,
                           struct hail_bytes data, uint32_t flags)
 {
+    if (!hail_conn_prove(shard, slot))
+        return;
     hail_stat_add(&shard->stats, HAIL_STAT_REQUESTS, 1);
     if (shard->context->config.approves_all) {
         hail_conn_approve(shard, slot);

@@ -6,8 +6,8 @@
 #include "crypto/kdf.h"
 #include "engine/deliver.h"
 
-// hail_inbound_request tells the application, in `delivery`, that a client asks to join; or lets it
-// in at once where the configuration says so.
+// hail_inbound_request takes note that a client, which has proven its keys, asks to join, and tells
+// the application so in `delivery`; or lets it in at once where the configuration says so.
 void hail_inbound_request(struct hail_shard *shard, uint32_t slot, struct hail_delivery *delivery,
                           struct hail_bytes data, uint32_t flags);
 

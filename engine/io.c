@@ -245,10 +245,16 @@ uint32_t hail_io_accepted(struct hail_io *io, int fd)
     struct sockaddr_storage peer = {0};
     socklen_t peer_len = sizeof peer;
 
-    getpeername(fd, (struct sockaddr *)&peer, &peer_len); // gone already: no address
-    uint32_t slot = hail_shard_accept(io->shard, (struct sockaddr *)&peer, peer_len);
-    if (slot == HAIL_SLOT_NONE)
+    if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0) { // it is gone already
         close(fd);
+        (void)hail_io_accept_failed(io, ECONNABORTED);
+        return HAIL_SLOT_NONE;
+    }
+    uint32_t slot = hail_shard_accept(io->shard, (struct sockaddr *)&peer, peer_len);
+    if (slot == HAIL_SLOT_NONE) {
+        hail_socket_reset(fd);
+        close(fd);
+    }
     return slot;
 }
 

@@ -192,6 +192,8 @@ const char *hail_native_refusal(uint8_t reason)
         return "the server is going down";
     case HAIL_REFUSAL_TICKET:
         return "the server does not take the ticket";
+    case HAIL_REFUSAL_PREFIX:
+        return "the server has as many connections from this network as it takes from one";
     }
     return "the server refused for a reason that this version does not know";
 }
@@ -214,8 +216,9 @@ static enum hail_verdict on_refuse(struct hail_shard *shard, uint32_t slot, cons
         begin_in_full(shard, slot);
         return HAIL_DROP_REFUSED;
     }
-    shard->conns[slot].server_gone =
-        refuse.reason == HAIL_REFUSAL_FULL || refuse.reason == HAIL_REFUSAL_GOING_DOWN;
+    shard->conns[slot].server_gone = refuse.reason == HAIL_REFUSAL_FULL ||
+                                     refuse.reason == HAIL_REFUSAL_GOING_DOWN ||
+                                     refuse.reason == HAIL_REFUSAL_PREFIX;
     bool unlike = refuse.reason <= HAIL_REFUSAL_STATIC || refuse.reason == HAIL_REFUSAL_TICKET;
     hail_conn_end(shard, slot, unlike ? HAIL_CLOSED_CONFIG : HAIL_CLOSED_DENIED, false,
                   hail_native_refusal(refuse.reason));

@@ -67,7 +67,7 @@ void hail_reconnect_wait(struct hail_shard *shard, uint32_t slot)
         target->pause_ms *= 2;
     target->tried = 0;
     hail_stat_add(&shard->stats, HAIL_STAT_RECONNECTS, 1);
-    hail_conn_begin(shard, slot, HAIL_CONN_WAITING);
+    hail_conn_begin(shard, slot, HAIL_CONN_WAITING, NULL);
     conn->tag = tag;
     conn->announced = true;
     conn->again = true;

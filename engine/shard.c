@@ -60,6 +60,8 @@ static void reserve(struct hail_shard *shard, const struct hail_context *context
     hail_timers_init(&shard->timers, arena, slots);
     hail_queue_init(&shard->output, arena, slots);
     hail_queue_init(&shard->held, arena, slots);
+    hail_sources_init(&shard->sources, arena, slots, config->handshakes_max,
+                      config->conns_per_prefix > 0 ? config->conns_max : 0);
     hail_hailer_reserve(shard,
                         context->is_server && config->profile == HAIL_PROFILE_MLAPI ? slots : 0);
     hail_native_reserve(shard, context);
@@ -102,9 +104,9 @@ bool hail_shard_init(struct hail_shard *shard, struct hail_context *context, uin
     shard->table.shard = index;
     shard->random = *random;
     shard->now_ns = context->start_ns;
-    shard->handshake_first = HAIL_SLOT_NONE;
-    shard->handshake_last = HAIL_SLOT_NONE;
+    hail_sources_seed(&shard->sources, &shard->random);
     hail_native_init(shard);
+    hail_hailer_init(shard);
     hail_sealer_init(&shard->sealer);
     return true;
 }
@@ -144,13 +146,20 @@ static const struct sockaddr *target_of(const struct hail_shard *shard, uint32_t
 uint32_t hail_shard_accept(struct hail_shard *shard, const struct sockaddr *peer,
                            socklen_t peer_len)
 {
-    uint32_t slot = hail_conn_take(shard);
+    struct hail_address from;
+    uint32_t slot;
 
-    if (slot == HAIL_SLOT_NONE)
+    hail_address_set(&from, peer);
+    enum hail_verdict verdict = hail_limit_take(&shard->hailer.accepts, &from, shard->now_ns)
+                                    ? hail_conn_take(shard, &slot, &from)
+                                    : HAIL_DROP_RATE;
+    if (verdict == HAIL_DROP_RATE || verdict == HAIL_DROP_PREFIX)
+        hail_shard_drop(shard, HAIL_SLOT_NONE, verdict);
+    if (verdict != HAIL_ACCEPT)
         return HAIL_SLOT_NONE;
     hail_stat_add(&shard->stats, HAIL_STAT_CONNS_ACCEPTED, 1);
     hail_table_publish_peer(&shard->table, slot, peer, peer_len);
-    hail_conn_begin(shard, slot, HAIL_CONN_OPEN);
+    hail_conn_begin(shard, slot, HAIL_CONN_OPEN, &from);
     hail_hailer_accepted(shard, slot);
     return slot;
 }
@@ -352,6 +361,7 @@ static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *t
             return false;
         }
         task->op = HAIL_TASK_CLOSE;
+        task->resets = conn->reason == HAIL_CLOSED_CROWDED_OUT;
         return !conn->close_told && (conn->close_told = true);
     case HAIL_CONN_CONNECTING:
         task->op = HAIL_TASK_CONNECT;

@@ -22,6 +22,7 @@
 #include "engine/pool.h"
 #include "engine/queue.h"
 #include "engine/sealer.h"
+#include "engine/sources.h"
 #include "engine/stats.h"
 #include "engine/table.h"
 #include "engine/timer.h"
@@ -43,23 +44,21 @@ enum hail_conn_state {
 
 // One connection. Written by its shard alone; what others may read is in the table.
 struct hail_connection {
-    enum hail_conn_state state;
-    enum hail_close_reason reason; // from FLUSHING on
-    bool announced;                // the application knows of it, and will be told of its end
-    bool connected_pending;        // the application is to be told that it is connected
-    bool in_handshakes;            // it is in the list of unfinished handshakes
-    bool has_text;                 // of why it was closed, in the shard's texts
-    bool joined;                   // messages are the application's
-    bool held;                     // its input waits for room among the events
-    bool paused;                   // the backend has been told to receive no more
-    bool pause_changed;            // and has not heard of the last change
-    bool waits;              // mlapi, server: for its hail or its key; what comes meanwhile is kept
-    bool close_told;         // the backend has been given the task to close it
-    bool again;              // client: it takes the place of one that was lost
-    bool rebinds;            // client: its socket is to have another port
-    bool server_gone;        // client: the server goes down, or is full
-    uint32_t handshake_prev; // in the list of unfinished handshakes, oldest first
-    uint32_t handshake_next;
+    enum hail_conn_state state : 8;
+    enum hail_close_reason reason : 8; // from FLUSHING on
+    bool announced;                    // the application knows of it, and will be told of its end
+    bool connected_pending;            // the application is to be told that it is connected
+    bool proven;        // server: the client has proven its keys, and has a place of conns_max
+    bool has_text;      // of why it was closed, in the shard's texts
+    bool joined;        // messages are the application's
+    bool held;          // its input waits for room among the events
+    bool paused;        // the backend has been told to receive no more
+    bool pause_changed; // and has not heard of the last change
+    bool waits;         // mlapi, server: for its hail or its key; what comes meanwhile is kept
+    bool close_told;    // the backend has been given the task to close it
+    bool again;         // client: it takes the place of one that was lost
+    bool rebinds;       // client: its socket is to have another port
+    bool server_gone;   // client: the server goes down, or is full
     uint64_t tag;
     uint64_t client_id;
     uint64_t calls_made;
@@ -113,9 +112,9 @@ struct hail_shard {
     struct hail_groups groups;
     struct hail_queue output; // connections with work for the backend
     struct hail_queue held;   // waiting for room among the events
-    uint32_t handshake_first;
-    uint32_t handshake_last;
-    uint32_t handshake_count;
+    struct hail_sources sources;
+    uint32_t handshake_count; // unfinished, by who has proven nothing
+    uint32_t proven_count;    // server: of conns_max
     struct hail_random random;
     struct hail_stats stats;
     struct hail_hailer hailer; // profile mlapi, server
@@ -141,7 +140,7 @@ HAIL_MUST_USE bool hail_shard_init(struct hail_shard *shard, struct hail_context
 void hail_shard_cleanup(struct hail_shard *shard);
 
 // hail_shard_accept begins a connection that a peer made. Returns its slot, or HAIL_SLOT_NONE when
-// there is no room: the caller closes the socket.
+// there is no room, or its prefix has used up its own: the caller resets the connection.
 uint32_t hail_shard_accept(struct hail_shard *shard, const struct sockaddr *peer,
                            socklen_t peer_len);
 
@@ -201,6 +200,7 @@ struct hail_task {
     enum hail_task_op op;
     uint32_t slot;
     const struct sockaddr *address;
+    bool resets; // HAIL_TASK_CLOSE: without a word, so that the kernel keeps nothing of it either
     size_t view_count;
     struct iovec views[HAIL_VIEWS_MAX];
 };

@@ -241,6 +241,13 @@ void hail_socket_rebind(int fd, const struct sockaddr *to)
     (void)connect(fd, to, hail_socket_address_len(to));
 }
 
+void hail_socket_reset(int fd)
+{
+    const struct linger at_once = {.l_onoff = 1};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 socklen_t hail_socket_address_len(const struct sockaddr *address)
 {
     return address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)

@@ -44,6 +44,10 @@ HAIL_MUST_USE int hail_socket_connecting(const struct sockaddr *to, int type);
 // hail_socket_rebind has a connected UDP socket go on from another port. Best effort.
 void hail_socket_rebind(int fd, const struct sockaddr *to);
 
+// hail_socket_reset has a TCP connection be reset when it is closed: its peer hears of it at once,
+// and the kernel keeps nothing of it, as it does of what ends in good order for a minute.
+void hail_socket_reset(int fd);
+
 // hail_socket_address_len returns the length of an IPv4 or IPv6 address.
 socklen_t hail_socket_address_len(const struct sockaddr *address);
 

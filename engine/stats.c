@@ -12,6 +12,7 @@ static const char *const names[HAIL_STAT_COUNT] = {
     [HAIL_STAT_CONNS_REFUSED] = "conns_refused",
     [HAIL_STAT_ACCEPT_ERRORS] = "accept_errors",
     [HAIL_STAT_HANDSHAKES_OPEN] = "handshakes_open",
+    [HAIL_STAT_PREFIX_CROWDED_OUT] = "prefix_crowded_out",
     [HAIL_STAT_HANDSHAKES_DONE] = "handshakes_done",
     [HAIL_STAT_HANDSHAKES_RESUMED] = "handshakes_resumed",
     [HAIL_STAT_TICKETS_ISSUED] = "tickets_issued",

@@ -13,9 +13,10 @@
 enum hail_stat {
     HAIL_STAT_CONNS_OPEN, // gauge
     HAIL_STAT_CONNS_ACCEPTED,
-    HAIL_STAT_CONNS_REFUSED, // conns_max was reached
+    HAIL_STAT_CONNS_REFUSED, // conns_max was reached, or the server is stopping
     HAIL_STAT_ACCEPT_ERRORS,
-    HAIL_STAT_HANDSHAKES_OPEN, // gauge
+    HAIL_STAT_HANDSHAKES_OPEN,    // gauge: by who has not proven any keys
+    HAIL_STAT_PREFIX_CROWDED_OUT, // of closed_crowded_out: handshakes_per_prefix was reached
     HAIL_STAT_HANDSHAKES_DONE,
     HAIL_STAT_HANDSHAKES_RESUMED, // of them with a ticket
     HAIL_STAT_TICKETS_ISSUED,

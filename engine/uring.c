@@ -460,12 +460,14 @@ static void push_connect(struct uring *uring, const struct hail_task *task)
     socket->in_flight++;
 }
 
-static void push_close(struct uring *uring, uint32_t slot)
+static void push_close(struct uring *uring, uint32_t slot, bool resets)
 {
     struct socket *socket = &uring->sockets[slot];
 
     socket->closing = true;
     hand_over(&uring->io);
+    if (socket->fd >= 0 && resets)
+        hail_socket_reset(socket->fd);
     if (socket->fd >= 0 && socket->in_flight > 0) {
         // Once the socket is shut, sends fail and the receive ends, after what has come already: so
         // nothing is left unread, and the peer sees an orderly end. A connect has to be called off,
@@ -504,7 +506,7 @@ static void carry_out(struct hail_io *io, const struct hail_task *task)
             arm_recv(uring, task->slot);
         return;
     case HAIL_TASK_CLOSE:
-        push_close(uring, task->slot);
+        push_close(uring, task->slot, task->resets);
         return;
     case HAIL_TASK_DATAGRAMS:
         push_datagrams(uring, task);

@@ -55,5 +55,5 @@ void hail_prefix_key(uint8_t key[HAIL_PREFIX_KEY_LEN], const struct hail_address
     memset(key, 0, HAIL_PREFIX_KEY_LEN);
     key[0] = address->any.sa_family == AF_INET ||
              (address->any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr));
-    memcpy(key + 1, key[0] ? whole + 12 : whole, key[0] ? 4 : 8);
+    memcpy(key + 1, key[0] ? whole + 12 : whole, key[0] ? 4 : 7);
 }

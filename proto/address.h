@@ -18,7 +18,7 @@ struct hail_address {
 
 enum {
     HAIL_ADDRESS_KEY_LEN = 18, // address, IPv4 mapped into IPv6, and port
-    HAIL_PREFIX_KEY_LEN = 9    // family, and the part that one customer of a network has
+    HAIL_PREFIX_KEY_LEN = 8    // family, and the part that one customer of a network has
 };
 
 // hail_address_set copies an address and leaves out what does not name a path. Another family than
@@ -35,7 +35,9 @@ bool hail_address_equal(const struct hail_address *a, const struct hail_address 
 // he is seen as IPv4 or as IPv4 mapped into IPv6.
 void hail_address_key(uint8_t key[HAIL_ADDRESS_KEY_LEN], const struct hail_address *address);
 
-// hail_prefix_key writes what a single sender cannot vary at will: an IPv4 address, or an IPv6 /64.
+// hail_prefix_key writes what a single sender cannot vary at will: an IPv4 address, or an IPv6 /56.
+// Networks give a customer a /64, a /56 or a /48. Counted by /64, whoever has a /48 would be 65,536
+// sources; by /48, many customers would share one where each has a /64. By /56 it is 256, for both.
 void hail_prefix_key(uint8_t key[HAIL_PREFIX_KEY_LEN], const struct hail_address *address);
 
 #endif

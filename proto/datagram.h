@@ -47,7 +47,8 @@ enum hail_refusal {
     HAIL_REFUSAL_STATIC = 4,
     HAIL_REFUSAL_FULL = 5,
     HAIL_REFUSAL_GOING_DOWN = 6,
-    HAIL_REFUSAL_TICKET = 7
+    HAIL_REFUSAL_TICKET = 7,
+    HAIL_REFUSAL_PREFIX = 8
 };
 
 // Values as in a hello. The first three are those of enum hail_noise_pattern.

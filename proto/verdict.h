@@ -33,6 +33,7 @@
     X(DROP_STATIC, "static")           /* made for a static key that is not ours any more */       \
     X(DROP_COOKIE, "cookie")           /* a cookie that is wrong or too old */                     \
     X(DROP_RATE, "rate")               /* its source prefix asks too often */                      \
+    X(DROP_PREFIX, "prefix")           /* its source prefix has all the connections it may */      \
     X(DROP_TOO_FAST, "too_fast")       /* more bytes than the connection may send */               \
     X(DROP_BUDGET, "budget")           /* no time for more handshakes in this turn */              \
     X(DROP_REFUSED, "refused")         /* client: the server will not have us */                   \

@@ -359,10 +359,12 @@ START_TEST(test_limit)
     ck_assert_msg(hail_limit_take(&limit, &one, now_ns + 100 * ns_per_ms), "one in 100 ms");
     ck_assert(!hail_limit_take(&limit, &one, now_ns + 100 * ns_per_ms));
     const struct hail_address far = address_of("2001:db8:1::1", 7);
-    const struct hail_address same_64 = address_of("2001:db8:1::ffff:2", 9);
-    for (taken = 0; hail_limit_take(&limit, taken % 2 ? &far : &same_64, now_ns); taken++)
+    const struct hail_address same_56 = address_of("2001:db8:1:ff::ffff:2", 9);
+    const struct hail_address next_56 = address_of("2001:db8:1:100::1", 7);
+    for (taken = 0; hail_limit_take(&limit, taken % 2 ? &far : &same_56, now_ns); taken++)
         continue;
-    ck_assert_msg(taken == 10, "a /64 is one source, and not the first: %d", taken);
+    ck_assert_msg(taken == 10, "a /56 is one source, and not the first: %d", taken);
+    ck_assert_msg(hail_limit_take(&limit, &next_56, now_ns), "the next /56 is another");
 }
 END_TEST
 

@@ -464,6 +464,7 @@ START_TEST(test_handshakes_crowd_out_the_oldest)
     uint32_t slots[6];
 
     server.handshakes_max = 4;
+    server.handshakes_per_prefix = 4;
     struct world *world = world_init(&server, &client, test_seed(), false);
     for (int i = 0; i < 6; i++)
         slots[i] = world_raw(world);

@@ -118,7 +118,8 @@ static void put(struct world_pipe *pipe, const void *bytes, size_t len)
 
 static void on_connect(struct world *world, struct world_end *end, uint32_t slot)
 {
-    struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(4711)};
+    struct sockaddr_in peer = {
+        .sin_family = AF_INET, .sin_port = htons(4711), .sin_addr = {htonl(world->from)}};
     uint32_t at_server =
         hail_shard_accept(&world->server.shard, (struct sockaddr *)&peer, sizeof peer);
 
@@ -128,6 +129,7 @@ static void on_connect(struct world *world, struct world_end *end, uint32_t slot
     }
     end->peers[slot] = at_server;
     end->open[slot] = true;
+    end->paused[slot] = world->holds;
     world->server.peers[at_server] = slot;
     world->server.open[at_server] = true;
     world->server.deaf[at_server] = false;
@@ -283,7 +285,7 @@ void world_connect(struct world *world, uint64_t tag, const char *conn_data)
 
 uint32_t world_raw(struct world *world)
 {
-    struct sockaddr_in peer = {.sin_family = AF_INET};
+    struct sockaddr_in peer = {.sin_family = AF_INET, .sin_addr = {htonl(world->from)}};
     uint32_t slot = hail_shard_accept(&world->server.shard, (struct sockaddr *)&peer, sizeof peer);
 
     if (slot != HAIL_SLOT_NONE) {

@@ -49,6 +49,8 @@ struct world {
     uint64_t now_ns;
     uint64_t dice;
     size_t piece_max; // the longest piece that is delivered at once; 0: any length
+    uint32_t from;    // IPv4 address that the next peers have
+    bool holds;       // what comes to the next clients waits until their `paused` is taken away
 };
 
 // world_init makes both ends. Configs without on_event get one that records events; with `polls`

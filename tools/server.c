@@ -94,6 +94,8 @@ static int serve(const struct server_wanted *wanted, int line)
     config.native.exchange = wanted->identity_file ? HAIL_SIGNED : HAIL_UNSIGNED;
     config.native.handshakes_per_s = EVERYBODY_PER_S;
     config.native.source_per_s = EVERYBODY_PER_S;
+    config.accepts_per_s = EVERYBODY_PER_S;
+    config.handshakes_per_prefix = EVERYBODY_PER_S;
     config.shard_count = 1;
     config.conns_max = wanted->conns_max + HANDSHAKES_BESIDE;
     config.message_max = wanted->message_max;

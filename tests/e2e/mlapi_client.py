@@ -438,8 +438,10 @@ def rsa_signature_holds(certificate, signature, message):
 class Wire:
     """Telepathy's framing over TCP. `dribble` sends each byte in a segment of its own."""
 
-    def __init__(self, address, timeout=10.0, dribble=False, receive_buffer=None):
+    def __init__(self, address, timeout=10.0, dribble=False, receive_buffer=None, source=None):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if source is not None:
+            self.socket.bind((source, 0))
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)

@@ -30,7 +30,8 @@ def settings(game="echo", signed=False, floors=None, mlapi_keys=None, **server):
     """A configuration for haild: the mlapi profile on loopback."""
     out = {
         "haild": {"game": game},
-        "server": {"address": "127.0.0.1", "port": 0, "profile": "mlapi", "shard_count": 1},
+        "server": {"address": "127.0.0.1", "port": 0, "profile": "mlapi", "shard_count": 1,
+                   "accepts_per_s": 1000000},  # every client here has one address
         "mlapi": {"sign_key_exchange": signed},
     }
     if signed:
@@ -648,7 +649,7 @@ def handshake_timeout():
 
 @scenario("1,000 connections that never finish, and a real one gets in")
 def strangers():
-    with Haild(settings(handshakes_max=2000)) as server:
+    with Haild(settings(handshakes_max=2000, handshakes_per_prefix=2000)) as server:
         sockets = []
         for number in range(1000):
             stranger = socket.create_connection(server.address, 10 * PATIENCE)
@@ -672,8 +673,67 @@ def crowd():
             echo(client, BOTH)
         counters = server.counters()
         check(counters["closed_crowded_out"] >= 84, "closed: %r" % counters)
+        equal(time_waits(server.address[1]), 0, "connections that the kernel remembers")
         for stranger in sockets:
             stranger.close()
+
+
+def time_waits(port):
+    """How many ended connections the kernel keeps for a server's port."""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return sum(row[1].endswith(":%04X" % port) and row[3] == "06" for row in rows)
+
+
+def was_reset(stranger):
+    try:
+        while stranger.recv(4096, socket.MSG_DONTWAIT):
+            pass
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+    return False
+
+
+@scenario("one address connects too fast: it is reset, counted, and others get in")
+def flood():
+    with Haild(settings(accepts_per_s=5)) as server:
+        sockets = []
+        for _ in range(200):
+            try:
+                sockets.append(socket.create_connection(server.address, 10 * PATIENCE))
+            except ConnectionError:  # before it knew that it was connected
+                pass
+        with Client(server.address, source="127.0.0.2").join() as client:
+            echo(client, BOTH)
+        counters = server.counters()
+        taken = counters["conns_accepted"] - 1
+        check(5 <= taken < 100, "taken: %d" % taken)
+        equal(counters["dropped_rate"], 200 - taken, "refused")
+        equal(sum(not was_reset(s) for s in sockets), taken, "connections that are there")
+        equal(time_waits(server.address[1]), 0, "connections that the kernel remembers")
+        for stranger in sockets:
+            stranger.close()
+
+
+@scenario("conns_per_prefix: the next of that address is reset, others get in, and so does the next")
+def crowded_address():
+    with Haild(settings(conns_per_prefix=2)) as server:
+        with Client(server.address).join() as first:
+            with Client(server.address).join():
+                try:
+                    Client(server.address).join()
+                    raise AssertionError("a third got in")
+                except (mlapi.Closed, ConnectionError):
+                    pass
+                server.wait_counters(dropped_prefix=1, conns_refused=0, conns_open=2)
+                with Client(server.address, source="127.0.0.2").join() as other:
+                    echo(other, BOTH)
+                echo(first, BOTH)
+            server.wait_counters(conns_open=1)
+            with Client(server.address).join() as third:
+                echo(third, BOTH)
 
 
 @scenario("the server is full: the next is refused, and gets in when one has left")

@@ -166,7 +166,8 @@ def refused_kinds():
 
 
 def basic(**server):
-    out = {"server": {"address": "127.0.0.1", "port": 0, "profile": "mlapi"},
+    out = {"server": {"address": "127.0.0.1", "port": 0, "profile": "mlapi",
+                      "accepts_per_s": 1000000},
            "haild": {"game": "echo"}}
     out["server"].update(server)
     return out

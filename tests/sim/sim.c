@@ -671,6 +671,7 @@ static void check_whole(struct sim *sim, const struct hail_shard *shard)
     uint32_t blocks = 0;
     uint32_t handshakes = 0;
     uint32_t listed = 0;
+    uint32_t proven = 0;
 
     for (uint32_t slot = 0; slot < shard->table.fresh; slot++) {
         const struct hail_connection *conn = &shard->conns[slot];
@@ -680,20 +681,22 @@ static void check_whole(struct sim *sim, const struct hail_shard *shard)
         if (!is_used)
             continue;
         used++;
-        handshakes += conn->in_handshakes;
+        handshakes += !conn->proven && !conn->joined && conn->state > HAIL_CONN_WAITING &&
+                      conn->state < HAIL_CONN_FLUSHING;
+        listed += shard->sources.members[slot].source != 0;
+        proven += conn->proven;
         blocks += blocks_of(&conn->in, &shard->pool) + blocks_of(&conn->out, &shard->pool);
         for (size_t i = 0; i < SIM_CHANNEL_COUNT; i++)
             blocks += blocks_waiting(shard, slot * SIM_CHANNEL_COUNT + i);
     }
-    for (uint32_t slot = shard->handshake_first; slot != HAIL_SLOT_NONE && listed <= handshakes;
-         slot = shard->conns[slot].handshake_next)
-        listed++;
     if (used != shard->table.used_count)
         sim_fail(sim, "the table has lost count of its slots");
     if (blocks != shard->pool.used_count)
         sim_fail(sim, "blocks have leaked, or have two owners");
     if (handshakes != shard->handshake_count || listed != handshakes)
         sim_fail(sim, "the list of handshakes is not whole");
+    if (proven != shard->proven_count)
+        sim_fail(sim, "places of conns_max have been lost count of");
     if (shard->outbox.count != 0)
         sim_fail(sim, "a datagram was left behind");
 }
