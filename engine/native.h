@@ -15,6 +15,7 @@
 #include "proto/handshake.h"
 #include "proto/limit.h"
 #include "proto/peer.h"
+#include "proto/permutation.h"
 
 enum {
     HAIL_RESEND_FIRST_MS = 250,
@@ -87,7 +88,9 @@ struct hail_native_shard {
     uint32_t *greeted;                  // server: handshakes by token and address, heads of lists
     uint32_t greeted_count;             // a power of two
     uint64_t greeted_key[2];
-    uint8_t slot_bits;          // of a connection id
+    struct hail_permutation conn_ids; // server: what their low bits stand for
+    struct hail_epochs epochs;
+    uint8_t slot_bits;          // of a slot, in what a connection id stands for
     struct hail_lobby lobby;    // server: hellos that wait their turn
     struct hail_lobby finishes; // server: that wait their turn, and for each other
     uint64_t finishes_ns;       // since when

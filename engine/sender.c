@@ -16,7 +16,12 @@ enum {
     PIECE_MIN = 512,       // bytes of a message, unless they are its last, worth a frame
     PASS_UNIT = 256,       // of stride scheduling
     FLIGHTS_EXTRA = 65536, // records of packets beside those below
-    FLIGHTS_PER_SLOT = 4
+    FLIGHTS_PER_SLOT = 4,
+    // Packets from where a skipped number is passed to the next one: some more than the threshold
+    // for losses, and at random less than a power of two that grows.
+    SKIP_LEAST = 4,
+    SKIP_BITS_FIRST = 4,
+    SKIP_BITS_MOST = 8
 };
 
 static const uint64_t ns_per_us = 1000;
@@ -52,6 +57,7 @@ void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
     struct hail_outlet *outlets = hail_parcels_outlets(shard, slot);
 
     *sender = (struct hail_sender){
+        .skip_bits = SKIP_BITS_FIRST,
         .loss_ns = UINT64_MAX,
         .again_ns = UINT64_MAX,
         .flight_first = HAIL_SLAB_NONE,
@@ -181,6 +187,24 @@ static void account(struct hail_shard *shard, uint32_t slot, uint32_t flight, si
 {
     hail_flight_at(shard, flight)->bytes += (uint32_t)len;
     charge(shard, hail_sender_of(shard, slot), len);
+}
+
+void hail_sender_number(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_sender *sender = &native->sender;
+    uint8_t dice;
+
+    if (sender->skip_in == 0 && sender->skipped > 0 && sender->largest <= sender->skipped)
+        return; // one at a time, so that none is forgotten before it can be acknowledged
+    if (sender->skip_in == 0) {
+        hail_random_bytes(&shard->random, &dice, sizeof dice);
+        sender->skip_in = (uint16_t)(SKIP_LEAST + (dice & ((1u << sender->skip_bits) - 1)));
+        if (sender->skip_bits < SKIP_BITS_MOST)
+            sender->skip_bits++;
+    }
+    if (--sender->skip_in == 0)
+        sender->skipped = native->peer.next_number++;
 }
 
 void hail_sender_left(struct hail_shard *shard, uint32_t slot, uint32_t index, uint64_t number,
