@@ -53,11 +53,11 @@ struct hail_native {
     uint64_t resend_ns; // client, in the handshake: when to say it again
     struct hail_address from; // server: where the hello came from
     struct hail_agreement agreement;
+    uint64_t stored; // bytes of messages that have not all come, or whose turn it is not
     struct hail_peer peer;
     struct hail_acks acks;
     struct hail_rate received[2]; // of receive_rate: plain, which anybody can forge, and the rest
     struct hail_sender sender;
-    uint64_t stored; // bytes of messages that have not all come, or whose turn it is not
 };
 
 // A client's handshake and what it asks with.

@@ -20,8 +20,8 @@ enum {
     // Packets from where a skipped number is passed to the next one: some more than the threshold
     // for losses, and at random less than a power of two that grows.
     SKIP_LEAST = 4,
-    SKIP_BITS_FIRST = 4,
-    SKIP_BITS_MOST = 8
+    SKIP_MASK_FIRST = (1 << 4) - 1,
+    SKIP_MASK_MOST = (1 << 7) - 1
 };
 
 static const uint64_t ns_per_us = 1000;
@@ -57,7 +57,6 @@ void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
     struct hail_outlet *outlets = hail_parcels_outlets(shard, slot);
 
     *sender = (struct hail_sender){
-        .skip_bits = SKIP_BITS_FIRST,
         .loss_ns = UINT64_MAX,
         .again_ns = UINT64_MAX,
         .flight_first = HAIL_SLAB_NONE,
@@ -189,20 +188,28 @@ static void account(struct hail_shard *shard, uint32_t slot, uint32_t flight, si
     charge(shard, hail_sender_of(shard, slot), len);
 }
 
+// How many packets go by until the next number is left out: the fewer the fewer there were, for who
+// lies from the beginning should not get far.
+static uint16_t draw_skip(struct hail_random *random, uint64_t number)
+{
+    uint8_t mask = SKIP_MASK_FIRST;
+    uint8_t dice;
+
+    while (mask < SKIP_MASK_MOST && number > mask)
+        mask = (uint8_t)(2 * mask + 1);
+    hail_random_bytes(random, &dice, sizeof dice);
+    return (uint16_t)(SKIP_LEAST + (dice & mask));
+}
+
 void hail_sender_number(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *native = &shard->native.conns[slot];
     struct hail_sender *sender = &native->sender;
-    uint8_t dice;
 
     if (sender->skip_in == 0 && sender->skipped > 0 && sender->largest <= sender->skipped)
         return; // one at a time, so that none is forgotten before it can be acknowledged
-    if (sender->skip_in == 0) {
-        hail_random_bytes(&shard->random, &dice, sizeof dice);
-        sender->skip_in = (uint16_t)(SKIP_LEAST + (dice & ((1u << sender->skip_bits) - 1)));
-        if (sender->skip_bits < SKIP_BITS_MOST)
-            sender->skip_bits++;
-    }
+    if (sender->skip_in == 0)
+        sender->skip_in = draw_skip(&shard->random, native->peer.next_number);
     if (--sender->skip_in == 0)
         sender->skipped = native->peer.next_number++;
 }

@@ -54,7 +54,6 @@ struct hail_sender {
     uint32_t pass;            // of the channel that was last served
     uint8_t probes;           // in a row, without an acknowledgement
     bool limited;             // window or pace have kept something from being sent
-    uint8_t skip_bits;        // how rarely numbers are left out
     uint16_t skip_in;         // packets until the next is; 0: the last one is under way still
 };
 
