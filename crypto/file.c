@@ -1,4 +1,4 @@
-// file.c: reading a whole file of bounded length.
+// file.c: reading a whole file of bounded length, and who else may.
 // SPDX-License-Identifier: MIT
 #include "crypto/report.h"
 #include "crypto/secret.h"
@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // Reads until the end or until `capacity` bytes are there. Returns false with errno set.
@@ -43,16 +44,45 @@ static uint8_t *grow(uint8_t *old, size_t old_len, size_t capacity)
     return bigger;
 }
 
+// Opens a file that nobody but its owner and its group can have written. Returns -1, and has said
+// why. Pipes and terminals have no such mode.
+static int open_checked(const char *path, struct hail_fault_report *report)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        hail_report_set(report, HAIL_FAULT_SYSTEM, "%s: %s", path, strerror(errno));
+    } else if (S_ISREG(status.st_mode) && (status.st_mode & S_IWOTH)) {
+        hail_report_set(report, HAIL_FAULT_SYSTEM,
+                        "%s: everybody may write it, so it may be anybody's; see that it is yours, "
+                        "and chmod o-w it",
+                        path);
+    } else {
+        return fd;
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+bool hail_file_is_public(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & S_IROTH);
+}
+
 bool hail_file_read(const char *path, size_t len_max, uint8_t **out, size_t *out_len,
                     struct hail_fault_report *report)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_checked(path, report);
     uint8_t *content = NULL;
     size_t len = 0;
     size_t capacity = 0;
 
     if (fd < 0)
-        return hail_report_set(report, HAIL_FAULT_SYSTEM, "%s: %s", path, strerror(errno));
+        return false;
     do {
         size_t more = 0;
 

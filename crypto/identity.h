@@ -172,8 +172,11 @@ HAIL_MUST_USE bool hail_trust_check_chain(const struct hail_trust *trust,
                                           struct hail_fault_report *report);
 
 // hail_file_read reads a whole file of at most `len_max` bytes into memory that the caller frees
-// after wiping it.
+// after wiping it. One that everybody may write is refused.
 HAIL_MUST_USE bool hail_file_read(const char *path, size_t len_max, uint8_t **out, size_t *out_len,
                                   struct hail_fault_report *report);
+
+// hail_file_is_public says whether everybody may read a file: one with a key should not be so.
+HAIL_MUST_USE bool hail_file_is_public(const char *path);
 
 #endif

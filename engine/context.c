@@ -470,6 +470,8 @@ static void wipe_file(struct hail_bytes *bytes)
 static enum hail_status load_identity(struct hail_context *context, const char *password)
 {
     const struct hail_config *config = &context->config;
+    const char *secret =
+        config->identity_key_file ? config->identity_key_file : config->identity_file;
     struct hail_fault_report report;
     struct hail_bytes file = {0};
     struct hail_bytes key = {0};
@@ -478,6 +480,9 @@ static enum hail_status load_identity(struct hail_context *context, const char *
     if (!read_file(context, config->identity_file, &file) ||
         !read_file(context, config->identity_key_file, &key))
         goto out;
+    if (secret && hail_file_is_public(secret))
+        hail_log_line(&context->log, HAIL_LOG_WARN,
+                      "identity file=%s: everybody may read the key; chmod o-r it", secret);
     if (!hail_identity_load(&context->identity, file, key, password, &report)) {
         hail_log_line(&context->log, HAIL_LOG_ERROR, "identity file=%s fault=%s: %s",
                       config->identity_file, hail_fault_name(report.fault), report.text);

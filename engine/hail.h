@@ -308,8 +308,9 @@ struct hail_native_config {
                         const uint8_t *data, size_t len,
                         void *user); // client, for debugging: every datagram as it travels; on the
                                      // shard's thread, and not to be answered; NULL: none
-    const char *key_log_file;        // for debugging: session keys are appended to it, and the log
-                                     // says so loudly; NULL: none
+    // For debugging: session keys are appended to it, and the log says so loudly; NULL: none. It is
+    // made with mode 0600; one that is there must be ours, regular, no link, and closed to others.
+    const char *key_log_file;
 
     // Tickets, with which clients come back without a certificate: see hail_ticket.
     // Server: HAIL_TICKET_KEY_LEN random bytes, never rotated: so tickets outlive a restart, and
@@ -396,6 +397,7 @@ struct hail_config {
     // Keys and certificates. PFX in DER or base64, or PEM. A server's key is RSA, or on the hail
     // profile P-256 or Ed25519 too; of issuers RSA, P-224 to P-521 and Ed25519 are believed, and
     // no signatures with MD5.
+    // Files that everybody may write are refused; keys that everybody may read are warned of.
     const char *identity_file;     // server, required with sign_key_exchange: certificate (and key)
     const char *identity_key_file; // PEM key, when it is not in identity_file
     const char *identity_password; // of the PFX or key; NULL: none

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "crypto/aead.h"
@@ -140,6 +141,23 @@ static enum hail_status init_client(struct hail_context *context)
     return HAIL_OK;
 }
 
+// Why session keys must not be written to an open file; NULL: nothing is wrong with it. It may have
+// been there before, made by whoever wants to read them.
+static const char *fault_of_log(int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) != 0)
+        return strerrordesc_np(errno);
+    if (!S_ISREG(status.st_mode))
+        return "is no regular file";
+    if (status.st_uid != geteuid())
+        return "belongs to another user; remove it";
+    if (status.st_mode & (S_IRWXO | S_IWGRP))
+        return "is there already, and others may open it; chmod 600 it";
+    return NULL;
+}
+
 static enum hail_status open_log(struct hail_context *context)
 {
     const char *path = context->config.native.key_log_file;
@@ -147,12 +165,18 @@ static enum hail_status open_log(struct hail_context *context)
     context->keys.log_fd = -1;
     if (!path)
         return HAIL_OK;
-    context->keys.log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (context->keys.log_fd < 0) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    const char *fault = fd >= 0          ? fault_of_log(fd)
+                        : errno == ELOOP ? "is a symbolic link, which is not followed"
+                                         : strerrordesc_np(errno);
+    if (fault) {
         hail_log_line(&context->log, HAIL_LOG_ERROR, "config field=native.key_log_file path=%s: %s",
-                      path, strerrordesc_np(errno));
+                      path, fault);
+        if (fd >= 0)
+            close(fd);
         return HAIL_ESYS;
     }
+    context->keys.log_fd = fd;
     hail_log_line(&context->log, HAIL_LOG_WARN,
                   "KEYS OF ALL SESSIONS ARE WRITTEN to %s: whoever reads it can read and forge "
                   "everything; for debugging only",

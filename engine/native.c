@@ -22,7 +22,8 @@ enum {
     CLOSE_PROTOCOL = 4,
     ACK_AGAIN_MS = 1, // after the outbox was full
     TICKET_AGAIN_S = 10,
-    CLOSES_SENT = 2 // packets with the close frame: one of them may be lost
+    CLOSES_SENT = 2, // packets with the close frame: one of them may be lost
+    CONN_ID_LOW = (1 << HAIL_PERMUTATION_BITS) - 1 // all but the shard
 };
 
 static const uint64_t ns_per_ms = 1000000;
@@ -76,17 +77,21 @@ void hail_native_init(struct hail_shard *shard)
     while (shard->context->slots > 1u << native->slot_bits)
         native->slot_bits++;
     hail_random_bytes(&shard->random, native->greeted_key, sizeof native->greeted_key);
+    hail_permutation_init(&native->conn_ids, &shard->random);
     hail_limit_init(&native->unproven, config->native.source_per_s, &shard->random);
     hail_limit_init(&native->proven, config->native.source_per_s, &shard->random);
 }
 
-// A connection's name on the wire: shard, as much of the generation as there is room for, slot.
+// A connection's name on the wire: the shard, and what stands for the slot and as much of its
+// generation as there is room for. So a slot's next connection has another one.
 static uint32_t conn_id_of(const struct hail_shard *shard, uint32_t slot)
 {
     uint32_t generation = hail_name_unpack(hail_table_name(&shard->table, slot)).generation;
-    uint32_t low = (generation << shard->native.slot_bits | slot) & 0xffffff;
+    uint32_t use = generation / 2; // it is odd while the slot is in use
+    uint32_t low = (use << shard->native.slot_bits | slot) & CONN_ID_LOW;
 
-    return (uint32_t)shard->index << 24 | low;
+    return (uint32_t)shard->index << HAIL_PERMUTATION_BITS |
+           hail_permutation_of(&shard->native.conn_ids, low);
 }
 
 // Whether a connection's datagrams are taken.
@@ -104,7 +109,8 @@ bool hail_native_lives(const struct hail_shard *shard, uint32_t slot)
 
 uint32_t hail_native_find(const struct hail_shard *shard, uint32_t conn_id)
 {
-    uint32_t slot = conn_id & ((1u << shard->native.slot_bits) - 1);
+    uint32_t low = hail_permutation_back(&shard->native.conn_ids, conn_id & CONN_ID_LOW);
+    uint32_t slot = low & ((1u << shard->native.slot_bits) - 1);
 
     if (slot >= shard->table.fresh || !is_open(shard, slot) ||
         shard->native.conns[slot].conn_id != conn_id)
@@ -296,6 +302,19 @@ static enum hail_verdict on_part(struct hail_shard *shard, uint32_t slot,
     return HAIL_ACCEPT;
 }
 
+static enum hail_verdict on_ack(struct hail_shard *shard, uint32_t slot,
+                                const struct hail_native_frame *frame)
+{
+    enum hail_verdict verdict = hail_recovery_acked(shard, slot, frame->bytes);
+
+    if (verdict != HAIL_DROP_FALSE_ACK)
+        return verdict;
+    hail_shard_drop(shard, slot, verdict);
+    hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false,
+                  "a packet was acknowledged that was never sent");
+    return HAIL_ACCEPT;
+}
+
 static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
                                     const struct hail_native_frame *frame, uint32_t flags,
                                     const struct hail_address *from)
@@ -317,7 +336,7 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
     case HAIL_FRAME_TICKET:
         return is_server ? HAIL_DROP_UNEXPECTED : hail_joiner_ticket(shard, slot, frame);
     case HAIL_FRAME_ACK:
-        return hail_recovery_acked(shard, slot, frame->bytes) ? HAIL_ACCEPT : HAIL_DROP_MALFORMED;
+        return on_ack(shard, slot, frame);
     case HAIL_FRAME_PADDING:
     case HAIL_FRAME_MESSAGE:
     case HAIL_FRAME_NAMED:
@@ -439,7 +458,8 @@ static void on_packet(struct hail_shard *shard, uint32_t slot, const struct hail
         return;
     }
     enum hail_verdict verdict =
-        hail_peer_open(&native->peer, &opened, data, len, from, &shard->random, shard->now_ns);
+        hail_peer_open(&native->peer, &opened, data, len, from, &shard->native.epochs,
+                       &shard->random, shard->now_ns);
     if (verdict != HAIL_ACCEPT) {
         hail_shard_drop(shard, slot, verdict);
         return;
@@ -642,6 +662,7 @@ void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_re
         hail_greeter_forget(shard, slot);
     else
         hail_client_cleanup(&shard->native.clients[slot].handshake);
+    hail_epochs_forget(&shard->native.epochs, native->peer.stretched);
     hail_peer_cleanup(&native->peer);
     hail_agreement_cleanup(&native->agreement);
     native->keyed = false;

@@ -15,6 +15,7 @@
 #include "proto/handshake.h"
 #include "proto/limit.h"
 #include "proto/peer.h"
+#include "proto/permutation.h"
 
 enum {
     HAIL_RESEND_FIRST_MS = 250,
@@ -55,11 +56,11 @@ struct hail_native {
     struct hail_address from; // server: where the hello came from
     struct hail_agreement agreement;
     uint32_t finish_mark; // server: a keyed hash of the finish that has opened
+    uint64_t stored;      // bytes of messages that have not all come, or whose turn it is not
     struct hail_peer peer;
     struct hail_acks acks;
     struct hail_rate received[2]; // of receive_rate: plain, which anybody can forge, and the rest
     struct hail_sender sender;
-    uint64_t stored; // bytes of messages that have not all come, or whose turn it is not
 };
 
 // A client's handshake and what it asks with.
@@ -91,7 +92,9 @@ struct hail_native_shard {
     uint32_t greeted_count;             // a power of two
     uint64_t greeted_key[2];
     struct hail_admission admission;
-    uint8_t slot_bits;          // of a connection id
+    struct hail_permutation conn_ids; // server: what their low bits stand for
+    struct hail_epochs epochs;
+    uint8_t slot_bits;          // of a slot, in what a connection id stands for
     struct hail_lobby lobby;    // server: hellos that wait their turn
     struct hail_lobby finishes; // server: that wait their turn, and for each other
     uint64_t finishes_ns;       // since when

@@ -183,6 +183,8 @@ static void seal(struct hail_shard *shard, uint32_t index)
         add_riders(shard, slot, index);
         size_t len = hail_frames_shorten(datagram + hail_packet_frames_at(direction, protection),
                                          outgoing->len, outgoing->last);
+        if (outgoing->flight != HAIL_SLAB_NONE)
+            hail_sender_number(shard, slot);
         uint64_t number = native->peer.next_number;
         outgoing->len =
             (uint16_t)hail_peer_seal(&native->peer, datagram, len, protection, shard->now_ns);

@@ -88,6 +88,15 @@ static void lose(struct hail_shard *shard, uint32_t slot, struct hail_flight *fl
     hail_flights_lose(shard, sender, flight);
 }
 
+// Whether a packet is so far behind the largest that is acknowledged that it is lost. A number that
+// was left out in between has overtaken nothing.
+static bool is_far_behind(const struct hail_sender *sender, uint64_t number)
+{
+    bool has_gap = number < sender->skipped && sender->skipped < sender->largest;
+
+    return number + PACKET_THRESHOLD + has_gap < sender->largest;
+}
+
 // Takes packets for lost that others have overtaken by far or long ago (RFC 9002, section 6.1).
 static void find_lost(struct hail_shard *shard, uint32_t slot)
 {
@@ -102,8 +111,8 @@ static void find_lost(struct hail_shard *shard, uint32_t slot)
     while (index != HAIL_SLAB_NONE && hail_flight_at(shard, index)->number < sender->largest) {
         struct hail_flight *flight = hail_flight_at(shard, index);
         uint32_t next = flight->next;
-        bool is_lost = flight->number + PACKET_THRESHOLD < sender->largest ||
-                       flight->sent_ns + wait_ns <= shard->now_ns;
+        bool is_lost =
+            is_far_behind(sender, flight->number) || flight->sent_ns + wait_ns <= shard->now_ns;
         if (!is_lost) {
             if (flight->sent_ns + wait_ns < sender->loss_ns)
                 sender->loss_ns = flight->sent_ns + wait_ns;
@@ -130,15 +139,19 @@ static void find_lost(struct hail_shard *shard, uint32_t slot)
         hail_congestion_collapse(&sender->congestion);
 }
 
-bool hail_recovery_acked(struct hail_shard *shard, uint32_t slot, struct hail_bytes content)
+enum hail_verdict hail_recovery_acked(struct hail_shard *shard, uint32_t slot,
+                                      struct hail_bytes content)
 {
     struct hail_native *native = &shard->native.conns[slot];
     struct hail_sender *sender = &native->sender;
     struct hail_ack ack;
     bool any;
 
-    if (!hail_ack_decode(&ack, content, native->peer.next_number))
-        return false;
+    enum hail_verdict verdict = hail_ack_decode(&ack, content, native->peer.next_number);
+    if (verdict == HAIL_ACCEPT && sender->skipped > 0 && hail_ack_has(&ack, sender->skipped))
+        verdict = HAIL_DROP_FALSE_ACK;
+    if (verdict != HAIL_ACCEPT)
+        return verdict;
     uint64_t sent_ns = take_arrived(shard, slot, &ack, &any);
     if (ack.ranges[0].last >= sender->largest)
         sender->largest = ack.ranges[0].last + 1;
@@ -158,7 +171,7 @@ bool hail_recovery_acked(struct hail_shard *shard, uint32_t slot, struct hail_by
     hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_DATAGRAM_MAX, sender->pmtu.size);
     hail_sender_pump(shard, slot);
     hail_conn_arm(shard, slot);
-    return true;
+    return HAIL_ACCEPT;
 }
 
 // ---- Timers

@@ -6,9 +6,10 @@
 
 #include "engine/shard.h"
 
-// hail_recovery_acked takes in the content of an ack frame. False: it is malformed.
-HAIL_MUST_USE bool hail_recovery_acked(struct hail_shard *shard, uint32_t slot,
-                                       struct hail_bytes content);
+// hail_recovery_acked takes in the content of an ack frame. Returns as hail_ack_decode; of a false
+// one nothing was believed, and the connection is to be ended.
+HAIL_MUST_USE enum hail_verdict hail_recovery_acked(struct hail_shard *shard, uint32_t slot,
+                                                    struct hail_bytes content);
 
 // hail_recovery_moved takes note that the peer has another address: what is under way went to the
 // old one, so the oldest goes again at once, and the answer to it tells of the rest.

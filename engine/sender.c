@@ -16,7 +16,12 @@ enum {
     PIECE_MIN = 512,       // bytes of a message, unless they are its last, worth a frame
     PASS_UNIT = 256,       // of stride scheduling
     FLIGHTS_EXTRA = 65536, // records of packets beside those below
-    FLIGHTS_PER_SLOT = 4
+    FLIGHTS_PER_SLOT = 4,
+    // Packets from where a skipped number is passed to the next one: some more than the threshold
+    // for losses, and at random less than a power of two that grows.
+    SKIP_LEAST = 4,
+    SKIP_MASK_FIRST = (1 << 4) - 1,
+    SKIP_MASK_MOST = (1 << 7) - 1
 };
 
 static const uint64_t ns_per_us = 1000;
@@ -181,6 +186,32 @@ static void account(struct hail_shard *shard, uint32_t slot, uint32_t flight, si
 {
     hail_flight_at(shard, flight)->bytes += (uint32_t)len;
     charge(shard, hail_sender_of(shard, slot), len);
+}
+
+// How many packets go by until the next number is left out: the fewer the fewer there were, for who
+// lies from the beginning should not get far.
+static uint16_t draw_skip(struct hail_random *random, uint64_t number)
+{
+    uint8_t mask = SKIP_MASK_FIRST;
+    uint8_t dice;
+
+    while (mask < SKIP_MASK_MOST && number > mask)
+        mask = (uint8_t)(2 * mask + 1);
+    hail_random_bytes(random, &dice, sizeof dice);
+    return (uint16_t)(SKIP_LEAST + (dice & mask));
+}
+
+void hail_sender_number(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_sender *sender = &native->sender;
+
+    if (sender->skip_in == 0 && sender->skipped > 0 && sender->largest <= sender->skipped)
+        return; // one at a time, so that none is forgotten before it can be acknowledged
+    if (sender->skip_in == 0)
+        sender->skip_in = draw_skip(&shard->random, native->peer.next_number);
+    if (--sender->skip_in == 0)
+        sender->skipped = native->peer.next_number++;
 }
 
 void hail_sender_left(struct hail_shard *shard, uint32_t slot, uint32_t index, uint64_t number,

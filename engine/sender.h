@@ -37,6 +37,7 @@ struct hail_sender {
     struct hail_rate rate; // of send_rate
     uint64_t bytes;        // of all parcels
     uint64_t largest;      // number that has been acknowledged, plus one
+    uint64_t skipped;      // the last number that was left out; 0: none yet
     uint64_t left_ns;      // when a packet with messages last left
     uint64_t loss_ns;      // when the next packet is taken for lost; UINT64_MAX: none is suspected
     uint64_t again_ns;     // when to try again what pacing or want of records held up
@@ -53,6 +54,7 @@ struct hail_sender {
     uint32_t pass;            // of the channel that was last served
     uint8_t probes;           // in a row, without an acknowledgement
     bool limited;             // window or pace have kept something from being sent
+    uint16_t skip_in;         // packets until the next is; 0: the last one is under way still
 };
 
 struct hail_bytes;
@@ -83,6 +85,10 @@ void hail_sender_pump(struct hail_shard *shard, uint32_t slot);
 
 // hail_sender_flush does the same for what waits for more to share its packet.
 void hail_sender_flush(struct hail_shard *shard, uint32_t slot);
+
+// hail_sender_number leaves out a packet number now and then, before one is taken for a flight: who
+// acknowledges without having received cannot know which (RFC 9000, section 21.4).
+void hail_sender_number(struct hail_shard *shard, uint32_t slot);
 
 // hail_sender_left takes note that the packet of a flight is sealed, under this number, as a
 // datagram of `len` bytes.

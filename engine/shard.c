@@ -67,8 +67,13 @@ static void reserve(struct hail_shard *shard, const struct hail_context *context
     hail_native_reserve(shard, context);
     shard->per_conn_len = (arena->used + slots - 1) / slots; // all of it until here
 
-    if (config->profile == HAIL_PROFILE_HAIL)
+    if (config->profile == HAIL_PROFILE_HAIL) {
         hail_outbox_init(&shard->outbox, arena, slots);
+        hail_epochs_init(
+            &shard->native.epochs,
+            hail_arena_take(arena, hail_epochs_count(slots), sizeof(struct hail_epoch)),
+            hail_epochs_count(slots));
+    }
     hail_netsim_init(&shard->netsim, arena, slots, config->native.simulated_max);
     uint32_t block_size =
         config->profile == HAIL_PROFILE_HAIL ? HAIL_BLOCK_MESSAGE : HAIL_BLOCK_STREAM;

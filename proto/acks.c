@@ -145,40 +145,56 @@ static bool take_varint(struct hail_bytes *content, uint64_t *value)
     return len > 0;
 }
 
-// The number that is meant by its low bits: the largest that has been sent.
-static bool expand(uint64_t *number, struct hail_bytes *content, uint64_t next_number)
+// The number that is meant by its low bits: the nearest to the largest that has been sent. One that
+// lies ahead of it was not.
+static enum hail_verdict expand(uint64_t *number, struct hail_bytes *content, uint64_t next_number)
 {
-    uint32_t low = 0;
+    const uint64_t range = UINT64_C(1) << 8 * LARGEST_LEN;
+    uint64_t low = 0;
 
-    if (content->len < LARGEST_LEN || next_number == 0)
-        return false;
+    if (content->len < LARGEST_LEN)
+        return HAIL_DROP_MALFORMED;
     for (size_t i = 0; i < LARGEST_LEN; i++)
         low = low << 8 | content->data[i];
     content->data += LARGEST_LEN;
     content->len -= LARGEST_LEN;
-    uint64_t behind = (next_number - 1 - low) & ((1u << 8 * LARGEST_LEN) - 1);
+    uint64_t behind = (next_number - 1 - low) & (range - 1);
+    if (behind >= range / 2 || behind >= next_number)
+        return HAIL_DROP_FALSE_ACK;
     *number = next_number - 1 - behind;
-    return behind < next_number;
+    return HAIL_ACCEPT;
 }
 
-bool hail_ack_decode(struct hail_ack *ack, struct hail_bytes content, uint64_t next_number)
+enum hail_verdict hail_ack_decode(struct hail_ack *ack, struct hail_bytes content,
+                                  uint64_t next_number)
 {
     uint64_t last;
     uint64_t span;
     uint64_t gap;
+    enum hail_verdict verdict = expand(&last, &content, next_number);
 
-    if (!expand(&last, &content, next_number) || !take_varint(&content, &ack->delay_us) ||
-        !take_varint(&content, &span) || span > last)
-        return false;
+    if (verdict != HAIL_ACCEPT)
+        return verdict;
+    if (!take_varint(&content, &ack->delay_us) || !take_varint(&content, &span) || span > last)
+        return HAIL_DROP_MALFORMED;
     ack->ranges[0] = (struct hail_ack_range){last - span, last};
     for (ack->count = 1; content.len > 0; ack->count++) {
         uint64_t before = ack->ranges[ack->count - 1].first;
         if (ack->count == HAIL_ACK_RANGES_MAX || !take_varint(&content, &gap) ||
             !take_varint(&content, &span) || before < 2 || gap > before - 2 ||
             span > before - 2 - gap)
-            return false;
+            return HAIL_DROP_MALFORMED;
         last = before - 2 - gap;
         ack->ranges[ack->count] = (struct hail_ack_range){last - span, last};
     }
-    return true;
+    return HAIL_ACCEPT;
+}
+
+bool hail_ack_has(const struct hail_ack *ack, uint64_t number)
+{
+    for (size_t i = 0; i < ack->count && ack->ranges[i].last >= number; i++) {
+        if (ack->ranges[i].first <= number)
+            return true;
+    }
+    return false;
 }

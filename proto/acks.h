@@ -5,6 +5,7 @@
 #define HAIL_PROTO_ACKS_H
 
 #include "crypto/kdf.h"
+#include "proto/verdict.h"
 
 enum {
     HAIL_ACKS_WINDOW = 256, // numbers behind the largest that can still be acknowledged
@@ -67,9 +68,13 @@ void hail_acks_told(struct hail_acks *acks, uint64_t now_ns);
 // window.
 size_t hail_ack_encode(uint8_t out[HAIL_ACK_LEN_MAX], const struct hail_ack *ack);
 
-// hail_ack_decode reads one from the other end, to which the packets below `next_number` have been
-// sent. False: it is malformed, or acknowledges what was never sent.
-HAIL_MUST_USE bool hail_ack_decode(struct hail_ack *ack, struct hail_bytes content,
-                                   uint64_t next_number);
+// hail_ack_decode reads one from the other end, to which packets below `next_number` have been
+// sent. HAIL_ACCEPT, HAIL_DROP_MALFORMED, or HAIL_DROP_FALSE_ACK: it acknowledges what was never
+// sent.
+HAIL_MUST_USE enum hail_verdict hail_ack_decode(struct hail_ack *ack, struct hail_bytes content,
+                                                uint64_t next_number);
+
+// hail_ack_has says whether a number is among the acknowledged.
+HAIL_MUST_USE bool hail_ack_has(const struct hail_ack *ack, uint64_t number);
 
 #endif

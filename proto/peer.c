@@ -55,15 +55,16 @@ void hail_peer_cleanup(struct hail_peer *peer)
 }
 
 // The epoch with these low bits, from one behind ours to two ahead. False: there is none that may
-// be taken any more.
-static bool epoch_meant(const struct hail_peer *peer, uint8_t low, uint64_t now_ns, uint32_t *epoch)
+// be taken any more, or a packet with this number cannot be of it: numbers grow with epochs.
+static bool epoch_meant(const struct hail_peer *peer, uint8_t low, uint64_t number, uint64_t now_ns,
+                        uint32_t *epoch)
 {
     uint32_t own = peer->receive.epoch;
     uint32_t ahead = (low - own) & 3;
 
     if (ahead < 3) {
         *epoch = own + ahead;
-        return true;
+        return ahead == 0 || number >= peer->protected_seen.next;
     }
     if (!peer->keeps_before || now_ns >= peer->before_until_ns)
         return false;
@@ -75,20 +76,21 @@ static bool epoch_meant(const struct hail_peer *peer, uint8_t low, uint64_t now_
 static enum hail_verdict open_other_epoch(struct hail_peer *peer, uint32_t epoch, uint8_t *datagram,
                                           size_t len, size_t *frames_len,
                                           const struct hail_packet_header *header, uint64_t number,
-                                          uint64_t now_ns)
+                                          struct hail_epochs *epochs, uint64_t now_ns)
 {
-    struct hail_traffic_keys keys;
+    const struct hail_traffic_keys *keys =
+        hail_epochs_find(epochs, peer->stretched, inwards(peer), epoch, now_ns);
 
-    if (!hail_traffic_derive(&keys, peer->stretched, inwards(peer), epoch))
+    if (!keys)
         return HAIL_DROP_EPOCH;
     enum hail_verdict verdict =
-        hail_packet_open(datagram, len, frames_len, inwards(peer), header, number, &keys);
+        hail_packet_open(datagram, len, frames_len, inwards(peer), header, number, keys);
     if (verdict == HAIL_ACCEPT && epoch > peer->receive.epoch) {
-        peer->receive = keys;
+        peer->receive = *keys;
         peer->keeps_before = true;
         peer->before_until_ns = now_ns + HAIL_EPOCH_KEPT_MS * ns_per_ms;
+        hail_epochs_forget(epochs, peer->stretched);
     }
-    hail_traffic_cleanup(&keys);
     return verdict;
 }
 
@@ -128,7 +130,8 @@ static void note_address(struct hail_peer *peer, const struct hail_address *from
 
 enum hail_verdict hail_peer_open(struct hail_peer *peer, struct hail_opened *opened,
                                  uint8_t *datagram, size_t len, const struct hail_address *from,
-                                 struct hail_random *random, uint64_t now_ns)
+                                 struct hail_epochs *epochs, struct hail_random *random,
+                                 uint64_t now_ns)
 {
     struct hail_packet_header header;
     enum hail_direction direction = inwards(peer);
@@ -143,13 +146,14 @@ enum hail_verdict hail_peer_open(struct hail_peer *peer, struct hail_opened *ope
     uint64_t number = hail_replay_expand(seen, header.low24);
     if (!hail_replay_fresh(seen, number))
         return HAIL_DROP_REPLAY;
-    if (!is_plain && !epoch_meant(peer, header.epoch_low, now_ns, &epoch))
+    if (!is_plain && !epoch_meant(peer, header.epoch_low, number, now_ns, &epoch))
         return HAIL_DROP_EPOCH;
 
-    verdict = epoch == peer->receive.epoch ? hail_packet_open(datagram, len, &frames_len, direction,
-                                                              &header, number, &peer->receive)
-                                           : open_other_epoch(peer, epoch, datagram, len,
-                                                              &frames_len, &header, number, now_ns);
+    verdict = epoch == peer->receive.epoch
+                  ? hail_packet_open(datagram, len, &frames_len, direction, &header, number,
+                                     &peer->receive)
+                  : open_other_epoch(peer, epoch, datagram, len, &frames_len, &header, number,
+                                     epochs, now_ns);
     if (verdict != HAIL_ACCEPT)
         return verdict;
     hail_replay_mark(seen, number);
@@ -256,8 +260,8 @@ size_t hail_peer_seal(struct hail_peer *peer, uint8_t *datagram, size_t frames_l
     if (protection != HAIL_PROTECTION_PLAIN) {
         peer->epoch_packets++;
         peer->epoch_bytes += frames_len;
+        peer->sent_ns = now_ns;
     }
-    peer->sent_ns = now_ns;
     return hail_packet_seal(datagram, frames_len, outwards(peer), protection, peer->conn_id,
                             peer->next_number++, &peer->send);
 }

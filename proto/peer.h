@@ -6,6 +6,7 @@
 
 #include "crypto/random.h"
 #include "proto/address.h"
+#include "proto/epochs.h"
 #include "proto/frames.h"
 #include "proto/packet.h"
 #include "proto/replay.h"
@@ -44,10 +45,10 @@ struct hail_peer {
     uint8_t challenges;  // sent to the candidate
     uint32_t conn_id;
     uint32_t candidate_room; // bytes that may go there before it is proven
-    uint32_t ping_ms;        // client: after so long without sending anything; 0: never
+    uint32_t ping_ms;        // client: after so long without a protected packet of ours; 0: never
     uint64_t client_id;      // in approved
     uint64_t next_number;
-    uint64_t sent_ns;
+    uint64_t sent_ns;        // a protected packet: a plain one keeps nothing alive
     uint64_t epoch_since_ns; // of `send`
     uint64_t epoch_packets;
     uint64_t epoch_bytes;
@@ -68,7 +69,8 @@ struct hail_peer {
 
 // hail_peer_init begins; fails only without memory.
 //
-// ping_ms  Client: silence of our own after which a ping is owed; server: 0.
+// ping_ms  Client: time without a protected packet of our own after which a ping is owed; server:
+// 0.
 HAIL_MUST_USE bool hail_peer_init(struct hail_peer *peer, bool is_server, uint32_t conn_id,
                                   const uint8_t stretched[HAIL_STRETCHED_LEN],
                                   const struct hail_address *address, uint32_t ping_ms,
@@ -86,9 +88,12 @@ struct hail_opened {
 // hail_peer_open opens a packet in place, and takes note of its number, its epoch, and where it
 // came from. HAIL_ACCEPT, or a drop that changed nothing: HAIL_DROP_SHORT, _MALFORMED, _FORGED,
 // _REPLAY, _EPOCH.
+//
+// epochs  Where keys of epochs other than the peer's are kept.
 enum hail_verdict hail_peer_open(struct hail_peer *peer, struct hail_opened *opened,
                                  uint8_t *datagram, size_t len, const struct hail_address *from,
-                                 struct hail_random *random, uint64_t now_ns);
+                                 struct hail_epochs *epochs, struct hail_random *random,
+                                 uint64_t now_ns);
 
 // hail_peer_control acts on a control frame of a protected packet: ping, pong, path, update,
 // padding. The rest (close, approved, wait) mean something to the caller alone.

@@ -25,7 +25,8 @@
     X(DROP_TOO_LARGE, "too_large")     /* data, a payload or iterations above their maximum */     \
     X(DROP_OLD, "old")                 /* newer ones have come on its sequenced channel */         \
     X(DROP_REPLAY, "replay")           /* taken already, too old, or said again too soon */        \
-    X(DROP_EPOCH, "epoch")             /* of an epoch whose keys are gone */                       \
+    X(DROP_EPOCH, "epoch")             /* of an epoch whose keys are gone, or not tried now */     \
+    X(DROP_FALSE_ACK, "false_ack")     /* acknowledges a packet that was never sent */             \
     X(DROP_CONNECTION, "connection")   /* for a connection that is not there */                    \
     X(DROP_VERSION, "version")         /* a hello of another version; refused */                   \
     X(DROP_PATTERN, "pattern")         /* a key exchange that the server is not set up for */      \

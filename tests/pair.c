@@ -24,6 +24,7 @@ void pair_from(struct pair *pair, const uint8_t stretched[HAIL_STRETCHED_LEN], u
 {
     memset(pair, 0, sizeof *pair);
     hail_random_init_seeded(&pair->dice, seed);
+    hail_epochs_init(&pair->epochs, pair->kept, HAIL_COUNTOF(pair->kept));
     pair->home = pair_address(1, 1000);
     pair->there = pair_address(2, 2000);
     pair->now_ns = pair_start_ns;
@@ -72,7 +73,7 @@ enum hail_verdict pair_arrive(struct pair *pair, bool at_server, const uint8_t *
     if (len > 0)
         memcpy(exact, bytes, len);
     enum hail_verdict verdict =
-        hail_peer_open(peer, &opened, exact, len, from, &pair->dice, pair->now_ns);
+        hail_peer_open(peer, &opened, exact, len, from, &pair->epochs, &pair->dice, pair->now_ns);
     if (verdict == HAIL_ACCEPT) {
         ck_assert_uint_eq(opened.frames_len, 3);
         ck_assert_mem_eq(opened.frames, "\x01hi", 3);
@@ -124,8 +125,8 @@ unsigned pair_hear(struct pair *pair, bool at_server, const struct packet *packe
     unsigned types = 0;
     size_t at = 0;
 
-    if (hail_peer_open(peer, &opened, copy.bytes, copy.len, from, &pair->dice, pair->now_ns) !=
-        HAIL_ACCEPT)
+    if (hail_peer_open(peer, &opened, copy.bytes, copy.len, from, &pair->epochs, &pair->dice,
+                       pair->now_ns) != HAIL_ACCEPT)
         return 0;
     while (at < opened.frames_len) {
         ck_assert_int_eq(hail_frames_next(&frame, &policy, opened.frames, opened.frames_len, &at),

@@ -24,6 +24,8 @@ struct packet {
 struct pair {
     struct hail_peer server;
     struct hail_peer client;
+    struct hail_epochs epochs; // of both
+    struct hail_epoch kept[HAIL_EPOCHS_WAYS * 2];
     struct hail_random dice;
     struct hail_address home;  // the client's
     struct hail_address there; // the server's

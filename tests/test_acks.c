@@ -152,8 +152,9 @@ START_TEST(test_against_list)
         }
         // And the other end reads the same, if it has sent that much and not too much more.
         size_t len = hail_ack_encode(content, &ack);
-        ck_assert(hail_ack_decode(&read, (struct hail_bytes){content, len},
-                                  acks.next + test_next(&dice) % 1000));
+        ck_assert_int_eq(hail_ack_decode(&read, (struct hail_bytes){content, len},
+                                         acks.next + test_next(&dice) % 1000),
+                         HAIL_ACCEPT);
         ck_assert_uint_eq(read.count, ack.count);
         ck_assert_uint_eq(read.delay_us, ack.delay_us);
         ck_assert_mem_eq(read.ranges, ack.ranges, ack.count * sizeof ack.ranges[0]);
@@ -167,31 +168,35 @@ static const struct {
     const char *why;
     const char *hex;
     uint64_t next_number;
-    bool good;
+    enum hail_verdict want;
 } contents[] = {
-    {"nothing", "", 10, false},
-    {"a number that is cut off", "0000", 10, false},
-    {"no delay", "000005", 10, false},
-    {"no range", "00000500", 10, false},
-    {"one packet", "0000050000", 10, true},
-    {"the first packet", "0000000000", 1, true},
-    {"before anything was sent", "0000000000", 0, false},
-    {"one that was not sent", "0000050000", 5, false},
-    {"the last that was sent", "0000040000", 5, true},
-    {"low bits of a large number", "0000050000", UINT64_C(1) << 40, true},
-    {"down to the first", "0000050005", 10, true},
-    {"down to before the first", "0000050006", 10, false},
-    {"a varint longer than need be", "000005400100", 10, false},
-    {"a gap without a range", "000005000000", 10, false},
-    {"a second range down to the first", "00000500000102", 10, true},
-    {"a second range below 0", "00000500000103", 10, false},
-    {"a gap below 0", "00000500000400", 10, false},
-    {"a gap of nearly everything", "0000050000ffffffffffffffff00", 10, false},
+    {"nothing", "", 10, HAIL_DROP_MALFORMED},
+    {"a number that is cut off", "0000", 10, HAIL_DROP_MALFORMED},
+    {"no delay", "000005", 10, HAIL_DROP_MALFORMED},
+    {"no range", "00000500", 10, HAIL_DROP_MALFORMED},
+    {"one packet", "0000050000", 10, HAIL_ACCEPT},
+    {"the first packet", "0000000000", 1, HAIL_ACCEPT},
+    {"before anything was sent", "0000000000", 0, HAIL_DROP_FALSE_ACK},
+    {"one that was not sent", "0000050000", 5, HAIL_DROP_FALSE_ACK},
+    {"the last that was sent", "0000040000", 5, HAIL_ACCEPT},
+    {"far beyond what was sent", "7fffff0000", 5, HAIL_DROP_FALSE_ACK},
+    {"low bits of a large number", "fffffa0000", UINT64_C(1) << 40, HAIL_ACCEPT},
+    {"low bits of one that a large number has not come to", "0000050000", UINT64_C(1) << 40,
+     HAIL_DROP_FALSE_ACK},
+    {"low bits that have begun anew since", "fffffa0000", (UINT64_C(1) << 40) + 100, HAIL_ACCEPT},
+    {"down to the first", "0000050005", 10, HAIL_ACCEPT},
+    {"down to before the first", "0000050006", 10, HAIL_DROP_MALFORMED},
+    {"a varint longer than need be", "000005400100", 10, HAIL_DROP_MALFORMED},
+    {"a gap without a range", "000005000000", 10, HAIL_DROP_MALFORMED},
+    {"a second range down to the first", "00000500000102", 10, HAIL_ACCEPT},
+    {"a second range below 0", "00000500000103", 10, HAIL_DROP_MALFORMED},
+    {"a gap below 0", "00000500000400", 10, HAIL_DROP_MALFORMED},
+    {"a gap of nearly everything", "0000050000ffffffffffffffff00", 10, HAIL_DROP_MALFORMED},
     {"a range of nearly everything",
      "0000050000"
      "00"
      "ffffffffffffffff",
-     10, false},
+     10, HAIL_DROP_MALFORMED},
 };
 
 START_TEST(test_content)
@@ -199,9 +204,10 @@ START_TEST(test_content)
     struct vector_bytes bytes = test_unhex(contents[_i].hex);
     struct hail_ack ack;
 
-    ck_assert_msg(hail_ack_decode(&ack, (struct hail_bytes){bytes.data, bytes.len},
-                                  contents[_i].next_number) == contents[_i].good,
-                  "%s", contents[_i].why);
+    enum hail_verdict verdict =
+        hail_ack_decode(&ack, (struct hail_bytes){bytes.data, bytes.len}, contents[_i].next_number);
+    ck_assert_msg(verdict == contents[_i].want, "%s: %s", contents[_i].why,
+                  hail_verdict_name(verdict));
     free(bytes.data);
 }
 END_TEST
@@ -212,9 +218,11 @@ START_TEST(test_too_many_ranges)
     uint8_t content[5 + 2 * HAIL_ACK_RANGES_MAX] = {0, 1, 0};
     struct hail_ack ack;
 
-    ck_assert(hail_ack_decode(&ack, (struct hail_bytes){content, sizeof content - 2}, 1000));
+    ck_assert_int_eq(hail_ack_decode(&ack, (struct hail_bytes){content, sizeof content - 2}, 1000),
+                     HAIL_ACCEPT);
     ck_assert_uint_eq(ack.count, HAIL_ACK_RANGES_MAX);
-    ck_assert(!hail_ack_decode(&ack, (struct hail_bytes){content, sizeof content}, 1000));
+    ck_assert_int_eq(hail_ack_decode(&ack, (struct hail_bytes){content, sizeof content}, 1000),
+                     HAIL_DROP_MALFORMED);
 }
 END_TEST
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/games.h"
@@ -71,10 +72,34 @@ static void on_event(struct hail_endpoint *endpoint, const struct hail_event *ev
     games_echo(endpoint, event, &haild->games);
 }
 
+// Whether a file can be trusted with a secret: others may not have written it. That they may read
+// it is said, and no more: some who hand out secrets make all files so.
+static bool is_safe(const char *key, const char *path, int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return true; // a pipe, perhaps
+    if (status.st_mode & S_IWOTH) {
+        fprintf(stderr,
+                "haild: %s %s: everybody may write it, so it may be anybody's; see that it is "
+                "yours, and chmod o-w it\n",
+                key, path);
+        return false;
+    }
+    if (status.st_mode & S_IROTH)
+        fprintf(stderr, "haild: warning: %s %s: everybody may read it; chmod o-r it\n", key, path);
+    return true;
+}
+
 static bool read_secret(const char *key, const char *path, char *line, int capacity)
 {
     FILE *file = fopen(path, "re");
 
+    if (file && !is_safe(key, path, fileno(file))) {
+        fclose(file);
+        return false;
+    }
     if (file)
         setvbuf(file, NULL, _IONBF, 0); // so that no copy of the secret stays in a buffer
     if (!file || !fgets(line, capacity, file)) {

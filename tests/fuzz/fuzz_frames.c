@@ -45,7 +45,8 @@ static void check_inside(const struct hail_native_frame *frame, const uint8_t *d
 {
     struct hail_ack ack;
 
-    if (frame->type == HAIL_FRAME_ACK && hail_ack_decode(&ack, frame->bytes, LAST_NUMBER + 1)) {
+    if (frame->type == HAIL_FRAME_ACK &&
+        hail_ack_decode(&ack, frame->bytes, LAST_NUMBER + 1) == HAIL_ACCEPT) {
         fuzz_holds(ack.count > 0 && ack.ranges[0].last <= LAST_NUMBER);
         for (size_t i = 1; i < ack.count; i++)
             fuzz_holds(ack.ranges[i].last + 1 < ack.ranges[i - 1].first);

@@ -1,0 +1,694 @@
+// test_conduct.c: what a connected peer may do and what it may not: acknowledgements of packets
+// that it has not got, packets of epochs that there are not, connections of which one kind of
+// packet is all that is heard, and names of connections that nobody has been told. Two shards in
+// one thread; the time is the test's. SPDX-License-Identifier: MIT
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/conn.h"
+#include "tests/vectors.h"
+
+enum {
+    SLOTS = 16,
+    FLYING_MAX = 1 << 13, // datagrams under way in one direction
+    IDLE_MS = 3000,
+    MESSAGE = 20000
+};
+
+static const uint64_t ns_per_ms = 1000000;
+static const uint64_t ns_per_s = 1000000000;
+
+struct flying {
+    uint64_t at_ns;
+    uint32_t client; // its slot
+    uint16_t len;
+    uint8_t bytes[HAIL_OUTBOX_ROOM];
+};
+
+struct end {
+    struct hail_context context;
+    struct hail_shard shard;
+    struct flying *out;
+    uint32_t out_count;
+    uint64_t bytes; // that it has sent
+    uint64_t messages;
+    uint32_t connected;
+    uint32_t closed;
+    enum hail_close_reason reason; // of the last that was closed
+};
+
+// The server hears from each client at a port of its own.
+static struct world {
+    struct end server;
+    struct end client;
+    uint64_t now_ns;
+    uint64_t dice;
+    uint64_t delay_ms;
+    uint64_t spread_ms; // beside the delay, at random: what comes later may arrive earlier
+    uint32_t loss;      // in 1,000
+    uint32_t doubling;  // likewise
+    bool plain_only;    // of what the clients send, nothing else arrives
+} world;
+
+static void note(struct end *end, const struct hail_event *event)
+{
+    end->connected += event->type == HAIL_EVENT_CONNECTED;
+    end->messages += event->type == HAIL_EVENT_MESSAGE;
+    if (event->type == HAIL_EVENT_CLOSED) {
+        end->closed++;
+        end->reason = event->reason;
+    }
+}
+
+static void on_server(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
+{
+    (void)endpoint;
+    (void)user;
+    note(&world.server, event);
+}
+
+static void on_client(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
+{
+    (void)endpoint;
+    (void)user;
+    note(&world.client, event);
+}
+
+static void post(struct end *end, uint32_t client, const struct iovec *view)
+{
+    for (int copies = 1 + (test_next(&world.dice) % 1000 < world.doubling); copies > 0; copies--) {
+        uint64_t spread_ms = world.spread_ms == 0 ? 0 : test_next(&world.dice) % world.spread_ms;
+        if (test_next(&world.dice) % 1000 < world.loss)
+            continue;
+        ck_assert_uint_lt(end->out_count, FLYING_MAX);
+        struct flying *one = &end->out[end->out_count++];
+        one->at_ns = world.now_ns + (world.delay_ms + spread_ms) * ns_per_ms;
+        one->client = client;
+        one->len = (uint16_t)view->iov_len;
+        memcpy(one->bytes, view->iov_base, view->iov_len);
+    }
+}
+
+static void carry_out(struct end *end)
+{
+    struct hail_task task;
+
+    while (hail_shard_output(&end->shard, &task)) {
+        if (task.op == HAIL_TASK_CONNECT)
+            hail_shard_connected(&end->shard, task.slot, 0);
+        else if (task.op == HAIL_TASK_CLOSE)
+            hail_shard_closed(&end->shard, task.slot);
+        for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++) {
+            const struct sockaddr_in *to = (const struct sockaddr_in *)task.address;
+            end->bytes += task.views[i].iov_len;
+            post(end, to ? ntohs(to->sin_port) - 1u : task.slot, &task.views[i]);
+        }
+    }
+    hail_shard_handed_over(&end->shard);
+}
+
+// A datagram reaches an end, from a client or for it.
+static void arrive(struct end *to, uint32_t client, const uint8_t *bytes, size_t len)
+{
+    const struct sockaddr_in from = {.sin_family = AF_INET,
+                                     .sin_port = htons((uint16_t)(client + 1)),
+                                     .sin_addr = {htonl(0xc0000201u)}};
+    uint8_t *exact = malloc(len);
+
+    ck_assert_ptr_nonnull(exact);
+    memcpy(exact, bytes, len);
+    to->shard.now_ns = world.now_ns;
+    hail_shard_datagram(&to->shard, to == &world.server ? HAIL_SLOT_NONE : client,
+                        (const struct sockaddr *)&from, exact, len);
+    free(exact);
+}
+
+static void deliver(struct end *from, struct end *to)
+{
+    uint32_t kept = 0;
+    uint32_t count = from->out_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct flying *one = &from->out[i];
+        if (one->at_ns > world.now_ns)
+            from->out[kept++] = *one;
+        else if (!world.plain_only || to == &world.client ||
+                 one->bytes[0] >> 6 == HAIL_PROTECTION_PLAIN)
+            arrive(to, one->client, one->bytes, one->len);
+    }
+    ck_assert_uint_eq(from->out_count, count);
+    from->out_count = kept;
+}
+
+// What is to happen at this moment.
+static void turn(void)
+{
+    deliver(&world.server, &world.client);
+    deliver(&world.client, &world.server);
+    hail_shard_turn(&world.server.shard, world.now_ns);
+    hail_shard_turn(&world.client.shard, world.now_ns);
+    carry_out(&world.server);
+    carry_out(&world.client);
+}
+
+static void run_ms(uint64_t ms)
+{
+    for (uint64_t until_ns = world.now_ns + ms * ns_per_ms; world.now_ns < until_ns;) {
+        world.now_ns += ns_per_ms;
+        turn();
+    }
+}
+
+static void end_init(struct end *end, bool is_server)
+{
+    struct hail_config config = HAIL_CONFIG_INIT;
+    struct hail_random random;
+
+    config.profile = HAIL_PROFILE_HAIL;
+    config.native.exchange = HAIL_UNSIGNED;
+    config.native.source_per_s = 1000000;
+    config.on_event = is_server ? on_server : on_client;
+    config.conns_max = SLOTS;
+    config.handshakes_max = SLOTS;
+    config.approves_all = true;
+    config.idle_timeout_ms = IDLE_MS;
+    config.unsent_max = 16u << 20;
+    ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
+    end->context.start_ns = 0;
+    hail_random_init_seeded(&random, test_next(&world.dice));
+    ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
+    end->out = malloc(FLYING_MAX * sizeof *end->out);
+    ck_assert_ptr_nonnull(end->out);
+}
+
+static void join(uint32_t count)
+{
+    struct hail_addresses addresses = {.host = "play.test", .count = 1};
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(7777), .sin_addr = {htonl(0xc0000202u)}};
+    const struct hail_command command = {.op = HAIL_COMMAND_CONNECT, .addresses = &addresses};
+    uint32_t before = world.client.connected;
+    size_t done;
+
+    memcpy(&addresses.list[0], &to, sizeof to);
+    for (uint32_t i = 0; i < count; i++)
+        ck_assert_int_eq(hail_command_run(&world.client.shard, &command, &done), HAIL_OK);
+    carry_out(&world.client);
+    for (int i = 0; i < 1000 && world.client.connected < before + count; i++)
+        run_ms(1);
+    ck_assert_uint_eq(world.client.connected, before + count);
+    ck_assert_uint_eq(world.server.connected, before + count);
+}
+
+static void world_begin(uint64_t seed, uint32_t clients)
+{
+    memset(&world, 0, sizeof world);
+    world.dice = seed;
+    world.now_ns = ns_per_s;
+    end_init(&world.server, true);
+    end_init(&world.client, false);
+    join(clients);
+}
+
+static void end_finish(struct end *end)
+{
+    hail_shard_stop(&end->shard, 0);
+    carry_out(end);
+    ck_assert(hail_shard_stopped(&end->shard));
+    hail_shard_cleanup(&end->shard);
+    hail_context_cleanup(&end->context);
+    free(end->out);
+}
+
+static void world_end(void)
+{
+    end_finish(&world.client);
+    end_finish(&world.server);
+}
+
+static enum hail_status say(struct end *end, uint32_t slot, uint8_t channel, uint32_t flags,
+                            size_t len)
+{
+    static const uint8_t body[MESSAGE];
+    const struct hail_message_view view = {.kind = HAIL_MESSAGE_UNNAMED,
+                                           .flags = flags,
+                                           .channel = channel,
+                                           .body = body,
+                                           .body_len = len};
+
+    return hail_conn_send(&end->shard, slot, &view);
+}
+
+static struct hail_native *native_of(const struct end *end, uint32_t slot)
+{
+    return &end->shard.native.conns[slot];
+}
+
+static uint64_t drops(const struct end *end, enum hail_verdict verdict)
+{
+    return hail_stat_get(&end->shard.stats, HAIL_STAT_DROPPED_FIRST + (unsigned)verdict);
+}
+
+// Seals frames of the test's as the client's, or the server's, next packet, which arrives at once.
+static void inject(bool by_server, const uint8_t *frames, size_t len)
+{
+    struct end *from = by_server ? &world.server : &world.client;
+    struct end *to = by_server ? &world.client : &world.server;
+    uint8_t packet[HAIL_PACKET_MAX];
+
+    memcpy(packet + hail_packet_frames_at(by_server ? HAIL_TO_CLIENT : HAIL_TO_SERVER,
+                                          HAIL_PROTECTION_ENCRYPTED),
+           frames, len);
+    len = hail_peer_seal(&native_of(from, 0)->peer, packet, len, HAIL_PROTECTION_ENCRYPTED,
+                         world.now_ns);
+    arrive(to, 0, packet, len);
+}
+
+// ---- Acknowledgements
+
+static void acknowledge(bool by_server, const struct hail_ack *ack)
+{
+    uint8_t frames[1 + HAIL_ACK_LEN_MAX] = {HAIL_FRAME_ACK};
+
+    inject(by_server, frames, 1 + hail_ack_encode(frames + 1, ack));
+}
+
+// Acknowledges all numbers from `first` on that the other end has used so far, and `beyond` that it
+// has not.
+static void acknowledge_from(bool by_server, uint64_t first, uint64_t beyond)
+{
+    const struct end *other = by_server ? &world.client : &world.server;
+    uint64_t last = native_of(other, 0)->peer.next_number - 1 + beyond;
+
+    if (last >= first)
+        acknowledge(by_server, &(struct hail_ack){.count = 1, .ranges = {{first, last}}});
+}
+
+// One that reads nothing and acknowledges everything, from the beginning or once an honest transfer
+// has opened the window, is found out before it has got much; as server and as client.
+START_TEST(test_optimist)
+{
+    bool by_server = _i % 2;
+    bool late = _i / 2 % 2;
+    uint64_t worst = 0;
+
+    for (int round = 0; round < 20; round++) {
+        world_begin(test_seed() + (uint64_t)round, 1);
+        struct end *sender = by_server ? &world.client : &world.server;
+        struct end *reader = by_server ? &world.server : &world.client;
+        world.delay_ms = 10;
+        for (int i = 0; i < 800; i++)
+            ck_assert_int_eq(say(sender, 0, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, MESSAGE),
+                             HAIL_OK);
+        if (late)
+            run_ms(60 + test_next(&world.dice) % 60);
+        ck_assert_uint_eq(sender->closed, 0);
+        uint64_t begun = sender->bytes;
+        uint64_t honest = native_of(sender, 0)->peer.next_number;
+        uint32_t window = native_of(sender, 0)->sender.congestion.window;
+        for (int i = 0; i < 4000 && sender->closed == 0; i++) {
+            reader->shard.now_ns = world.now_ns;
+            world.now_ns += ns_per_ms;
+            sender->out_count = 0; // nobody reads it
+            reader->out_count = 0;
+            hail_shard_turn(&sender->shard, world.now_ns);
+            carry_out(sender);
+            acknowledge_from(by_server, honest, 0);
+            carry_out(sender);
+        }
+        ck_assert_uint_eq(sender->closed, 1);
+        ck_assert_int_eq(sender->reason, HAIL_CLOSED_PROTOCOL);
+        ck_assert_uint_eq(drops(sender, HAIL_DROP_FALSE_ACK), 1);
+        uint64_t got = sender->bytes - begun;
+        uint64_t bound = late ? 2 * (uint64_t)window + 140 * HAIL_PACKET_MAX : 40 * 1200 + 1452;
+        ck_assert_msg(got <= bound, "round %d: %llu bytes of %llu", round, (unsigned long long)got,
+                      (unsigned long long)bound);
+        worst = got > worst ? got : worst;
+        world_end();
+    }
+    printf("%s, %s: at most %llu bytes\n", by_server ? "server" : "client",
+           late ? "later on" : "from the beginning", (unsigned long long)worst);
+}
+END_TEST
+
+// Numbers that have not been sent yet are no better, however far ahead; nor are all numbers there
+// are, and packets that were sent by then are not settled.
+START_TEST(test_beyond)
+{
+    static const uint64_t beyond[] = {1, 2, 1000, (UINT64_C(1) << 23) - 1};
+    bool by_server = _i % 2;
+
+    world_begin(test_seed(), 1);
+    struct end *sender = by_server ? &world.client : &world.server;
+    ck_assert_int_eq(say(sender, 0, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, 10), HAIL_OK);
+    carry_out(sender);
+    acknowledge_from(by_server, 0, beyond[_i / 2]);
+    carry_out(sender);
+    ck_assert_uint_eq(sender->closed, 1);
+    ck_assert_int_eq(sender->reason, HAIL_CLOSED_PROTOCOL);
+    ck_assert_uint_eq(drops(sender, HAIL_DROP_FALSE_ACK), 1);
+    world_end();
+}
+END_TEST
+
+// Honest ends, over a network that loses, doubles and reorders, are never taken for liars, though
+// numbers are left out in both directions; everything comes. Where nothing is lost on the way,
+// nothing is taken for lost.
+START_TEST(test_honest)
+{
+    static const struct {
+        uint32_t loss;
+        uint32_t doubling;
+        uint64_t spread_ms;
+    } rows[] = {{0, 0, 0}, {20, 0, 0}, {0, 300, 0}, {0, 0, 30}, {50, 50, 15}};
+    enum {
+        MESSAGES = 100
+    };
+    uint64_t left_out = 0;
+    uint64_t before[2] = {0, 0};
+
+    world_begin(test_seed(), 1);
+    world.delay_ms = 10;
+    world.loss = rows[_i].loss;
+    world.doubling = rows[_i].doubling;
+    world.spread_ms = rows[_i].spread_ms;
+    for (int i = 0; i < MESSAGES; i++) {
+        ck_assert_int_eq(say(&world.client, 0, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, MESSAGE),
+                         HAIL_OK);
+        ck_assert_int_eq(
+            say(&world.server, 0, HAIL_RELIABLE_UNORDERED, HAIL_AUTHENTICATED, MESSAGE), HAIL_OK);
+    }
+    for (int i = 0; i < 60000 && world.client.messages + world.server.messages < 2 * MESSAGES;
+         i++) {
+        run_ms(1);
+        uint64_t now[2] = {native_of(&world.client, 0)->sender.skipped,
+                           native_of(&world.server, 0)->sender.skipped};
+        left_out += now[0] != before[0];
+        left_out += now[1] != before[1];
+        memcpy(before, now, sizeof before);
+    }
+    ck_assert_uint_eq(world.client.messages, MESSAGES);
+    ck_assert_uint_eq(world.server.messages, MESSAGES);
+    ck_assert_uint_eq(world.client.closed + world.server.closed, 0);
+    ck_assert_uint_gt(left_out, 6);
+    if (rows[_i].loss + rows[_i].spread_ms == 0) {
+        ck_assert_uint_eq(hail_stat_get(&world.server.shard.stats, HAIL_STAT_PACKETS_LOST), 0);
+        ck_assert_uint_eq(hail_stat_get(&world.client.shard.stats, HAIL_STAT_PACKETS_LOST), 0);
+    }
+    world_end();
+}
+END_TEST
+
+// A number that was left out has overtaken nothing: of three numbers that lie behind a packet, and
+// are acknowledged, all three must have been packets.
+START_TEST(test_gap_is_no_packet)
+{
+    bool has_gap = _i;
+
+    world_begin(test_seed(), 1);
+    struct hail_native *native = native_of(&world.server, 0);
+    native->sender.skipped = 0;
+    native->sender.skip_in = 0xffff; // none by itself
+    uint64_t first = native->peer.next_number;
+    for (uint64_t i = 0; i < 4; i++) {
+        if (has_gap && i == 2)
+            native->sender.skip_in = 1;
+        ck_assert_int_eq(say(&world.server, 0, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, 10),
+                         HAIL_OK);
+        carry_out(&world.server);
+    }
+    uint64_t last = native->peer.next_number - 1;
+    ck_assert_uint_eq(last - first, has_gap ? 4 : 3);
+    world.server.shard.now_ns = world.now_ns;
+    struct hail_ack ack = {.count = 1, .ranges = {{first + 1, first + 3}}};
+    if (has_gap) // first, first + 1, a gap, first + 3, first + 4
+        ack = (struct hail_ack){.count = 2,
+                                .ranges = {{first + 3, first + 3}, {first + 1, first + 1}}};
+    acknowledge(false, &ack);
+    ck_assert_uint_eq(hail_stat_get(&world.server.shard.stats, HAIL_STAT_PACKETS_LOST), !has_gap);
+    ck_assert_uint_eq(world.server.closed, 0);
+    if (has_gap) {
+        ack = (struct hail_ack){.count = 1, .ranges = {{first + 4, first + 4}}};
+        acknowledge(false, &ack);
+        ck_assert_uint_eq(hail_stat_get(&world.server.shard.stats, HAIL_STAT_PACKETS_LOST), 1);
+    }
+    world_end();
+}
+END_TEST
+
+// ---- Keeping alive
+
+static const struct {
+    const char *why;
+    uint32_t by_client; // flags of what it sends, or none
+    uint32_t by_server;
+    bool client_speaks;
+    bool server_speaks;
+} talks[] = {
+    {"nobody says anything", 0, 0, false, false},
+    {"the client, plain", 0, 0, true, false},
+    {"the client, authenticated", HAIL_AUTHENTICATED, 0, true, false},
+    {"the client, encrypted", HAIL_ENCRYPTED, 0, true, false},
+    {"the server, plain", 0, 0, false, true},
+    {"the server, authenticated", 0, HAIL_AUTHENTICATED, false, true},
+    {"the server, encrypted", 0, HAIL_ENCRYPTED, false, true},
+    {"both, plain", 0, 0, true, true},
+    {"both, authenticated", HAIL_AUTHENTICATED, HAIL_AUTHENTICATED, true, true},
+    {"the client plain, the server encrypted", 0, HAIL_ENCRYPTED, true, true},
+    {"the client encrypted, the server plain", HAIL_ENCRYPTED, 0, true, true},
+};
+
+// Whatever is said, and however it is protected, keeps both ends for longer than their patience.
+START_TEST(test_alive)
+{
+    world_begin(test_seed(), 1);
+    for (int i = 0; i < 4 * IDLE_MS / 25; i++) {
+        if (talks[_i].client_speaks)
+            ck_assert_int_eq(say(&world.client, 0, HAIL_UNRELIABLE, talks[_i].by_client, 20),
+                             HAIL_OK);
+        if (talks[_i].server_speaks)
+            ck_assert_int_eq(say(&world.server, 0, HAIL_UNRELIABLE, talks[_i].by_server, 20),
+                             HAIL_OK);
+        run_ms(25);
+        ck_assert_msg(world.client.closed + world.server.closed == 0, "%s: gone after %d ms",
+                      talks[_i].why, i * 25);
+    }
+    if (talks[_i].client_speaks)
+        ck_assert_uint_gt(world.server.messages, IDLE_MS / 25);
+    if (talks[_i].server_speaks)
+        ck_assert_uint_gt(world.client.messages, IDLE_MS / 25);
+    world_end();
+}
+END_TEST
+
+// What is plain proves nothing: a client whose plain packets alone arrive is gone in time.
+START_TEST(test_plain_is_no_life)
+{
+    world_begin(test_seed(), 1);
+    world.plain_only = true;
+    for (int i = 0; i < 2 * IDLE_MS / 25 && world.server.closed == 0; i++) {
+        (void)say(&world.client, 0, HAIL_UNRELIABLE, 0, 20);
+        run_ms(25);
+    }
+    ck_assert_uint_gt(world.server.messages, IDLE_MS / 25 / 2);
+    ck_assert_uint_eq(world.server.closed, 1);
+    ck_assert_int_eq(world.server.reason, HAIL_CLOSED_IDLE);
+    world_end();
+}
+END_TEST
+
+// ---- Epochs
+
+// A forged packet for a client's connection, as one who sees its packets would make it.
+static void forge(uint32_t slot, enum hail_protection protection, unsigned epoch, uint32_t number)
+{
+    uint32_t conn_id = native_of(&world.server, slot)->conn_id;
+    uint8_t packet[60] = {(uint8_t)((unsigned)protection << 6 | (epoch & 3) << 4),
+                          (uint8_t)(conn_id >> 24),
+                          (uint8_t)(conn_id >> 16),
+                          (uint8_t)(conn_id >> 8),
+                          (uint8_t)conn_id,
+                          (uint8_t)(number >> 16),
+                          (uint8_t)(number >> 8),
+                          (uint8_t)number};
+
+    arrive(&world.server, slot, packet, sizeof packet);
+}
+
+// Forged packets of all epochs for all connections, in turns: keys are derived once for each.
+START_TEST(test_forged_epochs)
+{
+    struct hail_epochs *epochs = &world.server.shard.native.epochs;
+    uint64_t forged = 0;
+
+    world_begin(test_seed(), 8);
+    epochs->derived = 0;
+    for (int round = 0; round < 100; round++) {
+        for (uint32_t slot = 0; slot < 8; slot++) {
+            for (unsigned epoch = 0; epoch < 4; epoch++) {
+                forge(slot, HAIL_PROTECTION_ENCRYPTED, epoch, 1000 + (uint32_t)round);
+                forge(slot, HAIL_PROTECTION_AUTHENTICATED, epoch, 1000 + (uint32_t)round);
+                forged += 2;
+            }
+        }
+    }
+    ck_assert_msg(epochs->derived >= 16 && epochs->derived < 400, "%u derived for %llu packets",
+                  epochs->derived, (unsigned long long)forged);
+    ck_assert_uint_eq(drops(&world.server, HAIL_DROP_FORGED), forged / 4 * 3);
+    ck_assert_uint_eq(drops(&world.server, HAIL_DROP_EPOCH), forged / 4); // there is none behind
+    ck_assert_int_eq(say(&world.client, 0, HAIL_UNRELIABLE, HAIL_FLAGS_BOTH, 20), HAIL_OK);
+    run_ms(5);
+    ck_assert_uint_eq(world.server.messages, 1);
+    world_end();
+}
+END_TEST
+
+// What cannot be of a later epoch, by its number, is not even tried.
+START_TEST(test_epoch_by_number)
+{
+    struct hail_epochs *epochs = &world.server.shard.native.epochs;
+
+    world_begin(test_seed(), 1);
+    for (int i = 0; i < 50; i++)
+        ck_assert_int_eq(say(&world.client, 0, HAIL_UNRELIABLE, HAIL_FLAGS_BOTH, 800), HAIL_OK);
+    run_ms(200);
+    uint64_t next = native_of(&world.server, 0)->peer.protected_seen.next;
+    ck_assert_uint_gt(next, 20);
+    native_of(&world.server, 0)->peer.protected_seen.seen[0] &=
+        ~UINT64_C(0x100); // as if 8 were late
+    epochs->derived = 0;
+    forge(0, HAIL_PROTECTION_ENCRYPTED, 1, 8);
+    forge(0, HAIL_PROTECTION_AUTHENTICATED, 2, 8);
+    ck_assert_uint_eq(epochs->derived, 0);
+    forge(0, HAIL_PROTECTION_ENCRYPTED, 1, (uint32_t)next);
+    ck_assert_uint_eq(epochs->derived, 1);
+    world_end();
+}
+END_TEST
+
+// A flood over more connections and epochs than are kept is bounded, and counted; who truly begins
+// an epoch gets through in the next second at the latest.
+START_TEST(test_epoch_flood)
+{
+    struct hail_epochs *epochs = &world.server.shard.native.epochs;
+
+    world_begin(test_seed(), 2);
+    hail_shard_turn(&world.server.shard, world.now_ns);
+    forge(0, HAIL_PROTECTION_ENCRYPTED, 1, 1000);
+    uint64_t before = drops(&world.server, HAIL_DROP_EPOCH);
+    epochs->derived = HAIL_EPOCHS_PER_S; // as if it had been so many
+    forge(0, HAIL_PROTECTION_ENCRYPTED, 1, 1001);
+    ck_assert_msg(drops(&world.server, HAIL_DROP_EPOCH) == before, "there already");
+    forge(1, HAIL_PROTECTION_ENCRYPTED, 1, 1000);
+    ck_assert_uint_eq(drops(&world.server, HAIL_DROP_EPOCH), before + 1);
+    native_of(&world.client, 1)->peer.epoch_packets = HAIL_EPOCH_PACKETS_MAX;
+    ck_assert_int_eq(say(&world.client, 1, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, 20), HAIL_OK);
+    run_ms(1200);
+    ck_assert_uint_eq(native_of(&world.server, 1)->peer.receive.epoch, 1);
+    ck_assert_uint_eq(world.server.messages, 1);
+    world_end();
+}
+END_TEST
+
+// Nothing of a connection's keys is kept when it has ended, or come to the epoch.
+START_TEST(test_epochs_forgotten)
+{
+    struct hail_epochs *epochs = &world.server.shard.native.epochs;
+    uint32_t used = 0;
+
+    world_begin(test_seed(), 2);
+    for (unsigned epoch = 1; epoch < 3; epoch++) {
+        forge(0, HAIL_PROTECTION_ENCRYPTED, epoch, 1000);
+        forge(1, HAIL_PROTECTION_ENCRYPTED, epoch, 1000);
+    }
+    native_of(&world.client, 1)->peer.epoch_packets = HAIL_EPOCH_PACKETS_MAX;
+    ck_assert_int_eq(say(&world.client, 1, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, 20), HAIL_OK);
+    run_ms(5);
+    ck_assert_uint_eq(native_of(&world.server, 1)->peer.receive.epoch, 1);
+    hail_conn_end(&world.server.shard, 0, HAIL_CLOSED_BY_APPLICATION, false, NULL);
+    for (uint32_t i = 0; i < epochs->count; i++)
+        used += epochs->list[i].used;
+    ck_assert_uint_eq(used, 0);
+    world_end();
+}
+END_TEST
+
+// ---- Connection ids
+
+START_TEST(test_permutation)
+{
+    struct hail_permutation permutation;
+    struct hail_random random;
+    static uint8_t seen[1 << HAIL_PERMUTATION_BITS];
+    uint32_t near = 0;
+    uint32_t last = 0;
+
+    memset(seen, 0, sizeof seen);
+    hail_random_init_seeded(&random, test_seed());
+    hail_permutation_init(&permutation, &random);
+    for (uint32_t i = 0; i < 1u << HAIL_PERMUTATION_BITS; i++) {
+        uint32_t id = hail_permutation_of(&permutation, i);
+        if (id >> HAIL_PERMUTATION_BITS != 0 || seen[id] ||
+            hail_permutation_back(&permutation, id) != i)
+            ck_abort_msg("%u becomes %u", i, id);
+        seen[id] = 1;
+        near += id - last + 128 < 256;
+        last = id;
+    }
+    // Neighbours are as far apart as by chance: 256 of 2^24 places, 2^24 times.
+    ck_assert_uint_gt(near, 100);
+    ck_assert_uint_lt(near, 600);
+}
+END_TEST
+
+// No two connections that live have one id, nor has a slot's next connection that of the last ones;
+// and one's ids do not tell the next.
+START_TEST(test_conn_ids)
+{
+    enum {
+        ROUNDS = 40
+    };
+    uint32_t ids[ROUNDS];
+    uint32_t steps = 0;
+
+    world_begin(test_seed(), 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        join(1);
+        ids[round] = native_of(&world.server, 0)->conn_id;
+        ck_assert_uint_eq(hail_native_find(&world.server.shard, ids[round]), 0);
+        for (int i = 0; i < round; i++) {
+            ck_assert_uint_ne(ids[i], ids[round]);
+            ck_assert_uint_eq(hail_native_find(&world.server.shard, ids[i]), HAIL_SLOT_NONE);
+        }
+        steps += round > 0 && ids[round] - ids[round - 1] + 512 < 1024;
+        hail_conn_end(&world.client.shard, 0, HAIL_CLOSED_BY_APPLICATION, false, NULL);
+        run_ms(5);
+        ck_assert_uint_eq(world.server.closed, (uint32_t)round + 1);
+    }
+    ck_assert_uint_lt(steps, 3);
+    world_end();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("conduct");
+    TCase *tests = tcase_create("conduct");
+
+    tcase_set_timeout(tests, 120);
+    tcase_add_loop_test(tests, test_optimist, 0, 4);
+    tcase_add_loop_test(tests, test_beyond, 0, 8);
+    tcase_add_loop_test(tests, test_honest, 0, 5);
+    tcase_add_loop_test(tests, test_gap_is_no_packet, 0, 2);
+    tcase_add_loop_test(tests, test_alive, 0, HAIL_COUNTOF(talks));
+    tcase_add_test(tests, test_plain_is_no_life);
+    tcase_add_test(tests, test_forged_epochs);
+    tcase_add_test(tests, test_epoch_by_number);
+    tcase_add_test(tests, test_epoch_flood);
+    tcase_add_test(tests, test_epochs_forgotten);
+    tcase_add_test(tests, test_permutation);
+    tcase_add_test(tests, test_conn_ids);
+    suite_add_tcase(suite, tests);
+    return test_run(suite);
+}
