@@ -11,6 +11,7 @@
 
 enum {
     HAIL_AHEAD_MAX = 1024,     // messages of a reliable channel beyond the oldest not acknowledged
+    HAIL_PARTS_MAX = 64,       // frames of reliable messages and fragments in a packet
     HAIL_STORE_LEAST = 1 << 20 // bytes of a connection that may wait for their turn, at least
 };
 

@@ -274,6 +274,19 @@ static void note_range(struct hail_shard *shard, uint32_t flight, const struct l
     hail_flight_at(shard, flight)->range_first = index;
 }
 
+// The packet that a part goes into: with as few others as the other end has to take.
+static uint32_t packet_for_part(struct hail_shard *shard, uint32_t slot,
+                                enum hail_protection protection, size_t len)
+{
+    uint32_t packet = hail_packets_for(shard, slot, protection, len);
+
+    if (packet != HAIL_OUTGOING_NONE && shard->outbox.list[packet].parts == HAIL_PARTS_MAX)
+        packet = hail_packets_begin(shard, slot, (uint8_t)protection);
+    if (packet != HAIL_OUTGOING_NONE)
+        shard->outbox.list[packet].parts++;
+    return packet;
+}
+
 // Puts as much of a load as fits into a packet. Returns the bytes it took; 0: not now, and it has
 // been seen to that it is tried again.
 static uint32_t put(struct hail_shard *shard, uint32_t slot, const struct load *load)
@@ -293,7 +306,7 @@ static uint32_t put(struct hail_shard *shard, uint32_t slot, const struct load *
         sender->again_ns = shard->now_ns + AGAIN_MS * ns_per_ms;
         return 0;
     }
-    uint32_t packet = hail_packets_for(shard, slot, protection, want);
+    uint32_t packet = packet_for_part(shard, slot, protection, want);
     if (packet == HAIL_OUTGOING_NONE) {
         hail_queue_push(&shard->native.ready, slot);
         return 0;
