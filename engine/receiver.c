@@ -254,14 +254,13 @@ enum room {
     ROOM_NONE   // others do
 };
 
-// What a connection's arrivals may occupy: two of the longest messages, or what a sender may have
-// behind the oldest that is missing, if it comes in as many messages as may be.
+// What a connection's arrivals may occupy: two of the longest messages, or one of which the last
+// byte is missing and what a sender may have behind that; in as many messages as may be.
 static uint64_t occupied_max(const struct hail_shard *shard)
 {
-    uint64_t bytes = 2 * (uint64_t)shard->context->config.message_max;
+    uint64_t longest = shard->context->config.message_max;
+    uint64_t bytes = longest + (longest > HAIL_STORE_LEAST ? longest : HAIL_STORE_LEAST);
 
-    if (bytes < HAIL_STORE_LEAST)
-        bytes = HAIL_STORE_LEAST;
     return hail_arrivals_charge(hail_reassembly_blocks_max(bytes) + 2 * HAIL_AHEAD_MAX,
                                 HAIL_AHEAD_MAX);
 }
