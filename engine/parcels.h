@@ -10,8 +10,11 @@
 #include "proto/message.h"
 
 enum {
-    HAIL_AHEAD_MAX = 1024,     // messages of a reliable channel beyond the oldest not acknowledged
-    HAIL_PARTS_MAX = 64,       // frames of reliable messages and fragments in a packet
+    HAIL_AHEAD_MAX = 1024, // messages of a reliable channel beyond the oldest not acknowledged
+    // Of frames of reliable messages and fragments, a packet has so many; one that goes on with no
+    // other before it, and does not hold its message's whole, counts as HAIL_PART_APART.
+    HAIL_PARTS_MAX = 64,
+    HAIL_PART_APART = 8,
     HAIL_STORE_LEAST = 1 << 20 // bytes of a connection that may wait for their turn, at least
 };
 

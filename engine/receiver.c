@@ -371,6 +371,24 @@ static void tear(struct hail_shard *shard, uint32_t index)
     hail_arrivals_drop(shard, index);
 }
 
+// Counts a part that has to be looked for. False: its packet has too many, whose bytes lie all over
+// the memory; it is dropped.
+static bool may_look(struct hail_shard *shard, uint32_t slot, const struct hail_native_frame *frame,
+                     struct hail_intake *intake)
+{
+    const struct hail_part *part = &frame->part;
+    bool goes_on = part->channel == intake->last.channel && part->id == intake->last.id &&
+                   part->offset == intake->last_end;
+
+    intake->parts += goes_on || frame->bytes.len == part->total ? 1 : HAIL_PART_APART;
+    intake->last = *part;
+    intake->last_end = part->offset + (uint32_t)frame->bytes.len;
+    if (intake->parts <= HAIL_PARTS_MAX)
+        return true;
+    hail_shard_drop(shard, slot, HAIL_DROP_CROWDED);
+    return false;
+}
+
 // A part on an unreliable channel: one message at a time is put together, and a newer one takes its
 // place.
 static void take_unreliable(struct hail_shard *shard, uint32_t slot,
@@ -389,10 +407,12 @@ static void take_unreliable(struct hail_shard *shard, uint32_t slot,
         return;
     }
     int32_t ahead = ahead_of(inlet, part->id);
-    if (ahead < 0 || ++intake->looked_up > HAIL_PARTS_MAX) {
-        hail_shard_drop(shard, slot, ahead < 0 ? HAIL_DROP_OLD : HAIL_DROP_CROWDED);
+    if (ahead < 0) {
+        hail_shard_drop(shard, slot, HAIL_DROP_OLD);
         return;
     }
+    if (!may_look(shard, slot, frame, intake))
+        return;
     if (ahead > 0 && inlet->first != HAIL_SLAB_NONE)
         tear(shard, inlet->first);
     inlet->next += (uint32_t)ahead;
@@ -423,13 +443,10 @@ static void take_reliable(struct hail_shard *shard, uint32_t slot,
         return;
     }
     bool at_once = frame->bytes.len == part->total && (!ordered || ahead == 0);
-    if (!at_once || inlet->first != HAIL_SLAB_NONE) {
-        if (++intake->looked_up > HAIL_PARTS_MAX) {
-            hail_shard_drop(shard, slot, HAIL_DROP_CROWDED);
-            intake->refused = true;
-            intake->repeated = true;
-            return;
-        }
+    if ((!at_once || inlet->first != HAIL_SLAB_NONE) && !may_look(shard, slot, frame, intake)) {
+        intake->refused = true;
+        intake->repeated = true;
+        return;
     }
     uint32_t index = hail_arrivals_find(shard, slot, part->channel, id);
     if (!at_once || index != HAIL_SLAB_NONE || !reserve(shard, slot, &delivery, frame->bytes.len)) {

@@ -9,10 +9,12 @@
 
 // What became of the parts of messages in one packet. Zero: it has none.
 struct hail_intake {
-    uint32_t looked_up; // parts that are not done with at once
-    bool refused;       // there was no room for one: the packet is not to be acknowledged
-    bool brought;       // something of them is new
-    bool repeated;      // one had come before, or was more than its sender may have waiting
+    uint32_t parts;        // that are not done with at once, as HAIL_PARTS_MAX counts them
+    struct hail_part last; // of them, and where it ends
+    uint32_t last_end;
+    bool refused;  // there was no room for one: the packet is not to be acknowledged
+    bool brought;  // something of them is new
+    bool repeated; // one had come before, or was more than its sender may have waiting
 };
 
 struct hail_context;

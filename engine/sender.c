@@ -274,16 +274,18 @@ static void note_range(struct hail_shard *shard, uint32_t flight, const struct l
     hail_flight_at(shard, flight)->range_first = index;
 }
 
-// The packet that a part goes into: with as few others as the other end has to take.
-static uint32_t packet_for_part(struct hail_shard *shard, uint32_t slot,
-                                enum hail_protection protection, size_t len)
+// The packet that a frame goes into: with as few others as the other end looks at.
+static uint32_t packet_for(struct hail_shard *shard, uint32_t slot, const struct load *load,
+                           enum hail_protection protection, size_t len)
 {
+    bool is_whole = load->len == hail_parcel_at(shard, load->parcel)->content.len;
+    uint8_t parts = is_whole ? 1 : HAIL_PART_APART;
     uint32_t packet = hail_packets_for(shard, slot, protection, len);
 
-    if (packet != HAIL_OUTGOING_NONE && shard->outbox.list[packet].parts == HAIL_PARTS_MAX)
+    if (packet != HAIL_OUTGOING_NONE && shard->outbox.list[packet].parts + parts > HAIL_PARTS_MAX)
         packet = hail_packets_begin(shard, slot, (uint8_t)protection);
     if (packet != HAIL_OUTGOING_NONE)
-        shard->outbox.list[packet].parts++;
+        shard->outbox.list[packet].parts += parts;
     return packet;
 }
 
@@ -306,7 +308,7 @@ static uint32_t put(struct hail_shard *shard, uint32_t slot, const struct load *
         sender->again_ns = shard->now_ns + AGAIN_MS * ns_per_ms;
         return 0;
     }
-    uint32_t packet = packet_for_part(shard, slot, protection, want);
+    uint32_t packet = packet_for(shard, slot, load, protection, want);
     if (packet == HAIL_OUTGOING_NONE) {
         hail_queue_push(&shard->native.ready, slot);
         return 0;
