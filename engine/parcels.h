@@ -32,6 +32,7 @@ struct hail_parcel {
     bool lost;      // some of it has been, at one time
     uint64_t place; // bytes of its channel that came before it
     uint64_t since_ns;
+    uint64_t served_ns; // when some of it was last put into a packet for the first time
 };
 
 // What one channel of a connection has to send.

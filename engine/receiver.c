@@ -377,8 +377,8 @@ static bool may_look(struct hail_shard *shard, uint32_t slot, const struct hail_
                      struct hail_intake *intake)
 {
     const struct hail_part *part = &frame->part;
-    bool goes_on = part->channel == intake->last.channel && part->id == intake->last.id &&
-                   part->offset == intake->last_end;
+    bool goes_on = intake->parts > 0 && part->channel == intake->last.channel &&
+                   part->id == intake->last.id && part->offset == intake->last_end;
 
     intake->parts += goes_on || frame->bytes.len == part->total ? 1 : HAIL_PART_APART;
     intake->last = *part;

@@ -143,19 +143,10 @@ static void end_init(struct end *end, const struct hail_config *config, bool is_
     ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
 }
 
-// Both ends, joined.
-static void begin(bool polls)
+static struct hail_config base_config(void)
 {
     struct hail_config config = HAIL_CONFIG_INIT;
-    struct hail_addresses addresses = {.host = "play.test", .count = 1};
-    const struct sockaddr_in v4 = {
-        .sin_family = AF_INET, .sin_port = htons(7777), .sin_addr = {htonl(0xc0000202u)}};
-    const struct hail_command command = {.op = HAIL_COMMAND_CONNECT, .addresses = &addresses};
-    size_t done;
 
-    memset(&server, 0, sizeof server);
-    memset(&client, 0, sizeof client);
-    now_ns = ns_per_s;
     config.profile = HAIL_PROFILE_HAIL;
     config.native.exchange = HAIL_UNSIGNED;
     config.conns_max = 2;
@@ -166,6 +157,21 @@ static void begin(bool polls)
     config.stall_timeout_ms = STALL_MS;
     config.event_queue_bytes = 4 * (MESSAGE_MAX + HAIL_WIRE_EXTRA);
     config.on_event = on_event;
+    return config;
+}
+
+// Both ends, joined.
+static void begin_as(struct hail_config config, bool polls)
+{
+    struct hail_addresses addresses = {.host = "play.test", .count = 1};
+    const struct sockaddr_in v4 = {
+        .sin_family = AF_INET, .sin_port = htons(7777), .sin_addr = {htonl(0xc0000202u)}};
+    const struct hail_command command = {.op = HAIL_COMMAND_CONNECT, .addresses = &addresses};
+    size_t done;
+
+    memset(&server, 0, sizeof server);
+    memset(&client, 0, sizeof client);
+    now_ns = ns_per_s;
     config.user = &client;
     end_init(&client, &config, false);
     config.user = &server;
@@ -177,6 +183,11 @@ static void begin(bool polls)
     while (polls && poll_one())
         ;
     ck_assert(client.shard.conns[client.slot].joined);
+}
+
+static void begin(bool polls)
+{
+    begin_as(base_config(), polls);
 }
 
 static void end_cleanup(struct end *end)
@@ -390,46 +401,68 @@ END_TEST
 
 // ---- Work
 
-// A packet's parts are looked at up to a number; the rest of them is refused, and comes again. What
-// is delivered at once is not among them.
+static const struct {
+    const char *why;
+    uint8_t channel;
+    uint32_t count; // of parts that a packet may have
+    uint16_t id;    // of the first
+    uint16_t ids;   // between one and the next
+    uint32_t total;
+    uint32_t step; // between their offsets
+} crowds[] = {
+    {"messages before their turn", ORDERED, HAIL_PARTS_MAX, 1, 1, 1, 0},
+    {"parts of messages each", UNORDERED, HAIL_PARTS_MAX / HAIL_PART_APART, 0, 1, 2, 0},
+    {"parts that lie apart", ORDERED, HAIL_PARTS_MAX / HAIL_PART_APART, 0, 0, 100000, 1000},
+    {"parts that go on", ORDERED, HAIL_PARTS_MAX - HAIL_PART_APART + 1, 0, 0, 1000, 1},
+    {"messages in their turn, of which nothing is kept", ORDERED, 150, 0, 1, 1, 0},
+};
+
+static void put_crowd(size_t row, uint32_t count)
+{
+    open_packet();
+    for (uint32_t i = 0; i < count; i++)
+        put(crowds[row].channel, (uint16_t)(crowds[row].id + i * crowds[row].ids),
+            crowds[row].total, i * crowds[row].step, 1, 1);
+    settle();
+}
+
+// A packet's parts are looked at up to a number; the rest of them is refused, and comes again.
 START_TEST(test_crowded_packet)
 {
     unsigned crowded = HAIL_STAT_DROPPED_FIRST + HAIL_DROP_CROWDED;
+    bool has_limit = crowds[_i].count != 150;
 
     begin(false);
-    open_packet();
-    for (uint16_t id = 0; id < HAIL_PARTS_MAX + 20; id++)
-        put(ORDERED, id, 1, 0, 1, 1);
-    settle();
-    ck_assert(is_acknowledged());
-    ck_assert_uint_eq(server.messages, HAIL_PARTS_MAX + 20);
+    put_crowd((size_t)_i, crowds[_i].count);
+    ck_assert_msg(is_acknowledged(), "%s", crowds[_i].why);
     ck_assert_uint_eq(counted(crowded), 0);
-
-    for (unsigned round = 0; round < 2; round++) {
-        open_packet();
-        for (uint16_t i = 0; i < HAIL_PARTS_MAX + round; i++)
-            put(UNORDERED, (uint16_t)(round * HAIL_PARTS_MAX + i), 2, 1, 1, 1);
-        settle();
-        ck_assert(is_acknowledged() == (round == 0));
-        ck_assert_uint_eq(counted(crowded), round);
-    }
-    ck_assert_uint_eq(server.shard.native.arrivals.records.used_count, 2 * HAIL_PARTS_MAX);
+    finish();
+    begin(false);
+    put_crowd((size_t)_i, crowds[_i].count + 1);
+    ck_assert_msg(is_acknowledged() != has_limit, "%s", crowds[_i].why);
+    ck_assert_uint_eq(counted(crowded), has_limit);
     ck_assert(!server.closed);
     finish();
 }
 END_TEST
 
-// Hail's own sender keeps to the number: short messages then go in more packets.
+// Hail's own sender keeps to the number: short messages, and parts of long ones that are sent again
+// because others came, then go in more packets.
 START_TEST(test_own_packets_are_not_crowded)
 {
-    const struct hail_message_view view = {
-        .kind = HAIL_MESSAGE_UNNAMED, .flags = HAIL_FLAGS_BOTH, .channel = ORDERED};
+    static uint8_t body[600];
+    struct hail_message_view view = {
+        .kind = HAIL_MESSAGE_UNNAMED, .flags = HAIL_FLAGS_BOTH, .channel = ORDERED, .body = body};
 
     begin(false);
-    send_part(ORDERED, 500, 2, 0, 1); // so that each is looked up
-    for (int i = 0; i < 300; i++)
+    send_part(UNORDERED, 500, 2, 0, 1); // so that each is looked up
+    for (uint32_t i = 0; i < 300; i++) {
+        view.channel = (uint8_t)(i % 2 == 0 ? ORDERED : UNORDERED);
+        view.body_len = i < 200 ? 0 : sizeof body;
         ck_assert_int_eq(hail_conn_send(&client.shard, client.slot, &view), HAIL_OK);
-    settle();
+    }
+    for (int i = 0; i < 10; i++)
+        run_for_ms(10);
     ck_assert_uint_eq(server.messages, 300);
     ck_assert_uint_eq(counted(HAIL_STAT_DROPPED_FIRST + HAIL_DROP_CROWDED), 0);
     finish();
@@ -534,6 +567,40 @@ START_TEST(test_slow_is_not_stalled)
 }
 END_TEST
 
+// A sender with something more urgent to send all the time goes on with what it has begun.
+START_TEST(test_urgent_messages)
+{
+    static const struct hail_channel channels[] = {
+        {.name = "slow", .kind = HAIL_RELIABLE_ORDERED},
+        {.name = "urgent", .kind = HAIL_RELIABLE_ORDERED, .priority = 1},
+        {.name = "bare", .kind = HAIL_UNRELIABLE},
+    };
+    static uint8_t body[30000];
+    struct hail_config config = base_config();
+    struct hail_message_view view = {.kind = HAIL_MESSAGE_UNNAMED,
+                                     .flags = HAIL_FLAGS_BOTH,
+                                     .body = body,
+                                     .body_len = sizeof body};
+
+    config.channels = channels;
+    config.channel_count = HAIL_COUNTOF(channels);
+    config.native.send_rate = 20000;
+    begin_as(config, false);
+    ck_assert_int_eq(hail_conn_send(&client.shard, client.slot, &view), HAIL_OK);
+    run_for_ms(100); // it is begun
+    ck_assert_uint_gt(receiver()->stored, 0);
+    view.channel = 1;
+    for (uint32_t i = 0; i < 60; i++) {
+        while (hail_conn_send(&client.shard, client.slot, &view) == HAIL_OK)
+            ;
+        run_for_ms(1000);
+        ck_assert(!server.closed);
+    }
+    ck_assert_uint_gt(server.messages, 20);
+    finish();
+}
+END_TEST
+
 // An application that does not poll is not its peer's fault: what waits for it waits as long as it
 // likes, and what the peer could not send meanwhile as well. Afterwards its time begins.
 START_TEST(test_slow_poller)
@@ -578,11 +645,12 @@ int main(void)
     tcase_add_test(tests, test_tiny_parts);
     tcase_add_loop_test(tests, test_honest_is_kept, 0, 8);
     tcase_add_test(tests, test_other_total);
-    tcase_add_test(tests, test_crowded_packet);
+    tcase_add_loop_test(tests, test_crowded_packet, 0, HAIL_COUNTOF(crowds));
     tcase_add_test(tests, test_own_packets_are_not_crowded);
     tcase_add_test(tests, test_useless_packets);
     tcase_add_loop_test(tests, test_stall, 0, HAIL_COUNTOF(stalls));
     tcase_add_test(tests, test_slow_is_not_stalled);
+    tcase_add_test(tests, test_urgent_messages);
     tcase_add_test(tests, test_slow_poller);
     tcase_set_timeout(tests, 120);
     suite_add_tcase(suite, tests);
