@@ -20,6 +20,7 @@ enum {
     CLOSE_IDLE = 2,
     CLOSE_GOING_DOWN = 3,
     CLOSE_PROTOCOL = 4,
+    CLOSE_STALLED = 6,
     ACK_AGAIN_MS = 1, // after the outbox was full
     TICKET_AGAIN_S = 10,
     CLOSES_SENT = 2, // packets with the close frame: one of them may be lost
@@ -80,6 +81,7 @@ void hail_native_init(struct hail_shard *shard)
     hail_permutation_init(&native->conn_ids, &shard->random);
     hail_limit_init(&native->unproven, config->native.source_per_s, &shard->random);
     hail_limit_init(&native->proven, config->native.source_per_s, &shard->random);
+    hail_arrivals_init(shard);
 }
 
 // A connection's name on the wire: the shard, and what stands for the slot and as much of its
@@ -242,6 +244,8 @@ static enum hail_close_reason reason_of(uint8_t wire)
         return HAIL_CLOSED_IDLE;
     case CLOSE_PROTOCOL:
         return HAIL_CLOSED_PROTOCOL;
+    case CLOSE_STALLED:
+        return HAIL_CLOSED_SLOW_WRITER;
     default:
         return HAIL_CLOSED_BY_PEER;
     }
@@ -284,21 +288,20 @@ static enum hail_verdict on_message(struct hail_shard *shard, uint32_t slot,
     return hail_receiver_message(shard, slot, message, packet);
 }
 
-// A part of a message. `*refused` is set where there is no room: its packet is then not
-// acknowledged, and it comes again.
+// A part of a message. Where there is no room for it, its packet is not acknowledged, and it comes
+// again.
 static enum hail_verdict on_part(struct hail_shard *shard, uint32_t slot,
                                  const struct hail_native_frame *frame,
-                                 const struct hail_opened *packet, bool *refused)
+                                 const struct hail_opened *packet, struct hail_intake *intake)
 {
     if (packet->flags == 0)
         return HAIL_DROP_UNPROTECTED;
     if (shard->native.conns[slot].state != HAIL_NATIVE_CONNECTED ||
         shard->conns[slot].state != HAIL_CONN_OPEN) {
-        *refused = true; // perhaps it has overtaken what lets us in
+        intake->refused = true; // perhaps it has overtaken what lets us in
         return HAIL_DROP_UNEXPECTED;
     }
-    if (!hail_receiver_part(shard, slot, frame, packet))
-        *refused = true;
+    hail_receiver_part(shard, slot, frame, packet, intake);
     return HAIL_ACCEPT;
 }
 
@@ -387,10 +390,10 @@ static enum hail_eliciting eliciting(const struct hail_shard *shard,
 
 static enum hail_verdict on_frame(struct hail_shard *shard, uint32_t slot,
                                   struct hail_native_frame *frame, const struct hail_opened *opened,
-                                  const struct hail_address *from, bool *refused)
+                                  const struct hail_address *from, struct hail_intake *intake)
 {
     if (frame->type == HAIL_FRAME_RELIABLE || frame->type == HAIL_FRAME_FRAGMENT)
-        return on_part(shard, slot, frame, opened, refused);
+        return on_part(shard, slot, frame, opened, intake);
     return hail_frames_is_control(frame->type) ? on_control(shard, slot, frame, opened->flags, from)
                                                : on_message(shard, slot, &frame->message, opened);
 }
@@ -400,7 +403,7 @@ static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail
 {
     struct hail_native_frame frame;
     enum hail_eliciting most = HAIL_ELICITS_NOTHING;
-    bool refused = false;
+    struct hail_intake intake = {0};
     size_t at = 0;
 
     while (at < opened->frames_len && hail_native_lives(shard, slot)) {
@@ -410,15 +413,17 @@ static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail
         if (readable) {
             enum hail_eliciting elicits = eliciting(shard, &frame);
             most = elicits > most ? elicits : most;
-            verdict = on_frame(shard, slot, &frame, opened, from, &refused);
+            verdict = on_frame(shard, slot, &frame, opened, from, &intake);
         }
         if (verdict != HAIL_ACCEPT)
             hail_shard_drop(shard, slot, verdict);
         if (!readable && verdict != HAIL_DROP_NAME)
             break; // where the next frame begins nobody knows
     }
-    if (opened->flags != 0 && !refused && hail_native_lives(shard, slot))
+    if (opened->flags != 0 && !intake.refused && hail_native_lives(shard, slot))
         hail_acks_note(&shard->native.conns[slot].acks, opened->number, most, shard->now_ns);
+    if (hail_native_lives(shard, slot))
+        hail_receiver_judge(shard, slot, &intake);
 }
 
 // Ends a connection whose last messages have arrived.
@@ -619,11 +624,12 @@ static uint8_t wire_reason(enum hail_close_reason reason)
         return CLOSE_GOING_DOWN;
     case HAIL_CLOSED_PROTOCOL:
         return CLOSE_PROTOCOL;
+    case HAIL_CLOSED_SLOW_WRITER:
+        return CLOSE_STALLED;
     case HAIL_CLOSED_BY_APPLICATION:
     case HAIL_CLOSED_BY_PEER:
     case HAIL_CLOSED_HANDSHAKE_TIMEOUT:
     case HAIL_CLOSED_SLOW_READER:
-    case HAIL_CLOSED_SLOW_WRITER:
     case HAIL_CLOSED_CONFIG:
     case HAIL_CLOSED_CERTIFICATE:
     case HAIL_CLOSED_CROWDED_OUT:
@@ -679,6 +685,7 @@ uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
         next = hail_peer_next_ns(&native->peer);
         next = sender < next ? sender : next;
         next = native->acks.due_ns < next ? native->acks.due_ns : next;
+        next = native->stall_ns < next ? native->stall_ns : next;
     }
     if (resends && native->resend_ms > 0 && native->resend_ns < next)
         next = native->resend_ns;
@@ -703,6 +710,12 @@ void hail_native_due(struct hail_shard *shard, uint32_t slot)
     }
     if (native->keyed && !hail_recovery_due(shard, slot)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
+        return;
+    }
+    if (native->keyed && shard->now_ns >= native->stall_ns && !hail_receiver_due(shard, slot)) {
+        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_WRITER, false,
+                      "a message was begun, or one before it is missing, and nothing more of it "
+                      "came for stall_timeout_ms");
         return;
     }
     if (native->ticket_s > 0 && shard->now_ns >= native->ticket_s * ns_per_s) {

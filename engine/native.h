@@ -56,11 +56,15 @@ struct hail_native {
     struct hail_address from; // server: where the hello came from
     struct hail_agreement agreement;
     uint32_t finish_mark; // server: a keyed hash of the finish that has opened
-    uint64_t stored;      // bytes of messages that have not all come, or whose turn it is not
     struct hail_peer peer;
     struct hail_acks acks;
     struct hail_rate received[2]; // of receive_rate: plain, which anybody can forge, and the rest
     struct hail_sender sender;
+    uint64_t stored;   // bytes that arrivals occupy: blocks and records
+    uint64_t stall_ns; // when to look at them next; UINT64_MAX: nothing has to come
+    uint32_t held_ms;  // of the clock: until when they waited for room that we had to make
+    uint16_t useless;  // packets whose parts brought nothing, less what the others have redeemed
+    bool holds;        // one that is whole waits for room among the events
 };
 
 // A client's handshake and what it asks with.
@@ -81,11 +85,10 @@ struct hail_native_shard {
     _Atomic uint32_t *claimed;   // for each slot: of unsent_max, what is used or promised; any
                                  // thread's
     uint32_t unordered_count;    // channels
-    struct hail_slab parcels;    // of all connections, as the next four
+    struct hail_slab parcels;    // of all connections, as the next two
     struct hail_slab ranges;
     struct hail_slab flights;
-    struct hail_slab arrivals;
-    struct hail_slab pieces;
+    struct hail_arrivals arrivals;
     struct hail_queue ready; // connections that could send more when the outbox has room again
     struct hail_native_client *clients; // client: one for each slot
     uint32_t *greeted;                  // server: handshakes by token and address, heads of lists

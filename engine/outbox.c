@@ -23,6 +23,7 @@ uint32_t hail_outbox_add(struct hail_outbox *outbox, uint32_t slot, uint8_t prot
     outgoing->len = 0;
     outgoing->last = 0;
     outgoing->protection = protection;
+    outgoing->parts = 0;
     outgoing->elsewhere = false;
     outgoing->given = false;
     outgoing->simulated = false;

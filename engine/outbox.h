@@ -25,6 +25,7 @@ struct hail_outgoing {
     uint16_t len;       // of its frames so far; once it is whole, of the datagram
     uint16_t last;      // where its last frame begins
     uint8_t protection; // enum hail_protection, or HAIL_OUTGOING_WHOLE
+    uint8_t parts;      // of messages in it, as HAIL_PARTS_MAX counts them
     bool elsewhere;     // to `to`, and not to the connection's address
     bool given;         // to the backend
     bool simulated;     // it has been through the simulated network

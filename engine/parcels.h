@@ -10,7 +10,11 @@
 #include "proto/message.h"
 
 enum {
-    HAIL_AHEAD_MAX = 1024,     // messages of a reliable channel beyond the oldest not acknowledged
+    HAIL_AHEAD_MAX = 1024, // messages of a reliable channel beyond the oldest not acknowledged
+    // Of frames of reliable messages and fragments, a packet has so many; one that goes on with no
+    // other before it, and does not hold its message's whole, counts as HAIL_PART_APART.
+    HAIL_PARTS_MAX = 64,
+    HAIL_PART_APART = 8,
     HAIL_STORE_LEAST = 1 << 20 // bytes of a connection that may wait for their turn, at least
 };
 
@@ -28,6 +32,7 @@ struct hail_parcel {
     bool lost;      // some of it has been, at one time
     uint64_t place; // bytes of its channel that came before it
     uint64_t since_ns;
+    uint64_t served_ns; // when some of it was last put into a packet for the first time
 };
 
 // What one channel of a connection has to send.

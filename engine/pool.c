@@ -7,7 +7,7 @@
 // A block begins with the number of the next one, in a chain or the free list.
 static uint32_t *next_of(const struct hail_pool *pool, uint32_t block)
 {
-    return (uint32_t *)(void *)(pool->memory + (size_t)block * pool->block_size);
+    return hail_pool_at(pool, block);
 }
 
 static uint8_t *bytes_of(const struct hail_pool *pool, uint32_t block)
@@ -34,10 +34,10 @@ void hail_pool_init(struct hail_pool *pool, struct hail_arena *arena, uint32_t b
 
 size_t hail_pool_room(const struct hail_pool *pool)
 {
-    return (size_t)(pool->block_count - pool->used_count) * bytes_per_block(pool);
+    return (size_t)hail_pool_left(pool) * bytes_per_block(pool);
 }
 
-static uint32_t take_block(struct hail_pool *pool)
+uint32_t hail_pool_take(struct hail_pool *pool)
 {
     uint32_t block = pool->free_first;
 
@@ -51,7 +51,7 @@ static uint32_t take_block(struct hail_pool *pool)
     return block;
 }
 
-static void free_block(struct hail_pool *pool, uint32_t block)
+void hail_pool_give(struct hail_pool *pool, uint32_t block)
 {
     HAIL_ASSERT(pool->used_count > 0);
     pool->used_count--;
@@ -72,13 +72,13 @@ bool hail_chain_append(struct hail_chain *chain, struct hail_pool *pool, const v
     size_t room = chain->last == HAIL_BLOCK_NONE ? 0 : whole - chain->end;
     size_t blocks = len <= room ? 0 : (len - room + whole - 1) / whole;
 
-    if (blocks > pool->block_count - pool->used_count)
+    if (blocks > hail_pool_left(pool))
         return false;
 
     chain->len += len;
     while (len > 0) {
         if (room == 0) {
-            uint32_t block = take_block(pool);
+            uint32_t block = hail_pool_take(pool);
             if (chain->last == HAIL_BLOCK_NONE) {
                 chain->first = block;
                 chain->start = 0;
@@ -185,7 +185,7 @@ void hail_chain_consume(struct hail_chain *chain, struct hail_pool *pool, size_t
         len -= here;
         chain->first = *next_of(pool, block);
         chain->start = 0;
-        free_block(pool, block);
+        hail_pool_give(pool, block);
     }
     hail_chain_init(chain);
 }

@@ -33,6 +33,23 @@ void hail_pool_init(struct hail_pool *pool, struct hail_arena *arena, uint32_t b
 // hail_pool_room returns how many bytes fit into the blocks that are left, for one more chain.
 size_t hail_pool_room(const struct hail_pool *pool);
 
+// hail_pool_left returns how many blocks can be taken.
+static inline uint32_t hail_pool_left(const struct hail_pool *pool)
+{
+    return pool->block_count - pool->used_count;
+}
+
+// hail_pool_take takes one block for the caller's own use, all `block_size` bytes of it, whose
+// content is not defined. There is one left. hail_pool_give gives it back.
+uint32_t hail_pool_take(struct hail_pool *pool);
+void hail_pool_give(struct hail_pool *pool, uint32_t block);
+
+// hail_pool_at returns where a block lies.
+static inline void *hail_pool_at(const struct hail_pool *pool, uint32_t block)
+{
+    return pool->memory + (size_t)block * pool->block_size;
+}
+
 // A queue of bytes. The zero state is no queue: hail_chain_init.
 struct hail_chain {
     uint32_t first;

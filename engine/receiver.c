@@ -10,8 +10,11 @@
 enum {
     WORD_BITS = 64,
     TAKEN_WORDS = HAIL_AHEAD_MAX / WORD_BITS, // of an unordered channel: which ids have come
-    PIECE_USUAL = 256                         // bytes: many pieces shorter than this are refused
+    USELESS_MAX = 8192,                       // packets: what networks double is far below
+    USELESS_REDEEMED = 2                      // by one that brings something
 };
+
+static const uint64_t ns_per_ms = 1000000;
 
 static size_t channel_count(const struct hail_shard *shard)
 {
@@ -23,38 +26,18 @@ static enum hail_guarantee guarantee_of(const struct hail_shard *shard, uint8_t 
     return hail_policy_channel_at(&shard->context->policy, channel)->guarantee;
 }
 
-static struct hail_inlet *inlets_of(const struct hail_shard *shard, uint32_t slot)
-{
-    return shard->native.inlets + (size_t)slot * channel_count(shard);
-}
-
 // The numbers of the packets that brought the newest message of each sequenced channel.
 static uint64_t *newest_of(const struct hail_shard *shard, uint32_t slot)
 {
     return shard->native.newest + (size_t)slot * channel_count(shard);
 }
 
-static struct hail_arrival *arrival_at(const struct hail_shard *shard, uint32_t index)
+static uint32_t now_ms(const struct hail_shard *shard)
 {
-    return hail_slab_at(&shard->native.arrivals, index);
-}
-
-static struct hail_piece *piece_at(const struct hail_shard *shard, uint32_t index)
-{
-    return hail_slab_at(&shard->native.pieces, index);
+    return (uint32_t)(shard->now_ns / ns_per_ms);
 }
 
 // ---- Memory
-
-void hail_receiver_reserve(struct hail_shard *shard, const struct hail_context *context)
-{
-    struct hail_native_shard *native = &shard->native;
-    struct hail_arena *arena = &shard->arena;
-    uint32_t blocks = (uint32_t)(context->config.buffers_max / HAIL_BLOCK_MESSAGE);
-
-    hail_slab_init(&native->arrivals, arena, blocks / 2, sizeof(struct hail_arrival));
-    hail_slab_init(&native->pieces, arena, blocks / 2, sizeof(struct hail_piece));
-}
 
 // Which ids of an unordered channel have come, of those from `next` on.
 static uint64_t *taken_of(const struct hail_shard *shard, uint32_t slot, uint8_t channel)
@@ -80,39 +63,16 @@ static void set_taken(uint64_t *taken, uint32_t id, bool value)
 
 void hail_receiver_begin(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_inlet *inlets = inlets_of(shard, slot);
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_inlet *inlets = hail_arrivals_inlets(shard, slot);
 
-    shard->native.conns[slot].stored = 0;
+    HAIL_ASSERT(native->stored == 0);
+    native->stall_ns = UINT64_MAX;
+    native->held_ms = now_ms(shard);
+    native->useless = 0;
+    native->holds = false;
     for (size_t i = 0; i < channel_count(shard); i++)
-        inlets[i] = (struct hail_inlet){.first = HAIL_SLAB_NONE, .last = HAIL_SLAB_NONE};
-}
-
-static void free_pieces(struct hail_shard *shard, uint32_t slot, struct hail_arrival *arrival)
-{
-    while (arrival->piece_first != HAIL_SLAB_NONE) {
-        uint32_t index = arrival->piece_first;
-        struct hail_piece *piece = piece_at(shard, index);
-        arrival->piece_first = piece->after;
-        hail_chain_consume(&piece->bytes, &shard->pool, piece->bytes.len);
-        hail_slab_free(&shard->native.pieces, index);
-    }
-    shard->native.conns[slot].stored -= arrival->got;
-}
-
-// Takes an arrival, which comes after `before`, off its channel.
-static void remove_arrival(struct hail_shard *shard, uint32_t slot, struct hail_inlet *inlet,
-                           uint32_t before, uint32_t index)
-{
-    struct hail_arrival *arrival = arrival_at(shard, index);
-
-    free_pieces(shard, slot, arrival);
-    if (before == HAIL_SLAB_NONE)
-        inlet->first = arrival->after;
-    else
-        arrival_at(shard, before)->after = arrival->after;
-    if (inlet->last == index)
-        inlet->last = before;
-    hail_slab_free(&shard->native.arrivals, index);
+        inlets[i] = (struct hail_inlet){.first = HAIL_SLAB_NONE};
 }
 
 // What is zero stays as it is: memory that was never written takes no room.
@@ -126,12 +86,12 @@ static void zero(uint64_t *words, size_t count)
 
 void hail_receiver_clear(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_inlet *inlets = inlets_of(shard, slot);
+    struct hail_inlet *inlets = hail_arrivals_inlets(shard, slot);
     size_t unordered = shard->native.unordered_count;
 
     for (size_t i = 0; i < channel_count(shard); i++) {
         while (inlets[i].first != HAIL_SLAB_NONE)
-            remove_arrival(shard, slot, &inlets[i], HAIL_SLAB_NONE, inlets[i].first);
+            hail_arrivals_drop(shard, inlets[i].first);
     }
     zero(newest_of(shard, slot), channel_count(shard));
     zero(shard->native.taken + slot * unordered * TAKEN_WORDS, unordered * TAKEN_WORDS);
@@ -218,10 +178,11 @@ static void hand_over(struct hail_shard *shard, uint32_t slot, uint8_t channel,
 // Takes note that a reliable message is done with, before it is handed over.
 static void settle(struct hail_shard *shard, uint32_t slot, uint8_t channel, uint32_t id)
 {
-    struct hail_inlet *inlet = inlets_of(shard, slot) + channel;
+    struct hail_inlet *inlet = hail_arrivals_inlets(shard, slot) + channel;
 
     if (guarantee_of(shard, channel) == HAIL_GUARANTEE_RELIABLE_ORDERED) {
         inlet->next = id + 1;
+        inlet->waits_ms = inlet->first == HAIL_SLAB_NONE ? 0 : now_ms(shard);
         return;
     }
     uint64_t *taken = taken_of(shard, slot, channel);
@@ -230,46 +191,50 @@ static void settle(struct hail_shard *shard, uint32_t slot, uint8_t channel, uin
         set_taken(taken, inlet->next++, false);
 }
 
-static void copy_out(const struct hail_shard *shard, const struct hail_arrival *arrival)
+// Delivers an arrival that is whole, and whose turn it is. False: not now; it is tried again.
+static bool deliver(struct hail_shard *shard, uint32_t slot, uint8_t channel, uint32_t index)
 {
-    for (uint32_t index = arrival->piece_first; index != HAIL_SLAB_NONE;) {
-        const struct hail_piece *piece = piece_at(shard, index);
-        hail_chain_copy(&piece->bytes, &shard->pool, shard->scratch_in + piece->offset,
-                        piece->bytes.len);
-        index = piece->after;
+    const struct hail_arrival arrival = *hail_arrivals_at(shard, index);
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_delivery delivery;
+
+    if (!reserve(shard, slot, &delivery, arrival.message.total)) {
+        native->holds = true;
+        hail_queue_push(&shard->held, slot);
+        return false;
     }
+    if (native->holds)
+        native->held_ms = now_ms(shard);
+    native->holds = false;
+    hail_arrivals_take(shard, index, shard->scratch_in);
+    if (guarantee_of(shard, channel) < HAIL_GUARANTEE_SEQUENCED)
+        settle(shard, slot, channel, arrival.id);
+    hand_over(shard, slot, channel, (struct hail_bytes){shard->scratch_in, arrival.message.total},
+              arrival.flags, arrival.number, &delivery);
+    return true;
+}
+
+// The arrival whose turn it is on a channel, if it is whole. Without an order that is each that is
+// whole, and those are the first.
+static uint32_t next_whole(const struct hail_shard *shard, uint32_t slot, uint8_t channel)
+{
+    const struct hail_inlet *inlet = hail_arrivals_inlets(shard, slot) + channel;
+    uint32_t index = inlet->first;
+
+    if (guarantee_of(shard, channel) == HAIL_GUARANTEE_RELIABLE_ORDERED)
+        index = hail_arrivals_find(shard, slot, channel, inlet->next);
+    return index != HAIL_SLAB_NONE && hail_arrival_is_whole(hail_arrivals_at(shard, index))
+               ? index
+               : HAIL_SLAB_NONE;
 }
 
 // Delivers what is whole, and whose turn it is, of one channel.
 static void drain(struct hail_shard *shard, uint32_t slot, uint8_t channel)
 {
-    enum hail_guarantee guarantee = guarantee_of(shard, channel);
-    struct hail_inlet *inlet = inlets_of(shard, slot) + channel;
-    uint32_t before = HAIL_SLAB_NONE;
-    uint32_t index = inlet->first;
-
-    while (index != HAIL_SLAB_NONE && shard->conns[slot].state == HAIL_CONN_OPEN) {
-        const struct hail_arrival arrival = *arrival_at(shard, index);
-        struct hail_delivery delivery;
-
-        if (guarantee == HAIL_GUARANTEE_RELIABLE_ORDERED && arrival.id != inlet->next)
+    while (shard->conns[slot].state == HAIL_CONN_OPEN) {
+        uint32_t index = next_whole(shard, slot, channel);
+        if (index == HAIL_SLAB_NONE || !deliver(shard, slot, channel, index))
             return;
-        if (arrival.got < arrival.total) {
-            before = index;
-            index = arrival.after;
-            continue;
-        }
-        if (!reserve(shard, slot, &delivery, arrival.total)) {
-            hail_queue_push(&shard->held, slot);
-            return;
-        }
-        copy_out(shard, &arrival);
-        remove_arrival(shard, slot, inlet, before, index);
-        if (guarantee < HAIL_GUARANTEE_SEQUENCED)
-            settle(shard, slot, channel, arrival.id);
-        hand_over(shard, slot, channel, (struct hail_bytes){shard->scratch_in, arrival.total},
-                  arrival.flags, arrival.number, &delivery);
-        index = arrival.after;
     }
 }
 
@@ -283,143 +248,112 @@ void hail_receiver_retry(struct hail_shard *shard, uint32_t slot)
 
 // ---- Putting together
 
-// Adds bytes that nothing before or after `before` has yet. False: there is no room.
-static bool add_bytes(struct hail_shard *shard, uint32_t slot, struct hail_arrival *arrival,
-                      uint32_t before, uint32_t offset, const uint8_t *data, size_t len)
-{
-    struct hail_piece *piece = before == HAIL_SLAB_NONE ? NULL : piece_at(shard, before);
+enum room {
+    ROOM_ENOUGH,
+    ROOM_LIMIT, // the connection occupies what it may
+    ROOM_NONE   // others do
+};
 
-    if (!piece || piece->offset + piece->bytes.len != offset) {
-        uint32_t index = arrival->piece_count > arrival->total / PIECE_USUAL + 1
-                             ? HAIL_SLAB_NONE
-                             : hail_slab_take(&shard->native.pieces);
-        if (index == HAIL_SLAB_NONE)
-            return false;
-        struct hail_piece *fresh = piece_at(shard, index);
-        *fresh = (struct hail_piece){
-            .offset = offset,
-            .after = piece ? piece->after : arrival->piece_first,
-        };
-        hail_chain_init(&fresh->bytes);
-        if (piece)
-            piece->after = index;
-        else
-            arrival->piece_first = index;
-        arrival->piece_count++;
-        piece = fresh;
-    }
-    if (!hail_chain_append(&piece->bytes, &shard->pool, data, len))
-        return false; // an empty piece may stay behind: it goes with its message
-    arrival->got += (uint32_t)len;
-    shard->native.conns[slot].stored += len;
-    return true;
+// What a connection's arrivals may occupy: two of the longest messages, or one of which the last
+// byte is missing and what a sender may have behind that; in as many messages as may be.
+static uint64_t occupied_max(const struct hail_shard *shard)
+{
+    uint64_t longest = shard->context->config.message_max;
+    uint64_t bytes = longest + (longest > HAIL_STORE_LEAST ? longest : HAIL_STORE_LEAST);
+
+    return hail_arrivals_charge(hail_reassembly_blocks_max(bytes) + 2 * HAIL_AHEAD_MAX,
+                                HAIL_AHEAD_MAX);
 }
 
-// Adds what is new of a part. False: there was no room for all of it.
-static bool add_part(struct hail_shard *shard, uint32_t slot, struct hail_arrival *arrival,
-                     const struct hail_native_frame *frame)
+// Whether a connection may occupy so much more. What is asked for in its turn may pass the limit,
+// or nothing would ever get better.
+static enum room room_for(const struct hail_shard *shard, uint32_t slot, bool in_turn,
+                          uint32_t blocks, uint32_t records)
 {
-    uint32_t at = frame->part.offset;
-    uint32_t end = at + (uint32_t)frame->bytes.len;
-    uint32_t before = HAIL_SLAB_NONE;
-    uint32_t after = arrival->piece_first;
+    uint64_t more = hail_arrivals_charge(blocks, records);
 
-    while (at < end) {
-        while (after != HAIL_SLAB_NONE && piece_at(shard, after)->offset <= at) {
-            const struct hail_piece *piece = piece_at(shard, after);
-            uint32_t piece_end = piece->offset + (uint32_t)piece->bytes.len;
-            at = piece_end > at ? piece_end : at; // there already
-            before = after;
-            after = piece->after;
-        }
-        if (at >= end)
-            break;
-        uint32_t stop = end;
-        if (after != HAIL_SLAB_NONE && piece_at(shard, after)->offset < end)
-            stop = piece_at(shard, after)->offset;
-        if (!add_bytes(shard, slot, arrival, before, at,
-                       frame->bytes.data + (at - frame->part.offset), stop - at))
-            return false;
-        at = stop;
-    }
-    return true;
+    if (!in_turn && shard->native.conns[slot].stored + more > occupied_max(shard))
+        return ROOM_LIMIT;
+    return blocks > hail_pool_left(&shard->pool) ||
+                   records > hail_slab_left(&shard->native.arrivals.records)
+               ? ROOM_NONE
+               : ROOM_ENOUGH;
 }
 
-// The arrival with this id, or a new one in its place; HAIL_SLAB_NONE: there is no room.
-static uint32_t find_or_add(struct hail_shard *shard, struct hail_inlet *inlet, uint32_t id,
-                            uint32_t total)
+// Whether there is room for a part of an arrival, or, HAIL_SLAB_NONE, of a new one. If not, the
+// part is refused, and whose fault that is gets noted.
+static bool has_room(struct hail_shard *shard, uint32_t slot, bool in_turn, uint32_t index,
+                     const struct hail_native_frame *frame, struct hail_intake *intake)
 {
-    uint32_t before = HAIL_SLAB_NONE;
-    uint32_t index = inlet->first;
+    uint32_t records = index == HAIL_SLAB_NONE;
+    uint32_t blocks;
 
-    if (inlet->last != HAIL_SLAB_NONE && (int32_t)(id - arrival_at(shard, inlet->last)->id) > 0) {
-        before = inlet->last;
-        index = HAIL_SLAB_NONE;
+    if (records > 0) {
+        struct hail_reassembly fresh;
+        hail_reassembly_init(&fresh, frame->part.total);
+        blocks = hail_reassembly_most(&fresh, frame->part.offset, (uint32_t)frame->bytes.len);
+    } else {
+        blocks = hail_reassembly_needs(&hail_arrivals_at(shard, index)->message, &shard->pool,
+                                       frame->part.offset, (uint32_t)frame->bytes.len);
     }
-    while (index != HAIL_SLAB_NONE && (int32_t)(arrival_at(shard, index)->id - id) < 0) {
-        before = index;
-        index = arrival_at(shard, index)->after;
-    }
-    if (index != HAIL_SLAB_NONE && arrival_at(shard, index)->id == id)
-        return index;
-
-    uint32_t fresh = hail_slab_take(&shard->native.arrivals);
-    if (fresh == HAIL_SLAB_NONE)
-        return HAIL_SLAB_NONE;
-    *arrival_at(shard, fresh) = (struct hail_arrival){
-        .after = index,
-        .id = id,
-        .total = total,
-        .piece_first = HAIL_SLAB_NONE,
-        .flags = HAIL_FLAGS_BOTH,
-    };
-    if (before == HAIL_SLAB_NONE)
-        inlet->first = fresh;
-    else
-        arrival_at(shard, before)->after = fresh;
-    if (index == HAIL_SLAB_NONE)
-        inlet->last = fresh;
-    return fresh;
-}
-
-// What waits for its turn has a limit; the message whose turn it is may pass it, or nothing would
-// ever get better.
-static bool may_store(const struct hail_shard *shard, uint32_t slot, const struct hail_inlet *inlet,
-                      uint32_t id, size_t len)
-{
-    uint64_t most = 2 * (uint64_t)shard->context->config.message_max;
-
-    if (most < HAIL_STORE_LEAST)
-        most = HAIL_STORE_LEAST;
-    return id == inlet->next || shard->native.conns[slot].stored + len <= most;
-}
-
-static bool store(struct hail_shard *shard, uint32_t slot, uint32_t id,
-                  const struct hail_native_frame *frame, const struct hail_opened *packet)
-{
-    struct hail_inlet *inlet = inlets_of(shard, slot) + frame->part.channel;
-
-    if (!may_store(shard, slot, inlet, id, frame->bytes.len))
-        return false;
-    uint32_t index = find_or_add(shard, inlet, id, frame->part.total);
-    if (index == HAIL_SLAB_NONE) {
+    switch (room_for(shard, slot, in_turn, blocks, records)) {
+    case ROOM_ENOUGH:
+        return true;
+    case ROOM_LIMIT:
+        intake->repeated = true;
+        break;
+    case ROOM_NONE:
         hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
-        return false;
+        shard->native.conns[slot].held_ms = now_ms(shard);
+        break;
     }
-    struct hail_arrival *arrival = arrival_at(shard, index);
-    if (arrival->total != frame->part.total) {
+    intake->refused = true;
+    return false;
+}
+
+// Something has begun to wait: from now on it is looked after.
+static void begin_waiting(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
+    if (native->stall_ns != UINT64_MAX)
+        return;
+    native->stall_ns = shard->now_ns + shard->context->config.stall_timeout_ms * ns_per_ms;
+    hail_conn_arm(shard, slot);
+}
+
+// Adds a part to its arrival, or, HAIL_SLAB_NONE, to a new one.
+static void store(struct hail_shard *shard, uint32_t slot, uint32_t id, uint32_t index,
+                  const struct hail_native_frame *frame, const struct hail_opened *packet,
+                  struct hail_intake *intake)
+{
+    const struct hail_part *part = &frame->part;
+    const struct hail_inlet *inlet = hail_arrivals_inlets(shard, slot) + part->channel;
+
+    if (index != HAIL_SLAB_NONE && hail_arrivals_at(shard, index)->message.total != part->total) {
         hail_shard_drop(shard, slot, HAIL_DROP_MALFORMED);
-        return false;
+        intake->refused = true;
+        return;
     }
-    arrival->flags &= packet->flags;
+    if (!has_room(shard, slot, id == inlet->next, index, frame, intake))
+        return;
+    if (index == HAIL_SLAB_NONE) {
+        index = hail_arrivals_add(shard, slot, part->channel, id, part->total);
+        begin_waiting(shard, slot);
+    }
+    struct hail_arrival *arrival = hail_arrivals_at(shard, index);
+    arrival->flags &= (uint8_t)packet->flags;
     arrival->number = packet->number;
-    if (!add_part(shard, slot, arrival, frame)) {
-        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
-        return false;
+    if (hail_arrivals_fill(shard, index, part->offset, frame->bytes) == 0) {
+        intake->repeated = true;
+        return;
     }
-    if (arrival->got == arrival->total)
-        drain(shard, slot, frame->part.channel);
-    return true;
+    intake->brought = true;
+    if (!hail_arrival_is_whole(arrival))
+        return;
+    if (guarantee_of(shard, part->channel) != HAIL_GUARANTEE_RELIABLE_ORDERED)
+        hail_arrivals_first(shard, index);
+    drain(shard, slot, part->channel);
 }
 
 // How far the message with this low part of its id lies before or behind the next one.
@@ -430,78 +364,191 @@ static int32_t ahead_of(const struct hail_inlet *inlet, uint16_t id)
     return ahead <= INT16_MAX ? ahead : (int32_t)ahead - (UINT16_MAX + 1);
 }
 
-// A part on an unreliable channel: one message at a time is put together, and a newer one takes its
-// place.
-static bool take_unreliable(struct hail_shard *shard, uint32_t slot,
-                            const struct hail_native_frame *frame, const struct hail_opened *packet)
+// Gives up an unreliable message that has parts missing.
+static void tear(struct hail_shard *shard, uint32_t index)
+{
+    hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_TORN, 1);
+    hail_arrivals_drop(shard, index);
+}
+
+// Counts a part that has to be looked for. False: its packet has too many, whose bytes lie all over
+// the memory; it is dropped.
+static bool may_look(struct hail_shard *shard, uint32_t slot, const struct hail_native_frame *frame,
+                     struct hail_intake *intake)
 {
     const struct hail_part *part = &frame->part;
-    struct hail_inlet *inlet = inlets_of(shard, slot) + part->channel;
-    int32_t ahead = ahead_of(inlet, part->id);
+    bool goes_on = intake->parts > 0 && part->channel == intake->last.channel &&
+                   part->id == intake->last.id && part->offset == intake->last_end;
+
+    intake->parts += goes_on || frame->bytes.len == part->total ? 1 : HAIL_PART_APART;
+    intake->last = *part;
+    intake->last_end = part->offset + (uint32_t)frame->bytes.len;
+    if (intake->parts <= HAIL_PARTS_MAX)
+        return true;
+    hail_shard_drop(shard, slot, HAIL_DROP_CROWDED);
+    return false;
+}
+
+// A part on an unreliable channel: one message at a time is put together, and a newer one takes its
+// place.
+static void take_unreliable(struct hail_shard *shard, uint32_t slot,
+                            const struct hail_native_frame *frame, const struct hail_opened *packet,
+                            struct hail_intake *intake)
+{
+    const struct hail_part *part = &frame->part;
+    struct hail_inlet *inlet = hail_arrivals_inlets(shard, slot) + part->channel;
+    struct hail_intake lost = {0}; // nobody sends it again
     struct hail_delivery delivery;
 
     if (frame->bytes.len == part->total) {
         if (reserve(shard, slot, &delivery, frame->bytes.len))
             hand_over(shard, slot, part->channel, frame->bytes, packet->flags, packet->number,
                       &delivery);
-        return true;
+        return;
     }
+    int32_t ahead = ahead_of(inlet, part->id);
     if (ahead < 0) {
         hail_shard_drop(shard, slot, HAIL_DROP_OLD);
-        return true;
+        return;
     }
-    if (ahead > 0 && inlet->first != HAIL_SLAB_NONE) {
-        hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_TORN, 1);
-        remove_arrival(shard, slot, inlet, HAIL_SLAB_NONE, inlet->first);
-    }
+    if (!may_look(shard, slot, frame, intake))
+        return;
+    if (ahead > 0 && inlet->first != HAIL_SLAB_NONE)
+        tear(shard, inlet->first);
     inlet->next += (uint32_t)ahead;
-    (void)store(shard, slot, inlet->next, frame, packet); // else it is lost
+    store(shard, slot, inlet->next, inlet->first, frame, packet, &lost);
+    intake->brought |= lost.brought;
     if (shard->conns[slot].state == HAIL_CONN_OPEN && inlet->first == HAIL_SLAB_NONE)
         inlet->next++; // it was the last part
-    return true;
 }
 
-static bool take_reliable(struct hail_shard *shard, uint32_t slot,
-                          const struct hail_native_frame *frame, const struct hail_opened *packet)
+static void take_reliable(struct hail_shard *shard, uint32_t slot,
+                          const struct hail_native_frame *frame, const struct hail_opened *packet,
+                          struct hail_intake *intake)
 {
     const struct hail_part *part = &frame->part;
     bool ordered = guarantee_of(shard, part->channel) == HAIL_GUARANTEE_RELIABLE_ORDERED;
-    struct hail_inlet *inlet = inlets_of(shard, slot) + part->channel;
+    const struct hail_inlet *inlet = hail_arrivals_inlets(shard, slot) + part->channel;
     int32_t ahead = ahead_of(inlet, part->id);
     uint32_t id = inlet->next + (uint32_t)ahead;
     struct hail_delivery delivery;
 
     if (ahead >= (int32_t)HAIL_AHEAD_MAX) {
         hail_shard_drop(shard, slot, HAIL_DROP_MALFORMED);
-        return false;
+        intake->refused = true;
+        return;
     }
-    if (ahead < 0 || (!ordered && is_taken(taken_of(shard, slot, part->channel), id)))
-        return true; // it has come before
-    bool in_turn = !ordered || ahead == 0;
-    bool begun =
-        inlet->first != HAIL_SLAB_NONE && (!ordered || arrival_at(shard, inlet->first)->id == id);
-    if (frame->bytes.len == part->total && in_turn && !begun &&
-        reserve(shard, slot, &delivery, frame->bytes.len)) {
-        settle(shard, slot, part->channel, id);
-        hand_over(shard, slot, part->channel, frame->bytes, packet->flags, packet->number,
-                  &delivery);
-        if (ordered && inlet->first != HAIL_SLAB_NONE)
-            drain(shard, slot, part->channel);
-        return true;
+    if (ahead < 0 || (!ordered && is_taken(taken_of(shard, slot, part->channel), id))) {
+        intake->repeated = true;
+        return;
     }
-    return store(shard, slot, id, frame, packet);
+    bool at_once = frame->bytes.len == part->total && (!ordered || ahead == 0);
+    if ((!at_once || inlet->first != HAIL_SLAB_NONE) && !may_look(shard, slot, frame, intake)) {
+        intake->refused = true;
+        intake->repeated = true;
+        return;
+    }
+    uint32_t index = hail_arrivals_find(shard, slot, part->channel, id);
+    if (!at_once || index != HAIL_SLAB_NONE || !reserve(shard, slot, &delivery, frame->bytes.len)) {
+        store(shard, slot, id, index, frame, packet, intake);
+        return;
+    }
+    intake->brought = true;
+    settle(shard, slot, part->channel, id);
+    hand_over(shard, slot, part->channel, frame->bytes, packet->flags, packet->number, &delivery);
+    if (ordered && inlet->first != HAIL_SLAB_NONE)
+        drain(shard, slot, part->channel);
 }
 
-bool hail_receiver_part(struct hail_shard *shard, uint32_t slot,
-                        const struct hail_native_frame *frame, const struct hail_opened *packet)
+void hail_receiver_part(struct hail_shard *shard, uint32_t slot,
+                        const struct hail_native_frame *frame, const struct hail_opened *packet,
+                        struct hail_intake *intake)
 {
     if (frame->part.total > shard->context->config.message_max + HAIL_FRAME_INNER_MAX) {
         hail_shard_drop(shard, slot, HAIL_DROP_TOO_LARGE);
         hail_conn_end(shard, slot, HAIL_CLOSED_CONFIG, false,
                       "a message came that is longer than our message_max");
-        return false;
+        return;
     }
-    return guarantee_of(shard, frame->part.channel) < HAIL_GUARANTEE_SEQUENCED
-               ? take_reliable(shard, slot, frame, packet)
-               : take_unreliable(shard, slot, frame, packet);
+    if (guarantee_of(shard, frame->part.channel) < HAIL_GUARANTEE_SEQUENCED)
+        take_reliable(shard, slot, frame, packet, intake);
+    else
+        take_unreliable(shard, slot, frame, packet, intake);
+}
+
+void hail_receiver_judge(struct hail_shard *shard, uint32_t slot, const struct hail_intake *intake)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
+    if (intake->brought) {
+        native->useless -= native->useless < USELESS_REDEEMED ? native->useless : USELESS_REDEEMED;
+        return;
+    }
+    if (!intake->repeated)
+        return;
+    hail_stat_add(&shard->stats, HAIL_STAT_PACKETS_USELESS, 1);
+    if (++native->useless > USELESS_MAX)
+        hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false,
+                      "too many packets came that brought nothing new");
+}
+
+// ---- What does not go on
+
+// How long the message that a channel waits for has got nowhere, in ms; 0: none is waited for.
+static uint32_t waited_ms(const struct hail_shard *shard, uint32_t slot, uint8_t channel)
+{
+    const struct hail_inlet *inlet = hail_arrivals_inlets(shard, slot) + channel;
+    uint32_t index = inlet->first;
+    uint32_t longest = 0;
+
+    if (index == HAIL_SLAB_NONE)
+        return 0;
+    if (guarantee_of(shard, channel) == HAIL_GUARANTEE_RELIABLE_ORDERED) {
+        uint32_t behind = now_ms(shard) - inlet->waits_ms;
+        index = hail_arrivals_find(shard, slot, channel, inlet->next);
+        if (index == HAIL_SLAB_NONE)
+            return behind;
+        uint32_t still = now_ms(shard) - hail_arrivals_at(shard, index)->progress_ms;
+        if (hail_arrival_is_whole(hail_arrivals_at(shard, index)))
+            return 0;
+        return still < behind ? still : behind;
+    }
+    do {
+        const struct hail_arrival *arrival = hail_arrivals_at(shard, index);
+        uint32_t still = now_ms(shard) - arrival->progress_ms;
+        if (!hail_arrival_is_whole(arrival) && still > longest)
+            longest = still;
+        index = arrival->after;
+    } while (index != inlet->first);
+    return longest;
+}
+
+bool hail_receiver_due(struct hail_shard *shard, uint32_t slot)
+{
+    uint32_t stall_ms = shard->context->config.stall_timeout_ms;
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_inlet *inlets = hail_arrivals_inlets(shard, slot);
+    uint32_t ours_ms = native->holds ? 0 : now_ms(shard) - native->held_ms;
+    uint32_t longest = 0;
+    bool waits = false;
+
+    native->stall_ns = UINT64_MAX;
+    if (shard->conns[slot].state != HAIL_CONN_OPEN)
+        return true;
+    for (size_t i = 0; i < channel_count(shard); i++) {
+        uint32_t waited = waited_ms(shard, slot, (uint8_t)i);
+        waited = waited < ours_ms ? waited : ours_ms;
+        if (waited >= stall_ms) {
+            if (guarantee_of(shard, (uint8_t)i) < HAIL_GUARANTEE_SEQUENCED)
+                return false;
+            tear(shard, inlets[i].first);
+            inlets[i].next++;
+            waited = 0;
+        }
+        waits |= inlets[i].first != HAIL_SLAB_NONE;
+        longest = waited > longest ? waited : longest;
+    }
+    if (waits)
+        native->stall_ns = shard->now_ns + (stall_ms - longest) * ns_per_ms;
+    return true;
 }

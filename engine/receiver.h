@@ -4,41 +4,21 @@
 #ifndef HAIL_ENGINE_RECEIVER_H
 #define HAIL_ENGINE_RECEIVER_H
 
-#include "engine/pool.h"
-#include "engine/slab.h"
+#include "engine/arrivals.h"
 #include "proto/peer.h"
 
-// Consecutive bytes of an arrival.
-struct hail_piece {
-    struct hail_chain bytes;
-    uint32_t offset;
-    uint32_t after; // by offset
-};
-
-// A message that has not all come, or whose turn it is not.
-struct hail_arrival {
-    uint32_t after; // on its channel, by id
-    uint32_t id;
-    uint32_t total; // bytes
-    uint32_t got;
-    uint32_t piece_first;
-    uint32_t piece_count;
-    uint32_t flags;  // that every part came with
-    uint64_t number; // of the packet that brought the last part
-};
-
-// What one channel of a connection receives.
-struct hail_inlet {
-    uint32_t next;  // the first id that has not been delivered; unreliable: that may come
-    uint32_t first; // arrivals, by id
-    uint32_t last;
+// What became of the parts of messages in one packet. Zero: it has none.
+struct hail_intake {
+    uint32_t parts;        // that are not done with at once, as HAIL_PARTS_MAX counts them
+    struct hail_part last; // of them, and where it ends
+    uint32_t last_end;
+    bool refused;  // there was no room for one: the packet is not to be acknowledged
+    bool brought;  // something of them is new
+    bool repeated; // one had come before, or was more than its sender may have waiting
 };
 
 struct hail_context;
 struct hail_shard;
-
-// hail_receiver_reserve takes or adds up what all receivers of a shard share.
-void hail_receiver_reserve(struct hail_shard *shard, const struct hail_context *context);
 
 // hail_receiver_begin prepares a connection's; hail_receiver_clear lets go of everything.
 void hail_receiver_begin(struct hail_shard *shard, uint32_t slot);
@@ -50,13 +30,22 @@ enum hail_verdict hail_receiver_message(struct hail_shard *shard, uint32_t slot,
                                         struct hail_message_view *message,
                                         const struct hail_opened *packet);
 
-// hail_receiver_part takes a frame of the types RELIABLE and FRAGMENT. False: there is no room for
-// it, and its packet must not be acknowledged.
-HAIL_MUST_USE bool hail_receiver_part(struct hail_shard *shard, uint32_t slot,
-                                      const struct hail_native_frame *frame,
-                                      const struct hail_opened *packet);
+// hail_receiver_part takes a frame of the types RELIABLE and FRAGMENT, and notes in `intake` what
+// became of it.
+void hail_receiver_part(struct hail_shard *shard, uint32_t slot,
+                        const struct hail_native_frame *frame, const struct hail_opened *packet,
+                        struct hail_intake *intake);
+
+// hail_receiver_judge looks at what a packet's parts were worth, after the last of them. The
+// connection may be ended by it: too many in a row brought nothing.
+void hail_receiver_judge(struct hail_shard *shard, uint32_t slot, const struct hail_intake *intake);
 
 // hail_receiver_retry delivers what waited for room among the events.
 void hail_receiver_retry(struct hail_shard *shard, uint32_t slot);
+
+// hail_receiver_due looks at what was begun and not finished, when the connection's stall_ns says
+// so, and sets that anew. Unreliable messages that get nowhere are dropped; false: a reliable one
+// does not, and the connection is to be ended.
+HAIL_MUST_USE bool hail_receiver_due(struct hail_shard *shard, uint32_t slot);
 
 #endif

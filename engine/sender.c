@@ -13,6 +13,7 @@ enum {
     ASK_PACKETS = 32,      // under way without an acknowledgement asked for
     ASK_PART = 4,          // of the window likewise
     BURST_MS = 100,        // of send_rate, after a pause
+    OVERDUE_MS = 1000,     // since a message that is begun went on: the other end waits for it
     PIECE_MIN = 512,       // bytes of a message, unless they are its last, worth a frame
     PASS_UNIT = 256,       // of stride scheduling
     FLIGHTS_EXTRA = 65536, // records of packets beside those below
@@ -305,6 +306,21 @@ static void note_range(struct hail_shard *shard, uint32_t flight, const struct l
     hail_flight_at(shard, flight)->range_first = index;
 }
 
+// The packet that a frame goes into: with as few others as the other end looks at.
+static uint32_t packet_for(struct hail_shard *shard, uint32_t slot, const struct load *load,
+                           enum hail_protection protection, size_t len)
+{
+    bool is_whole = load->len == hail_parcel_at(shard, load->parcel)->content.len;
+    uint8_t parts = is_whole ? 1 : HAIL_PART_APART;
+    uint32_t packet = hail_packets_for(shard, slot, protection, len);
+
+    if (packet != HAIL_OUTGOING_NONE && shard->outbox.list[packet].parts + parts > HAIL_PARTS_MAX)
+        packet = hail_packets_begin(shard, slot, (uint8_t)protection);
+    if (packet != HAIL_OUTGOING_NONE)
+        shard->outbox.list[packet].parts += parts;
+    return packet;
+}
+
 // Puts as much of a load as fits into a packet. Returns the bytes it took; 0: not now, and it has
 // been seen to that it is tried again.
 static uint32_t put(struct hail_shard *shard, uint32_t slot, const struct load *load)
@@ -324,7 +340,7 @@ static uint32_t put(struct hail_shard *shard, uint32_t slot, const struct load *
         sender->again_ns = shard->now_ns + AGAIN_MS * ns_per_ms;
         return 0;
     }
-    uint32_t packet = hail_packets_for(shard, slot, protection, want);
+    uint32_t packet = packet_for(shard, slot, load, protection, want);
     if (packet == HAIL_OUTGOING_NONE) {
         hail_queue_push(&shard->native.ready, slot);
         return 0;
@@ -419,6 +435,18 @@ static bool has_lost(const struct hail_shard *shard, uint32_t slot)
                      range->offset);
 }
 
+// A channel's priority, or more than any: what has begun goes on now and then whatever else there
+// is to send, or the other end would take it for given up.
+static uint32_t priority_of(const struct hail_shard *shard, const struct hail_outlet *outlet,
+                            const struct hail_policy_channel *channel)
+{
+    const struct hail_parcel *parcel = hail_parcel_at(shard, outlet->unsent);
+    bool is_overdue =
+        parcel->sent > 0 && shard->now_ns - parcel->served_ns >= OVERDUE_MS * ns_per_ms;
+
+    return is_overdue ? UINT32_MAX : channel->priority;
+}
+
 // The channel whose turn it is: of those with the highest priority that may send, the one that has
 // sent least for its weight. NULL: there is nothing to send.
 static struct hail_outlet *next_outlet(struct hail_shard *shard, uint32_t slot)
@@ -426,7 +454,7 @@ static struct hail_outlet *next_outlet(struct hail_shard *shard, uint32_t slot)
     const struct hail_policy *policy = &shard->context->policy;
     struct hail_outlet *outlets = hail_parcels_outlets(shard, slot);
     struct hail_outlet *best = NULL;
-    uint8_t best_priority = 0;
+    uint32_t best_priority = 0;
 
     for (size_t i = 0; i < hail_policy_channel_count(policy); i++) {
         struct hail_outlet *outlet = &outlets[i];
@@ -438,10 +466,11 @@ static struct hail_outlet *next_outlet(struct hail_shard *shard, uint32_t slot)
         if (outlet->unsent == HAIL_SLAB_NONE ||
             is_ahead(shard, outlet, outlet->unsent, hail_parcel_at(shard, outlet->unsent)->sent))
             continue;
-        if (!best || channel->priority > best_priority ||
-            (channel->priority == best_priority && (int32_t)(outlet->pass - best->pass) < 0)) {
+        uint32_t priority = priority_of(shard, outlet, channel);
+        if (!best || priority > best_priority ||
+            (priority == best_priority && (int32_t)(outlet->pass - best->pass) < 0)) {
             best = outlet;
-            best_priority = channel->priority;
+            best_priority = priority;
         }
     }
     return best;
@@ -477,6 +506,7 @@ static bool send_new(struct hail_shard *shard, uint32_t slot, struct hail_outlet
     outlet->pass += put_len * PASS_UNIT / channel->weight;
     hail_sender_of(shard, slot)->pass = outlet->pass;
     parcel->sent += put_len;
+    parcel->served_ns = shard->now_ns;
     if (parcel->sent < parcel->content.len)
         return true;
     outlet->unsent = parcel->after;

@@ -80,7 +80,7 @@ static void reserve(struct hail_shard *shard, const struct hail_context *context
     hail_pool_init(&shard->pool, arena, block_size, (uint32_t)(config->buffers_max / block_size));
     if (config->profile == HAIL_PROFILE_HAIL) {
         hail_sender_reserve(shard, context);
-        hail_receiver_reserve(shard, context);
+        hail_arrivals_reserve(shard, context);
     }
     hail_groups_init(&shard->groups, arena, config->groups_max, config->memberships_max, slots);
     hail_mailbox_init(&shard->commands, arena, power_of_two_at_least(config->command_queue_bytes));

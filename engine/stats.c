@@ -53,6 +53,7 @@ static const char *const names[HAIL_STAT_COUNT] = {
     [HAIL_STAT_CALLS_TIMED_OUT] = "calls_timed_out",
     [HAIL_STAT_MESSAGES_LATE] = "messages_late",
     [HAIL_STAT_MESSAGES_TORN] = "messages_torn",
+    [HAIL_STAT_PACKETS_USELESS] = "packets_useless",
     [HAIL_STAT_RECV_STARVED] = "recv_starved",
     [HAIL_STAT_WAKEUPS] = "wakeups",
     [HAIL_STAT_SPENT_PROTOCOL] = "spent_protocol_ns",

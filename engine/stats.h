@@ -55,9 +55,10 @@ enum hail_stat {
     HAIL_STAT_PROBES,         // sent when no acknowledgement came
     HAIL_STAT_SIMULATED_LOST, // datagrams, by hail_simulate
     HAIL_STAT_CALLS_TIMED_OUT,
-    HAIL_STAT_MESSAGES_LATE, // unreliable, and not sent since they had waited for too long
-    HAIL_STAT_MESSAGES_TORN, // unreliable, and given up with parts missing
-    HAIL_STAT_RECV_STARVED,  // times that the kernel had no receive buffer
+    HAIL_STAT_MESSAGES_LATE,   // unreliable, and not sent since they had waited for too long
+    HAIL_STAT_MESSAGES_TORN,   // unreliable, and given up with parts missing
+    HAIL_STAT_PACKETS_USELESS, // with parts of messages, none of which was new or had room
+    HAIL_STAT_RECV_STARVED,    // times that the kernel had no receive buffer
     HAIL_STAT_WAKEUPS,
     HAIL_STAT_SPENT_PROTOCOL, // CPU time in nanoseconds, with measures_cost: in the order of
     HAIL_STAT_SPENT_CRYPTO,   // enum hail_spent

@@ -36,6 +36,7 @@
     X(DROP_RATE, "rate")               /* its source prefix asks too often */                      \
     X(DROP_PREFIX, "prefix")           /* its source prefix has all the connections it may */      \
     X(DROP_TOO_FAST, "too_fast")       /* more bytes than the connection may send */               \
+    X(DROP_CROWDED, "crowded")         /* parts of messages that its packet has too many of */     \
     X(DROP_BUDGET, "budget")           /* no time for more handshakes in this turn */              \
     X(DROP_REFUSED, "refused")         /* client: the server will not have us */                   \
     X(DROP_TICKET_KEY, "ticket_key")   /* made with a ticket key that is none of ours */           \

@@ -1,4 +1,5 @@
 hail_test(pool hail_shard)
+hail_test(reassembly hail_shard)
 hail_test(lobby hail_shard)
 hail_test(queue hail_shard)
 hail_test(sources hail_shard)

@@ -651,14 +651,29 @@ static uint32_t blocks_waiting(const struct hail_shard *shard, size_t channel)
         blocks += blocks_of(&one->content, &shard->pool);
         parcel = one->after;
     }
-    for (uint32_t arrival = native->inlets[channel].first; arrival != HAIL_SLAB_NONE;) {
-        const struct hail_arrival *one = hail_slab_at(&native->arrivals, arrival);
-        for (uint32_t piece = one->piece_first; piece != HAIL_SLAB_NONE;) {
-            const struct hail_piece *bytes = hail_slab_at(&native->pieces, piece);
-            blocks += blocks_of(&bytes->bytes, &shard->pool);
-            piece = bytes->after;
+    return blocks;
+}
+
+// The blocks of what one channel of a connection has received in part or before its turn. Each of
+// it is found by its name. `*charge` grows by what it counts as.
+static uint32_t blocks_arriving(struct sim *sim, const struct hail_shard *shard, uint32_t slot,
+                                uint8_t channel, uint32_t *records, uint64_t *charge)
+{
+    uint32_t first = hail_arrivals_inlets(shard, slot)[channel].first;
+    uint32_t index = first;
+    uint32_t blocks = 0;
+
+    while (index != HAIL_SLAB_NONE) {
+        const struct hail_arrival *one = hail_arrivals_at(shard, index);
+        blocks += one->message.blocks;
+        *charge += hail_arrivals_charge(one->message.blocks, 1);
+        if (hail_arrivals_find(shard, slot, channel, one->id) != index)
+            sim_fail(sim, "an arrival is not found by its name");
+        if (++*records > shard->native.arrivals.records.used_count) {
+            sim_fail(sim, "arrivals have leaked, or a channel's ring has no end");
+            return blocks;
         }
-        arrival = one->after;
+        index = one->after == first ? HAIL_SLAB_NONE : one->after;
     }
     return blocks;
 }
@@ -672,9 +687,11 @@ static void check_whole(struct sim *sim, const struct hail_shard *shard)
     uint32_t handshakes = 0;
     uint32_t listed = 0;
     uint32_t proven = 0;
+    uint32_t records = 0;
 
     for (uint32_t slot = 0; slot < shard->table.fresh; slot++) {
         const struct hail_connection *conn = &shard->conns[slot];
+        uint64_t charge = 0;
         bool is_used = conn->state != HAIL_CONN_FREE;
         if (is_used != (atomic_load(&shard->table.slots[slot].generation) % 2 == 1))
             sim_fail(sim, "a slot and its name disagree on whether it is in use");
@@ -686,13 +703,21 @@ static void check_whole(struct sim *sim, const struct hail_shard *shard)
         listed += shard->sources.members[slot].source != 0;
         proven += conn->proven;
         blocks += blocks_of(&conn->in, &shard->pool) + blocks_of(&conn->out, &shard->pool);
-        for (size_t i = 0; i < SIM_CHANNEL_COUNT; i++)
+        for (uint8_t i = 0; i < SIM_CHANNEL_COUNT; i++) {
             blocks += blocks_waiting(shard, slot * SIM_CHANNEL_COUNT + i);
+            blocks += blocks_arriving(sim, shard, slot, i, &records, &charge);
+        }
+        if (charge != shard->native.conns[slot].stored)
+            sim_fail(sim, "a connection is charged for what it does not have");
+        if (charge > 0 && shard->native.conns[slot].stall_ns == UINT64_MAX)
+            sim_fail(sim, "something has begun to come and nobody looks after it");
     }
     if (used != shard->table.used_count)
         sim_fail(sim, "the table has lost count of its slots");
     if (blocks != shard->pool.used_count)
         sim_fail(sim, "blocks have leaked, or have two owners");
+    if (records != shard->native.arrivals.records.used_count)
+        sim_fail(sim, "arrivals have leaked, or have two owners");
     if (handshakes != shard->handshake_count || listed != handshakes)
         sim_fail(sim, "the list of handshakes is not whole");
     if (proven != shard->proven_count)

@@ -1,0 +1,315 @@
+// bench_parts.c: what one packet with parts of messages costs a server's shard, of the worst that a
+// client can write, with warm caches and with cold ones. The client's shard writes the frames by
+// hand; the server's is given each datagram alone. SPDX-License-Identifier: MIT
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench/measure.h"
+#include "engine/conn.h"
+#include "engine/packets.h"
+
+enum {
+    MESSAGE_MAX = 16 << 20,
+    PACKETS = 200,      // measured
+    PREPARED = 400,     // before, to spread what is kept over memory
+    EVICTED = 96 << 20, // bytes that are written to empty the caches
+    DATAGRAMS_MAX = 64,
+    ORDERED = HAIL_RELIABLE_ORDERED,
+    UNORDERED = HAIL_RELIABLE_UNORDERED
+};
+
+static const uint64_t ns_per_ms = 1000000;
+static const uint64_t ns_per_s = 1000000000;
+
+struct end {
+    struct hail_context context;
+    struct hail_shard shard;
+    uint8_t datagrams[DATAGRAMS_MAX][HAIL_OUTBOX_ROOM];
+    size_t lens[DATAGRAMS_MAX];
+    size_t count;
+};
+
+static struct end server;
+static struct end client;
+static uint64_t now_ns = 1000000000;
+static uint64_t dice = 1;
+static uint32_t packet;  // that is being filled
+static uint32_t next_id; // on the channel of the row
+static uint32_t next_at; // in the message of a row that has one
+static size_t parts;     // in the last packet
+
+static void die(const char *why)
+{
+    fprintf(stderr, "bench_parts: %s\n", why);
+    exit(EXIT_FAILURE);
+}
+
+static uint32_t roll(uint32_t below)
+{
+    dice = dice * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)((dice >> 33) % below);
+}
+
+static void on_event(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
+{
+    (void)endpoint;
+    (void)user;
+    if (event->type == HAIL_EVENT_CLOSED)
+        die("the connection was closed");
+}
+
+static void carry_out(struct end *end)
+{
+    struct hail_task task;
+
+    while (hail_shard_output(&end->shard, &task)) {
+        if (task.op == HAIL_TASK_CONNECT)
+            hail_shard_connected(&end->shard, task.slot, 0);
+        for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++) {
+            if (end->count == DATAGRAMS_MAX)
+                die("too much under way");
+            memcpy(end->datagrams[end->count], task.views[i].iov_base, task.views[i].iov_len);
+            end->lens[end->count++] = task.views[i].iov_len;
+        }
+    }
+    hail_shard_handed_over(&end->shard);
+}
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * ns_per_s + (uint64_t)time.tv_nsec;
+}
+
+static void give(struct end *from, struct end *to)
+{
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(1000), .sin_addr = {htonl(0xc0000201u)}};
+
+    to->shard.now_ns = now_ns;
+    for (size_t i = 0; i < from->count; i++)
+        hail_shard_datagram(&to->shard, to == &server ? HAIL_SLOT_NONE : 0,
+                            (const struct sockaddr *)&address, from->datagrams[i], from->lens[i]);
+    from->count = 0;
+}
+
+// What is under way arrives; the server's answers as well.
+static void settle(void)
+{
+    now_ns += ns_per_ms;
+    hail_shard_turn(&client.shard, now_ns);
+    carry_out(&client);
+    give(&client, &server);
+    hail_shard_turn(&server.shard, now_ns);
+    carry_out(&server);
+    give(&server, &client);
+}
+
+static void end_init(struct end *end, bool is_server)
+{
+    struct hail_config config = HAIL_CONFIG_INIT;
+    struct hail_random random;
+
+    config.profile = HAIL_PROFILE_HAIL;
+    config.native.exchange = HAIL_UNSIGNED;
+    config.on_event = on_event;
+    config.conns_max = 2;
+    config.handshakes_max = 2;
+    config.approves_all = true;
+    config.message_max = MESSAGE_MAX;
+    config.unsent_max = 2 * MESSAGE_MAX;
+    config.command_queue_bytes = 8 * MESSAGE_MAX;
+    config.buffers_max = 256u << 20;
+    if (hail_context_init(&end->context, &config, is_server) != HAIL_OK)
+        die("config");
+    end->context.start_ns = 0;
+    hail_random_init_seeded(&random, is_server);
+    if (!hail_shard_init(&end->shard, &end->context, 0, &random))
+        die("no memory");
+}
+
+static void join(void)
+{
+    struct hail_addresses addresses = {.host = "127.0.0.1", .count = 1};
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(7777), .sin_addr = {htonl(0xc0000202u)}};
+    const struct hail_command command = {.op = HAIL_COMMAND_CONNECT, .addresses = &addresses};
+    size_t done;
+
+    memcpy(&addresses.list[0], &to, sizeof to);
+    if (hail_command_run(&client.shard, &command, &done) != HAIL_OK)
+        die("a client could not begin");
+    for (int i = 0; i < 100 && !client.shard.conns[0].joined; i++)
+        settle();
+    if (!client.shard.conns[0].joined)
+        die("a client could not join");
+    client.shard.native.conns[0].sender.pmtu.size = HAIL_PACKET_MAX;
+}
+
+// ---- Packets by hand
+
+// Adds a part; false: the packet is full.
+static bool put(uint8_t channel, uint32_t id, uint32_t total, uint32_t offset, uint32_t len)
+{
+    static uint8_t data[1400] = {HAIL_FRAME_MESSAGE};
+    const struct hail_native_frame frame = {
+        .type = len == total ? HAIL_FRAME_RELIABLE : HAIL_FRAME_FRAGMENT,
+        .part = {.channel = channel, .id = (uint16_t)id, .total = total, .offset = offset},
+        .bytes = {data, len},
+    };
+
+    if (hail_frames_len(&frame, &client.context.policy) >
+        hail_packets_room(&client.shard, 0, HAIL_PROTECTION_ENCRYPTED, packet))
+        return false;
+    hail_packets_add(&client.shard, packet, &frame);
+    parts++;
+    return true;
+}
+
+// As any transfer has them.
+static void fill_in_order(void)
+{
+    uint32_t len = 1380 < MESSAGE_MAX - next_at ? 1380 : MESSAGE_MAX - next_at;
+
+    (void)put(ORDERED, next_id, MESSAGE_MAX, next_at, len);
+    next_at += len;
+    if (next_at == MESSAGE_MAX) {
+        next_at = 0;
+        next_id++;
+    }
+}
+
+// One byte each of messages that lie anywhere, anywhere in them.
+static void fill_scattered(void)
+{
+    while (put(UNORDERED, next_id + 1 + roll(1000), MESSAGE_MAX, roll(MESSAGE_MAX - 1), 1))
+        ;
+}
+
+static void fill_again(void)
+{
+    static uint64_t before;
+    static bool is_known;
+
+    before = is_known ? before : dice;
+    is_known = true;
+    dice = before; // always the same
+    fill_scattered();
+}
+
+// As short as can be, of messages in their turn.
+static void fill_short(void)
+{
+    while (put(ORDERED, next_id, 1, 0, 1))
+        next_id++;
+}
+
+// The same before their turn.
+static void fill_early(void)
+{
+    uint32_t id = next_id + 1 + roll(700);
+
+    while (put(ORDERED, id, 1, 0, 1))
+        id++;
+}
+
+// The same in their turn, while something later is kept.
+static void fill_before_something(void)
+{
+    (void)put(ORDERED, next_id + 1000, 2, 0, 1);
+    fill_short();
+}
+
+static const struct row {
+    const char *what;
+    void (*fill)(void);
+} rows[] = {
+    {"a part of a transfer, in its order", fill_in_order},
+    {"one-byte parts of 1,000 messages of 16 MiB", fill_scattered},
+    {"the same parts again and again", fill_again},
+    {"the shortest messages, in their turn", fill_short},
+    {"the same with a later one kept", fill_before_something},
+    {"the shortest messages, before their turn", fill_early},
+};
+
+static void evict(void)
+{
+    static uint8_t *memory;
+    static uint8_t value;
+
+    if (!memory)
+        memory = malloc(EVICTED);
+    if (!memory)
+        die("no memory");
+    memset(memory, ++value, EVICTED);
+}
+
+// The server's nanoseconds for a packet of a row's.
+static uint64_t run(const struct row *row, bool is_cold)
+{
+    client.shard.now_ns = now_ns;
+    packet = hail_packets_begin(&client.shard, 0, HAIL_PROTECTION_ENCRYPTED);
+    if (packet == HAIL_OUTGOING_NONE)
+        die("no packet");
+    parts = 0;
+    row->fill();
+    carry_out(&client);
+    if (is_cold)
+        evict();
+    uint64_t before_ns = cpu_ns();
+    give(&client, &server);
+    uint64_t spent_ns = cpu_ns() - before_ns;
+    settle();
+    return spent_ns;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint64_t first = *(const uint64_t *)a;
+    uint64_t second = *(const uint64_t *)b;
+
+    return (first > second) - (first < second);
+}
+
+// A row begins with nothing kept.
+static void begin_anew(void)
+{
+    hail_receiver_clear(&server.shard, 0);
+    next_id = 0;
+    next_at = 0;
+}
+
+int main(int argc, char **argv)
+{
+    end_init(&server, true);
+    end_init(&client, false);
+    join();
+    measure_machine(argc, argv);
+    printf("\n%-46s parts  us a packet: least, median, nine tenths; the same cold\n", "");
+    for (size_t i = 0; i < HAIL_COUNTOF(rows); i++) {
+        printf("%-46s", rows[i].what);
+        for (int j = 0; j < PREPARED + PACKETS; j++)
+            (void)run(&rows[i], false); // memory that was never used has yet to be paid for
+        for (int is_cold = 0; is_cold <= 1; is_cold++) {
+            uint64_t values[PACKETS];
+            begin_anew();
+            for (int j = 0; j < PREPARED; j++)
+                (void)run(&rows[i], false);
+            for (int j = 0; j < PACKETS; j++)
+                values[j] = run(&rows[i], is_cold);
+            qsort(values, PACKETS, sizeof *values, by_size);
+            if (!is_cold)
+                printf(" %5zu ", parts);
+            printf(" %6.1f %6.1f %6.1f ", (double)values[0] / 1e3,
+                   (double)values[PACKETS / 2] / 1e3, (double)values[PACKETS * 9 / 10] / 1e3);
+            fflush(stdout);
+        }
+        printf("\n");
+    }
+    return EXIT_SUCCESS;
+}
