@@ -44,6 +44,7 @@ struct hail_native {
     uint8_t fragments_then; // when it last asked again
     uint8_t retries;        // client: cookies it has been given
     bool resumed;           // by a ticket
+    bool holds;             // an arrival that is whole waits for room among the events
     uint32_t conn_id;
     uint32_t lookup_next; // server: the next slot in its bucket of shard->greeted
     uint32_t out_first;   // of its datagrams in the outbox
@@ -63,8 +64,7 @@ struct hail_native {
     uint64_t stored;   // bytes that arrivals occupy: blocks and records
     uint64_t stall_ns; // when to look at them next; UINT64_MAX: nothing has to come
     uint32_t held_ms;  // of the clock: until when they waited for room that we had to make
-    uint16_t useless;  // packets whose parts brought nothing, less what the others have redeemed
-    bool holds;        // one that is whole waits for room among the events
+    uint32_t useless;  // what packets cost that brought nothing: see HAIL_USELESS_MAX
 };
 
 // A client's handshake and what it asks with.

@@ -9,9 +9,7 @@
 
 enum {
     WORD_BITS = 64,
-    TAKEN_WORDS = HAIL_AHEAD_MAX / WORD_BITS, // of an unordered channel: which ids have come
-    USELESS_MAX = 8192,                       // packets: what networks double is far below
-    USELESS_REDEEMED = 2                      // by one that brings something
+    TAKEN_WORDS = HAIL_AHEAD_MAX / WORD_BITS // of an unordered channel: which ids have come
 };
 
 static const uint64_t ns_per_ms = 1000000;
@@ -248,6 +246,12 @@ void hail_receiver_retry(struct hail_shard *shard, uint32_t slot)
 
 // ---- Putting together
 
+static void charge(struct hail_intake *intake, uint8_t cost)
+{
+    if (intake->cost < cost)
+        intake->cost = cost;
+}
+
 enum room {
     ROOM_ENOUGH,
     ROOM_LIMIT, // the connection occupies what it may
@@ -300,7 +304,7 @@ static bool has_room(struct hail_shard *shard, uint32_t slot, bool in_turn, uint
     case ROOM_ENOUGH:
         return true;
     case ROOM_LIMIT:
-        intake->repeated = true;
+        charge(intake, HAIL_USELESS_BEYOND);
         break;
     case ROOM_NONE:
         hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
@@ -345,7 +349,7 @@ static void store(struct hail_shard *shard, uint32_t slot, uint32_t id, uint32_t
     arrival->flags &= (uint8_t)packet->flags;
     arrival->number = packet->number;
     if (hail_arrivals_fill(shard, index, part->offset, frame->bytes) == 0) {
-        intake->repeated = true;
+        charge(intake, HAIL_USELESS_REPEATED);
         return;
     }
     intake->brought = true;
@@ -439,13 +443,13 @@ static void take_reliable(struct hail_shard *shard, uint32_t slot,
         return;
     }
     if (ahead < 0 || (!ordered && is_taken(taken_of(shard, slot, part->channel), id))) {
-        intake->repeated = true;
+        charge(intake, HAIL_USELESS_REPEATED);
         return;
     }
     bool at_once = frame->bytes.len == part->total && (!ordered || ahead == 0);
     if ((!at_once || inlet->first != HAIL_SLAB_NONE) && !may_look(shard, slot, frame, intake)) {
         intake->refused = true;
-        intake->repeated = true;
+        charge(intake, HAIL_USELESS_REPEATED);
         return;
     }
     uint32_t index = hail_arrivals_find(shard, slot, part->channel, id);
@@ -481,13 +485,15 @@ void hail_receiver_judge(struct hail_shard *shard, uint32_t slot, const struct h
     struct hail_native *native = &shard->native.conns[slot];
 
     if (intake->brought) {
-        native->useless -= native->useless < USELESS_REDEEMED ? native->useless : USELESS_REDEEMED;
+        native->useless -=
+            native->useless < HAIL_USELESS_REDEEMED ? native->useless : HAIL_USELESS_REDEEMED;
         return;
     }
-    if (!intake->repeated)
+    if (intake->cost == 0)
         return;
     hail_stat_add(&shard->stats, HAIL_STAT_PACKETS_USELESS, 1);
-    if (++native->useless > USELESS_MAX)
+    native->useless += intake->cost;
+    if (native->useless > HAIL_USELESS_MAX)
         hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false,
                       "too many packets came that brought nothing new");
 }

@@ -7,14 +7,24 @@
 #include "engine/arrivals.h"
 #include "proto/peer.h"
 
+// What packets cost their sender whose parts bring nothing, until others redeem it. What networks
+// double and senders repeat for want of an answer is far below the limit, and so is all that a
+// sender has under way when it hears that something before it is missing.
+enum {
+    HAIL_USELESS_MAX = 65536,  // beyond it the connection is ended
+    HAIL_USELESS_REPEATED = 8, // a packet with what has come before, or with too many parts
+    HAIL_USELESS_BEYOND = 1,   // with what its connection may not have waiting
+    HAIL_USELESS_REDEEMED = 16 // by a packet that brings something
+};
+
 // What became of the parts of messages in one packet. Zero: it has none.
 struct hail_intake {
     uint32_t parts;        // that are not done with at once, as HAIL_PARTS_MAX counts them
     struct hail_part last; // of them, and where it ends
     uint32_t last_end;
-    bool refused;  // there was no room for one: the packet is not to be acknowledged
-    bool brought;  // something of them is new
-    bool repeated; // one had come before, or was more than its sender may have waiting
+    bool refused; // there was no room for one: the packet is not to be acknowledged
+    bool brought; // something of them is new
+    uint8_t cost; // if nothing is: see HAIL_USELESS_MAX
 };
 
 struct hail_context;

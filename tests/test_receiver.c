@@ -472,7 +472,7 @@ END_TEST
 // Packets that bring nothing new: some are any network's, and redeemed by others.
 START_TEST(test_useless_packets)
 {
-    size_t most = 8192;
+    size_t most = HAIL_USELESS_MAX / HAIL_USELESS_REPEATED;
 
     begin(false);
     for (uint32_t i = 0; i < 10000; i++) {
