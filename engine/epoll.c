@@ -141,7 +141,6 @@ static void on_server_datagrams(struct epoll *epoll)
 static void on_acceptable(struct epoll *epoll)
 {
     struct hail_io *io = &epoll->io;
-
     int taken = 0;
 
     for (int i = 0; i < ACCEPTS_SEEN_PER_TURN && taken < ACCEPTS_PER_TURN; i++) {

@@ -686,8 +686,9 @@ def time_waits(port):
 
 
 def was_reset(stranger):
+    stranger.setblocking(False)
     try:
-        while stranger.recv(4096, socket.MSG_DONTWAIT):
+        while stranger.recv(4096):
             pass
     except BlockingIOError:
         return False
