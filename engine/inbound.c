@@ -22,7 +22,8 @@ void hail_inbound_request(struct hail_shard *shard, uint32_t slot, struct hail_d
     hail_deliver_commit(shard, delivery, &event);
 }
 
-// The other end is told that there is no such method, where the wire has words for it.
+// The other end is told that there is no such method, where the wire has words for it; of a packet
+// full of such calls, for the first ones, since an answer that has to wait costs more than a call.
 static void refuse_unknown(struct hail_shard *shard, uint32_t slot,
                            const struct hail_message_view *request)
 {
@@ -34,7 +35,8 @@ static void refuse_unknown(struct hail_shard *shard, uint32_t slot,
         .channel = request->channel,
     };
 
-    if (shard->context->config.profile == HAIL_PROFILE_HAIL)
+    if (shard->context->config.profile == HAIL_PROFILE_HAIL &&
+        shard->native.unknown_calls++ < HAIL_UNKNOWN_CALLS)
         (void)!hail_conn_send(shard, slot, &error); // without room the caller's time runs out
 }
 

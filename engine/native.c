@@ -318,13 +318,30 @@ static enum hail_verdict on_ack(struct hail_shard *shard, uint32_t slot,
     return HAIL_ACCEPT;
 }
 
+// A path response: perhaps the peer has another address now.
+static void on_path(struct hail_shard *shard, uint32_t slot, const struct hail_native_frame *frame,
+                    const struct hail_address *from)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    const struct hail_address before = native->peer.address;
+
+    hail_peer_control(&native->peer, frame, from);
+    if (hail_address_equal(&before, &native->peer.address))
+        return;
+    hail_stat_add(&shard->stats, HAIL_STAT_PATHS_CHANGED, 1);
+    hail_sender_moved(shard, slot);
+    if (native->acks.next > 0)
+        native->acks.due_ns = shard->now_ns; // what was said went to where nobody was any more
+    hail_recovery_moved(shard, slot);
+    hail_table_publish_peer(&shard->table, slot, &native->peer.address.any,
+                            hail_address_len(&native->peer.address));
+}
+
 static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
                                     const struct hail_native_frame *frame, uint32_t flags,
                                     const struct hail_address *from)
 {
-    struct hail_native *native = &shard->native.conns[slot];
     bool is_server = shard->context->is_server;
-    struct hail_address before = native->peer.address;
 
     if (flags == 0)
         return HAIL_DROP_UNPROTECTED;
@@ -340,6 +357,9 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
         return is_server ? HAIL_DROP_UNEXPECTED : hail_joiner_ticket(shard, slot, frame);
     case HAIL_FRAME_ACK:
         return on_ack(shard, slot, frame);
+    case HAIL_FRAME_PATH_RESPONSE:
+        on_path(shard, slot, frame, from);
+        return HAIL_ACCEPT;
     case HAIL_FRAME_PADDING:
     case HAIL_FRAME_MESSAGE:
     case HAIL_FRAME_NAMED:
@@ -354,20 +374,10 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
     case HAIL_FRAME_PING:
     case HAIL_FRAME_PONG:
     case HAIL_FRAME_PATH_CHALLENGE:
-    case HAIL_FRAME_PATH_RESPONSE:
     case HAIL_FRAME_UPDATE:
         break;
     }
-    hail_peer_control(&native->peer, frame, from);
-    if (!hail_address_equal(&before, &native->peer.address)) {
-        hail_stat_add(&shard->stats, HAIL_STAT_PATHS_CHANGED, 1);
-        hail_sender_moved(shard, slot);
-        if (native->acks.next > 0)
-            native->acks.due_ns = shard->now_ns; // what was said went to where nobody was any more
-        hail_recovery_moved(shard, slot);
-        hail_table_publish_peer(&shard->table, slot, &native->peer.address.any,
-                                hail_address_len(&native->peer.address));
-    }
+    hail_peer_control(&shard->native.conns[slot].peer, frame, from);
     return HAIL_ACCEPT;
 }
 
@@ -404,8 +414,9 @@ static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail
     struct hail_native_frame frame;
     enum hail_eliciting most = HAIL_ELICITS_NOTHING;
     struct hail_intake intake = {0};
-    size_t at = 0;
+    size_t at = hail_frames_padding(opened->frames, opened->frames_len);
 
+    shard->native.unknown_calls = 0;
     while (at < opened->frames_len && hail_native_lives(shard, slot)) {
         enum hail_verdict verdict = hail_frames_next(&frame, &shard->context->policy,
                                                      opened->frames, opened->frames_len, &at);
@@ -419,6 +430,7 @@ static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail
             hail_shard_drop(shard, slot, verdict);
         if (!readable && verdict != HAIL_DROP_NAME)
             break; // where the next frame begins nobody knows
+        at += hail_frames_padding(opened->frames + at, opened->frames_len - at);
     }
     if (opened->flags != 0 && !intake.refused && hail_native_lives(shard, slot))
         hail_acks_note(&shard->native.conns[slot].acks, opened->number, most, shard->now_ns);

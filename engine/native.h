@@ -22,6 +22,7 @@ enum {
     HAIL_RESEND_MAX_MS = 2000,
     HAIL_HELLOS_PER_TURN = 8, // key exchanges before those who play are served
     HAIL_FINISHES_MAX = 16,   // stretched side by side; likewise
+    HAIL_UNKNOWN_CALLS = 8,  // in one packet that are answered
     HAIL_PING_PART = 3        // of the idle timeout: silence before a client pings
 };
 
@@ -97,6 +98,7 @@ struct hail_native_shard {
     struct hail_admission admission;
     struct hail_permutation conn_ids; // server: what their low bits stand for
     struct hail_epochs epochs;
+    uint32_t unknown_calls;     // that have come in this packet
     uint8_t slot_bits;          // of a slot, in what a connection id stands for
     struct hail_lobby lobby;    // server: hellos that wait their turn
     struct hail_lobby finishes; // server: that wait their turn, and for each other

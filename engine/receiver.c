@@ -238,6 +238,7 @@ static void drain(struct hail_shard *shard, uint32_t slot, uint8_t channel)
 
 void hail_receiver_retry(struct hail_shard *shard, uint32_t slot)
 {
+    shard->native.unknown_calls = 0;
     for (size_t i = 0; i < channel_count(shard); i++) {
         if (shard->conns[slot].state == HAIL_CONN_OPEN)
             drain(shard, slot, (uint8_t)i);

@@ -75,8 +75,8 @@ static enum hail_verdict read_message(struct hail_message_view *message, enum ha
 
     if (channel == HAIL_POLICY_CHANNELS_MAX)
         return HAIL_DROP_NAME;
-    message->kind = (enum hail_message_kind)(type - HAIL_FRAME_MESSAGE);
-    message->channel = channel;
+    *message = (struct hail_message_view){
+        .kind = (enum hail_message_kind)(type - HAIL_FRAME_MESSAGE), .channel = channel};
     if (type == HAIL_FRAME_REQUEST || type == HAIL_FRAME_RESPONSE || type == HAIL_FRAME_ERROR) {
         if (!take_varint(&content, &message->call_id))
             return HAIL_DROP_MALFORMED;
@@ -108,7 +108,6 @@ enum hail_verdict hail_frames_inner(struct hail_message_view *message, uint8_t c
     if (inner.len < 1 || inner.data[0] < HAIL_FRAME_MESSAGE || inner.data[0] > HAIL_FRAME_ERROR)
         return HAIL_DROP_MALFORMED;
     enum hail_frame_type type = (enum hail_frame_type)inner.data[0];
-    *message = (struct hail_message_view){.channel = channel};
     skip(&inner, 1);
     return read_message(message, type, channel, policy, inner);
 }
@@ -223,7 +222,6 @@ enum hail_verdict hail_frames_next(struct hail_native_frame *frame,
 {
     HAIL_ASSERT(*at < frames_len);
     uint8_t first = frames[*at];
-    struct hail_native_frame read = {.type = (enum hail_frame_type)(first & ~HAS_LENGTH)};
     struct hail_bytes content = {frames + *at + 1, frames_len - *at - 1};
     enum hail_verdict verdict = HAIL_ACCEPT;
 
@@ -233,15 +231,23 @@ enum hail_verdict hail_frames_next(struct hail_native_frame *frame,
             return HAIL_DROP_MALFORMED;
         content.len = (size_t)len;
     }
+    frame->type = (enum hail_frame_type)(first & ~HAS_LENGTH);
     if (first == HAIL_FRAME_PADDING)
         content.len = 0;
     else
-        verdict = read_content(&read, policy, content);
-    if (verdict == HAIL_ACCEPT)
-        *frame = read;
+        verdict = read_content(frame, policy, content);
     if (verdict == HAIL_ACCEPT || verdict == HAIL_DROP_NAME)
         *at = (size_t)(content.data - frames) + content.len;
     return verdict;
+}
+
+size_t hail_frames_padding(const uint8_t *frames, size_t frames_len)
+{
+    size_t len = 0;
+
+    while (len < frames_len && frames[len] == HAIL_FRAME_PADDING)
+        len++;
+    return len;
 }
 
 // ---- Writing

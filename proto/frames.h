@@ -85,9 +85,13 @@ struct hail_native_frame {
 //          for), stepped over as well;
 //          HAIL_DROP_MALFORMED (lengths, a varint longer than need be, trailing bytes, a hash where
 //          a number would do) or HAIL_DROP_TYPE (no such type): what follows cannot be read.
+//          What the frame holds counts with HAIL_ACCEPT alone.
 enum hail_verdict hail_frames_next(struct hail_native_frame *frame,
                                    const struct hail_policy *policy, const uint8_t *frames,
                                    size_t frames_len, size_t *at);
+
+// hail_frames_padding returns how many bytes of padding some frames begin with.
+size_t hail_frames_padding(const uint8_t *frames, size_t frames_len);
 
 // hail_frames_len returns the bytes a frame takes with its length written. Without it, as the last
 // of a packet, it can be shorter: hail_frames_shorten. 0: it cannot be written, since its object or
