@@ -16,7 +16,7 @@ enum {
     RETURN_MS = 3000, // how long what is on its way may take
     JOIN_MS = 5000,
     TRY_MS = 1000,
-    TRY_WINDOW = UINT32_MAX // of a message that is tried
+    TRY_WINDOW = INT32_MAX // of a message that is tried
 };
 
 // What a message begins with, as it lies in memory: both ends are this process.
