@@ -156,13 +156,14 @@ enum hail_close_reason {
     HAIL_CLOSED_SLOW_READER = 5,       // took too long to take, or too much waits for it
     HAIL_CLOSED_SLOW_WRITER = 6,       // a message begun and not finished within stall_timeout_ms
     HAIL_CLOSED_PROTOCOL = 7,          // the peer broke the framing
-    HAIL_CLOSED_CONFIG = 8,       // the peer is configured differently; hail: the text says how
-    HAIL_CLOSED_CERTIFICATE = 9,  // client: the server is not who it should be
-    HAIL_CLOSED_CROWDED_OUT = 10, // a newer handshake took the place of this unfinished one
-    HAIL_CLOSED_NO_BUFFER = 11,   // buffers_max is used up
-    HAIL_CLOSED_ERROR = 12,       // a socket error; the event's text says which
-    HAIL_CLOSED_SHUTDOWN = 13,    // hail_stop
-    HAIL_CLOSED_CONNECT = 14,     // client: no connection could be made; the text says why
+    HAIL_CLOSED_CONFIG = 8,          // the peer is configured differently; hail: the text says how
+    HAIL_CLOSED_CERTIFICATE = 9,     // client: the server is not who it should be
+    HAIL_CLOSED_CROWDED_OUT = 10,    // a newer handshake took the place of this unfinished one
+    HAIL_CLOSED_NO_BUFFER = 11,      // buffers_max is used up
+    HAIL_CLOSED_ERROR = 12,          // a socket error; the event's text says which
+    HAIL_CLOSED_SHUTDOWN = 13,       // hail_stop
+    HAIL_CLOSED_CONNECT = 14,        // client: no connection could be made; the text says why
+    HAIL_CLOSED_HOLDS_TOO_MUCH = 15, // memory was short, and it had the most messages waiting
     HAIL_CLOSE_REASON_COUNT
 };
 

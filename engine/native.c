@@ -20,6 +20,7 @@ enum {
     CLOSE_IDLE = 2,
     CLOSE_GOING_DOWN = 3,
     CLOSE_PROTOCOL = 4,
+    CLOSE_HOLDS_TOO_MUCH = 5,
     ACK_AGAIN_MS = 1, // after the outbox was full
     TICKET_AGAIN_S = 10,
     CLOSES_SENT = 2 // packets with the close frame: one of them may be lost
@@ -237,6 +238,8 @@ static enum hail_close_reason reason_of(uint8_t wire)
         return HAIL_CLOSED_IDLE;
     case CLOSE_PROTOCOL:
         return HAIL_CLOSED_PROTOCOL;
+    case CLOSE_HOLDS_TOO_MUCH:
+        return HAIL_CLOSED_HOLDS_TOO_MUCH;
     default:
         return HAIL_CLOSED_BY_PEER;
     }
@@ -599,6 +602,8 @@ static uint8_t wire_reason(enum hail_close_reason reason)
         return CLOSE_GOING_DOWN;
     case HAIL_CLOSED_PROTOCOL:
         return CLOSE_PROTOCOL;
+    case HAIL_CLOSED_HOLDS_TOO_MUCH:
+        return CLOSE_HOLDS_TOO_MUCH;
     case HAIL_CLOSED_BY_APPLICATION:
     case HAIL_CLOSED_BY_PEER:
     case HAIL_CLOSED_HANDSHAKE_TIMEOUT:

@@ -87,12 +87,19 @@ void hail_receiver_begin(struct hail_shard *shard, uint32_t slot)
         inlets[i] = (struct hail_inlet){.first = HAIL_SLAB_NONE, .last = HAIL_SLAB_NONE};
 }
 
+// The memory that a piece of `len` bytes takes.
+static uint32_t hold_of(const struct hail_shard *shard, size_t len)
+{
+    return (uint32_t)(hail_pool_need(&shard->pool, len) + sizeof(struct hail_piece));
+}
+
 static void free_pieces(struct hail_shard *shard, uint32_t slot, struct hail_arrival *arrival)
 {
     while (arrival->piece_first != HAIL_SLAB_NONE) {
         uint32_t index = arrival->piece_first;
         struct hail_piece *piece = piece_at(shard, index);
         arrival->piece_first = piece->after;
+        hail_quota_sub(&shard->quota, slot, hold_of(shard, piece->bytes.len));
         hail_chain_consume(&piece->bytes, &shard->pool, piece->bytes.len);
         hail_slab_free(&shard->native.pieces, index);
     }
@@ -112,6 +119,7 @@ static void remove_arrival(struct hail_shard *shard, uint32_t slot, struct hail_
         arrival_at(shard, before)->after = arrival->after;
     if (inlet->last == index)
         inlet->last = before;
+    hail_quota_sub(&shard->quota, slot, sizeof(struct hail_arrival));
     hail_slab_free(&shard->native.arrivals, index);
 }
 
@@ -307,10 +315,13 @@ static bool add_bytes(struct hail_shard *shard, uint32_t slot, struct hail_arriv
             arrival->piece_first = index;
         arrival->piece_count++;
         piece = fresh;
+        hail_quota_add(&shard->quota, slot, hold_of(shard, 0));
     }
+    uint32_t held = hold_of(shard, piece->bytes.len);
     if (!hail_chain_append(&piece->bytes, &shard->pool, data, len))
         return false; // an empty piece may stay behind: it goes with its message
     arrival->got += (uint32_t)len;
+    hail_quota_add(&shard->quota, slot, hold_of(shard, piece->bytes.len) - held);
     shard->native.conns[slot].stored += len;
     return true;
 }
@@ -346,8 +357,8 @@ static bool add_part(struct hail_shard *shard, uint32_t slot, struct hail_arriva
 }
 
 // The arrival with this id, or a new one in its place; HAIL_SLAB_NONE: there is no room.
-static uint32_t find_or_add(struct hail_shard *shard, struct hail_inlet *inlet, uint32_t id,
-                            uint32_t total)
+static uint32_t find_or_add(struct hail_shard *shard, uint32_t slot, struct hail_inlet *inlet,
+                            uint32_t id, uint32_t total)
 {
     uint32_t before = HAIL_SLAB_NONE;
     uint32_t index = inlet->first;
@@ -366,6 +377,7 @@ static uint32_t find_or_add(struct hail_shard *shard, struct hail_inlet *inlet, 
     uint32_t fresh = hail_slab_take(&shard->native.arrivals);
     if (fresh == HAIL_SLAB_NONE)
         return HAIL_SLAB_NONE;
+    hail_quota_add(&shard->quota, slot, sizeof(struct hail_arrival));
     *arrival_at(shard, fresh) = (struct hail_arrival){
         .after = index,
         .id = id,
@@ -399,9 +411,11 @@ static bool store(struct hail_shard *shard, uint32_t slot, uint32_t id,
 {
     struct hail_inlet *inlet = inlets_of(shard, slot) + frame->part.channel;
 
-    if (!may_store(shard, slot, inlet, id, frame->bytes.len))
+    if (!may_store(shard, slot, inlet, id, frame->bytes.len) ||
+        !hail_shard_allows(shard, slot,
+                           hold_of(shard, frame->bytes.len) + sizeof(struct hail_arrival)))
         return false;
-    uint32_t index = find_or_add(shard, inlet, id, frame->part.total);
+    uint32_t index = find_or_add(shard, slot, inlet, id, frame->part.total);
     if (index == HAIL_SLAB_NONE) {
         hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
         return false;

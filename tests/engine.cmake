@@ -1,6 +1,7 @@
 hail_test(pool hail_shard)
 hail_test(lobby hail_shard)
 hail_test(queue hail_shard)
+hail_test(quota hail_shard)
 hail_test(shed hail_shard)
 hail_test(timer hail_shard)
 hail_test(socket hail_engine)
