@@ -410,7 +410,12 @@ struct hail_config {
     uint32_t conn_data_max;        // server: bytes of connection data; 0: 1,024; at most 4,096
     uint32_t unsent_max;           // bytes waiting for one connection; 0: 1 MiB; on the hail
                                    // profile until they have arrived, if they are reliable
-    uint64_t buffers_max;          // bytes waiting in all, to be sent or for their rest; 0: 64 MiB
+    uint64_t buffers_max;          // bytes waiting in all, to be sent or for their rest, with what
+                                   // keeps them; 0: 64 MiB; at least three of the longest messages.
+                                   // No connection has more than a part of what is free, and when
+                                   // others find no room who has most is ended
+                                   // (HAIL_CLOSED_HOLDS_TOO_MUCH): each is sure of a quarter of
+                                   // what all would have if all had alike
     uint32_t calls_max;            // RPCs that await a response, per connection; 0: 16
     uint32_t handshake_timeout_ms; // from TCP connect to connected; 0: 10,000
     uint32_t idle_timeout_ms;      // silence that ends a connection; 0: never, as MLAPI; on the

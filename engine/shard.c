@@ -48,7 +48,7 @@ static uint64_t one_max(const struct hail_config *config)
         most = HAIL_STORE_LEAST;
     if (most < config->unsent_max)
         most = config->unsent_max;
-    return most + most / 8;
+    return most + most / 4;
 }
 
 // Adds up or carves the shard's memory: see arena.h. Called twice.
