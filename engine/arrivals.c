@@ -136,6 +136,23 @@ void hail_arrivals_first(struct hail_shard *shard, uint32_t index)
 
 // ---- Coming and going
 
+// Charges a connection for blocks and arrivals, or takes that back.
+static void charge(struct hail_shard *shard, uint32_t slot, uint32_t blocks, uint32_t records)
+{
+    uint32_t bytes = (uint32_t)hail_arrivals_charge(blocks, records);
+
+    shard->native.conns[slot].stored += bytes;
+    hail_quota_add(&shard->quota, slot, bytes);
+}
+
+static void discharge(struct hail_shard *shard, uint32_t slot, uint32_t blocks, uint32_t records)
+{
+    uint32_t bytes = (uint32_t)hail_arrivals_charge(blocks, records);
+
+    shard->native.conns[slot].stored -= bytes;
+    hail_quota_sub(&shard->quota, slot, bytes);
+}
+
 uint32_t hail_arrivals_add(struct hail_shard *shard, uint32_t slot, uint8_t channel, uint32_t id,
                            uint32_t total)
 {
@@ -158,7 +175,7 @@ uint32_t hail_arrivals_add(struct hail_shard *shard, uint32_t slot, uint8_t chan
     if (inlet->first == HAIL_SLAB_NONE)
         inlet->waits_ms = now_ms;
     join_ring(shard, inlet, index);
-    shard->native.conns[slot].stored += hail_arrivals_charge(0, 1);
+    charge(shard, slot, 0, 1);
     return index;
 }
 
@@ -172,8 +189,7 @@ uint32_t hail_arrivals_fill(struct hail_shard *shard, uint32_t index, uint32_t o
 
     if (fresh > 0)
         arrival->progress_ms = (uint32_t)(shard->now_ns / ns_per_ms);
-    shard->native.conns[arrival->slot].stored +=
-        hail_arrivals_charge(arrival->message.blocks - blocks, 0);
+    charge(shard, arrival->slot, arrival->message.blocks - blocks, 0);
     return fresh;
 }
 
@@ -184,7 +200,7 @@ static struct hail_arrival *detach(struct hail_shard *shard, uint32_t index)
 
     leave_bucket(shard, index);
     leave_ring(shard, inlet_of(shard, arrival), index);
-    shard->native.conns[arrival->slot].stored -= hail_arrivals_charge(arrival->message.blocks, 1);
+    discharge(shard, arrival->slot, arrival->message.blocks, 1);
     return arrival;
 }
 

@@ -192,6 +192,28 @@ void hail_conn_approve(struct hail_shard *shard, uint32_t slot)
     hail_conn_joined(shard, slot);
 }
 
+bool hail_conn_append(struct hail_shard *shard, uint32_t slot, struct hail_chain *chain,
+                      const void *data, size_t len)
+{
+    size_t need = hail_chain_need(chain, &shard->pool, len);
+
+    if (need > 0 && !hail_shard_allows(shard, slot, need))
+        return false;
+    bool fits = hail_chain_append(chain, &shard->pool, data, len);
+    HAIL_ASSERT(fits); // nobody is allowed what is not there
+    hail_quota_add(&shard->quota, slot, (uint32_t)need);
+    return true;
+}
+
+void hail_conn_consume(struct hail_shard *shard, uint32_t slot, struct hail_chain *chain,
+                       size_t len)
+{
+    uint32_t before = shard->pool.used_count;
+
+    hail_chain_consume(chain, &shard->pool, len);
+    hail_quota_sub(&shard->quota, slot, (before - shard->pool.used_count) * shard->pool.block_size);
+}
+
 enum hail_status hail_conn_queue(struct hail_shard *shard, uint32_t slot, size_t len)
 {
     struct hail_connection *conn = &shard->conns[slot];
@@ -204,10 +226,8 @@ enum hail_status hail_conn_queue(struct hail_shard *shard, uint32_t slot, size_t
     }
     if (conn->out.len == 0)
         conn->out_since_ns = shard->now_ns;
-    if (!hail_chain_append(&conn->out, &shard->pool, shard->scratch_out, framed)) {
-        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+    if (!hail_conn_append(shard, slot, &conn->out, shard->scratch_out, framed))
         return HAIL_EFULL;
-    }
     hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_UNSENT, conn->out.len);
     hail_queue_push(&shard->output, slot);
     hail_conn_arm(shard, slot);
@@ -425,8 +445,8 @@ static void let_go(struct hail_shard *shard, uint32_t slot)
     struct hail_connection *conn = &shard->conns[slot];
 
     hail_sealer_run(&shard->sealer); // it works on what lies in the chain, with the session's key
-    hail_chain_consume(&conn->in, &shard->pool, conn->in.len);
-    hail_chain_consume(&conn->out, &shard->pool, conn->out.len);
+    hail_conn_consume(shard, slot, &conn->in, conn->in.len);
+    hail_conn_consume(shard, slot, &conn->out, conn->out.len);
     if (conn->session)
         hail_mlapi_session_cleanup(conn->session);
     hail_timers_set(&shard->timers, slot, UINT64_MAX);

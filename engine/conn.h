@@ -46,6 +46,13 @@ void hail_conn_approve(struct hail_shard *shard, uint32_t slot);
 // ended.
 HAIL_MUST_USE enum hail_status hail_conn_queue(struct hail_shard *shard, uint32_t slot, size_t len);
 
+// hail_conn_append adds bytes to a chain of the connection, which then holds them; false, and
+// counted: there is no room for them. hail_conn_consume drops the first `len` of them.
+HAIL_MUST_USE bool hail_conn_append(struct hail_shard *shard, uint32_t slot,
+                                    struct hail_chain *chain, const void *data, size_t len);
+void hail_conn_consume(struct hail_shard *shard, uint32_t slot, struct hail_chain *chain,
+                       size_t len);
+
 // hail_conn_reply queues the message that the session wrote by itself, if it wrote one.
 void hail_conn_reply(struct hail_shard *shard, uint32_t slot);
 

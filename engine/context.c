@@ -160,7 +160,7 @@ static bool check_room(struct hail_context *context)
         uint64_t min;
     } rooms[] = {
         {"unsent_max", config->unsent_max, wire},
-        {"buffers_max", config->buffers_max, 2 * wire_in + 2 * HAIL_BLOCK_STREAM},
+        {"buffers_max", config->buffers_max, 3 * wire_in + 2 * HAIL_BLOCK_STREAM},
         {"command_queue_bytes", config->command_queue_bytes, 4 * wire},
         {"event_queue_bytes", config->on_event ? UINT64_MAX : config->event_queue_bytes,
          4 * wire_in},

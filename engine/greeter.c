@@ -17,8 +17,9 @@ static const uint64_t ns_per_ms = 1000000;
 static const uint64_t ns_per_s = 1000000000;
 
 enum {
-    TICKETS_A_LIFE = 4,   // of one ticket, so that some of them may be lost
-    FINISH_AGAIN_MS = 100 // a finish is answered no more often
+    TICKETS_A_LIFE = 4,    // of one ticket, so that some of them may be lost
+    FINISH_AGAIN_MS = 100, // a finish is answered no more often
+    WELCOME_SPARE = 16     // bytes
 };
 
 _Static_assert((int)HAIL_FINISHES_MAX <= (int)HAIL_PBKDF2_BATCH_MAX, "a turn's are one batch");
@@ -58,11 +59,33 @@ static uint32_t find_greeted(struct hail_shard *shard, const struct hail_address
     return HAIL_SLOT_NONE;
 }
 
+// Welcomes have a pool of their own, so that strangers take nothing from those who play: a block
+// for each of the longest that the server sends. Its certificate may be made anew meanwhile, and an
+// ECDSA signature is now and then a little longer.
+void hail_greeter_reserve(struct hail_shard *shard, const struct hail_context *context)
+{
+    uint32_t current = atomic_load_explicit(&context->keys.current, memory_order_relaxed);
+    size_t keycert_len = context->keys.statics[current % HAIL_STATIC_KEYS].keycert_len;
+    size_t block_size = HAIL_BLOCK_LINK + HAIL_WELCOME_HEAD_MAX + keycert_len + WELCOME_SPARE;
+
+    hail_pool_init(&shard->native.welcomes, &shard->arena,
+                   (uint32_t)(block_size + 63) / 64 * 64, // whole cache lines
+                   context->is_server ? context->config.handshakes_max : 0);
+}
+
+static void forget_welcome(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_chain *welcome = &shard->conns[slot].out;
+
+    hail_chain_consume(welcome, &shard->native.welcomes, welcome->len);
+}
+
 void hail_greeter_forget(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *conn = &shard->native.conns[slot];
     uint32_t *place = bucket_of(&shard->native, &conn->from, conn->agreement.token);
 
+    forget_welcome(shard, slot);
     while (*place != 0 && *place != slot + 1)
         place = &shard->native.conns[*place - 1].lookup_next;
     if (*place != 0)
@@ -91,7 +114,7 @@ static void send_welcome(struct hail_shard *shard, uint32_t slot, uint8_t wanted
     uint8_t datagram[HAIL_DATAGRAM_MAX];
 
     memcpy(welcome.token, native->agreement.token, sizeof welcome.token);
-    hail_chain_copy(message, &shard->pool, shard->scratch_out, message->len);
+    hail_chain_copy(message, &shard->native.welcomes, shard->scratch_out, message->len);
     for (int i = 0; i < HAIL_FRAGMENTS_PER_REPLY && wanted < native->fragment_count; i++) {
         size_t at = (size_t)wanted * HAIL_FRAGMENT_LEN;
         size_t left = message->len - at;
@@ -160,7 +183,7 @@ static void greet(struct hail_shard *shard, const struct hail_address *from,
         hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false, NULL);
         return;
     }
-    if (!hail_chain_append(&shard->conns[slot].out, &shard->pool, shard->scratch_out, len)) {
+    if (!hail_chain_append(&shard->conns[slot].out, &native->welcomes, shard->scratch_out, len)) {
         hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
         return;
@@ -436,7 +459,7 @@ static void ask(struct hail_shard *shard, uint32_t slot, const struct hail_addre
 {
     struct hail_native *native = &shard->native.conns[slot];
 
-    hail_chain_consume(&shard->conns[slot].out, &shard->pool, shard->conns[slot].out.len);
+    forget_welcome(shard, slot);
     if (!hail_native_key(shard, slot, stretched, from)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
         return;

@@ -156,13 +156,14 @@ enum hail_close_reason {
     HAIL_CLOSED_SLOW_READER = 5,       // took too long to take, or too much waits for it
     HAIL_CLOSED_SLOW_WRITER = 6,       // a message begun and not finished within stall_timeout_ms
     HAIL_CLOSED_PROTOCOL = 7,          // the peer broke the framing
-    HAIL_CLOSED_CONFIG = 8,       // the peer is configured differently; hail: the text says how
-    HAIL_CLOSED_CERTIFICATE = 9,  // client: the server is not who it should be
-    HAIL_CLOSED_CROWDED_OUT = 10, // a newer handshake took the place of this unfinished one
-    HAIL_CLOSED_NO_BUFFER = 11,   // buffers_max is used up
-    HAIL_CLOSED_ERROR = 12,       // a socket error; the event's text says which
-    HAIL_CLOSED_SHUTDOWN = 13,    // hail_stop
-    HAIL_CLOSED_CONNECT = 14,     // client: no connection could be made; the text says why
+    HAIL_CLOSED_CONFIG = 8,          // the peer is configured differently; hail: the text says how
+    HAIL_CLOSED_CERTIFICATE = 9,     // client: the server is not who it should be
+    HAIL_CLOSED_CROWDED_OUT = 10,    // a newer handshake took the place of this unfinished one
+    HAIL_CLOSED_NO_BUFFER = 11,      // buffers_max is used up
+    HAIL_CLOSED_ERROR = 12,          // a socket error; the event's text says which
+    HAIL_CLOSED_SHUTDOWN = 13,       // hail_stop
+    HAIL_CLOSED_CONNECT = 14,        // client: no connection could be made; the text says why
+    HAIL_CLOSED_HOLDS_TOO_MUCH = 15, // memory was short, and it had the most messages waiting
     HAIL_CLOSE_REASON_COUNT
 };
 
@@ -419,7 +420,12 @@ struct hail_config {
     uint32_t conn_data_max;        // server: bytes of connection data; 0: 1,024; at most 4,096
     uint32_t unsent_max;           // bytes waiting for one connection; 0: 1 MiB; on the hail
                                    // profile until they have arrived, if they are reliable
-    uint64_t buffers_max;          // bytes waiting in all, to be sent or for their rest; 0: 64 MiB
+    uint64_t buffers_max;          // bytes waiting in all, to be sent or for their rest, with what
+                                   // keeps them; 0: 64 MiB; at least three of the longest messages.
+                                   // No connection has more than a part of what is free, and when
+                                   // others find no room who has most is ended
+                                   // (HAIL_CLOSED_HOLDS_TOO_MUCH): each is sure of a quarter of
+                                   // what all would have if all had alike
     uint32_t calls_max;            // RPCs that await a response, per connection; 0: 16
     uint32_t handshake_timeout_ms; // from TCP connect to connected; 0: 10,000
     uint32_t idle_timeout_ms;      // silence that ends a connection; 0: never, as MLAPI; on the

@@ -27,7 +27,7 @@ static void forget_fragments(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_chain *in = &shard->conns[slot].in;
 
-    hail_chain_consume(in, &shard->pool, in->len);
+    hail_conn_consume(shard, slot, in, in->len);
     shard->native.conns[slot].fragments = 0;
     shard->native.clients[slot].handshake.hello.wanted = 0;
 }
@@ -318,9 +318,8 @@ static enum hail_verdict on_welcome(struct hail_shard *shard, uint32_t slot, con
     if (native->fragments > 0 &&
         (welcome.conn_id != native->conn_id || welcome.count != native->fragment_count))
         return HAIL_DROP_MALFORMED;
-    if (!hail_chain_append(&shard->conns[slot].in, &shard->pool, welcome.fragment.data,
-                           welcome.fragment.len)) {
-        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+    if (!hail_conn_append(shard, slot, &shard->conns[slot].in, welcome.fragment.data,
+                          welcome.fragment.len)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
         return HAIL_ACCEPT;
     }

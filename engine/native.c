@@ -20,6 +20,7 @@ enum {
     CLOSE_IDLE = 2,
     CLOSE_GOING_DOWN = 3,
     CLOSE_PROTOCOL = 4,
+    CLOSE_HOLDS_TOO_MUCH = 5,
     CLOSE_STALLED = 6,
     ACK_AGAIN_MS = 1, // after the outbox was full
     TICKET_AGAIN_S = 10,
@@ -246,6 +247,8 @@ static enum hail_close_reason reason_of(uint8_t wire)
         return HAIL_CLOSED_PROTOCOL;
     case CLOSE_STALLED:
         return HAIL_CLOSED_SLOW_WRITER;
+    case CLOSE_HOLDS_TOO_MUCH:
+        return HAIL_CLOSED_HOLDS_TOO_MUCH;
     default:
         return HAIL_CLOSED_BY_PEER;
     }
@@ -638,6 +641,8 @@ static uint8_t wire_reason(enum hail_close_reason reason)
         return CLOSE_PROTOCOL;
     case HAIL_CLOSED_SLOW_WRITER:
         return CLOSE_STALLED;
+    case HAIL_CLOSED_HOLDS_TOO_MUCH:
+        return CLOSE_HOLDS_TOO_MUCH;
     case HAIL_CLOSED_BY_APPLICATION:
     case HAIL_CLOSED_BY_PEER:
     case HAIL_CLOSED_HANDSHAKE_TIMEOUT:

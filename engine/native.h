@@ -86,6 +86,7 @@ struct hail_native_shard {
     _Atomic uint32_t *claimed;   // for each slot: of unsent_max, what is used or promised; any
                                  // thread's
     uint32_t unordered_count;    // channels
+    struct hail_pool welcomes;   // server: of handshakes under way
     struct hail_slab parcels;    // of all connections, as the next two
     struct hail_slab ranges;
     struct hail_slab flights;
@@ -156,6 +157,9 @@ uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot);
 const char *hail_native_refusal(uint8_t reason);
 
 // ---- Between the parts of this profile
+
+// hail_greeter_reserve takes or adds up what a server needs for handshakes alone.
+void hail_greeter_reserve(struct hail_shard *shard, const struct hail_context *context);
 
 // hail_greeter_hello and hail_greeter_finish are a server's side of a handshake. A finish is opened
 // in place, and nothing is left of it.

@@ -69,10 +69,20 @@ void hail_parcels_told(struct hail_shard *shard, uint32_t slot)
     atomic_fetch_and_explicit(&shard->native.claimed[slot], ~REFUSED, memory_order_relaxed);
 }
 
-static void set_bytes(struct hail_shard *shard, uint32_t slot, uint64_t bytes)
+static void set_bytes(struct hail_shard *shard, uint32_t slot, uint32_t bytes)
 {
     sender_of(shard, slot)->bytes = bytes;
     hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_UNSENT, bytes);
+}
+
+// The memory that a message of `len` bytes takes while it waits and is under way: its blocks, its
+// parcel, and its ranges, of which there are no more than blocks.
+static uint32_t hold_of(const struct hail_shard *shard, size_t len)
+{
+    size_t blocks = hail_pool_need(&shard->pool, len);
+
+    return (uint32_t)(blocks + blocks / HAIL_BLOCK_MESSAGE * sizeof(struct hail_range) +
+                      sizeof(struct hail_parcel));
 }
 
 void hail_parcels_drop(struct hail_shard *shard, uint32_t slot, uint32_t index)
@@ -92,6 +102,7 @@ void hail_parcels_drop(struct hail_shard *shard, uint32_t slot, uint32_t index)
         outlet->unsent = parcel->after;
     hail_parcels_unclaim(shard, slot, (uint32_t)parcel->content.len);
     set_bytes(shard, slot, sender_of(shard, slot)->bytes - parcel->content.len);
+    hail_quota_sub(&shard->quota, slot, hold_of(shard, parcel->content.len));
     hail_chain_consume(&parcel->content, &shard->pool, parcel->content.len);
     hail_slab_free(&shard->native.parcels, index);
     if (hail_parcels_freed(shard, slot))
@@ -111,14 +122,15 @@ enum hail_status hail_parcels_add(struct hail_shard *shard, uint32_t slot,
         return HAIL_EINVAL;
     if (view->claimed == 0 && !claim(shard, slot, (uint32_t)len))
         return HAIL_EFULL;
-    uint32_t index = len > hail_pool_room(&shard->pool) ? HAIL_SLAB_NONE
-                                                        : hail_slab_take(&shard->native.parcels);
+    uint32_t hold = hold_of(shard, len);
+    uint32_t index = hail_shard_allows(shard, slot, hold) ? hail_slab_take(&shard->native.parcels)
+                                                          : HAIL_SLAB_NONE;
     if (index == HAIL_SLAB_NONE) {
-        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
         if (view->claimed == 0)
             hail_parcels_unclaim(shard, slot, (uint32_t)len);
         return HAIL_EFULL;
     }
+    hail_quota_add(&shard->quota, slot, hold);
     if (view->claimed > 0)
         hail_parcels_unclaim(shard, slot, view->claimed - (uint32_t)len);
     struct hail_parcel *parcel = hail_parcel_at(shard, index);
@@ -149,6 +161,6 @@ enum hail_status hail_parcels_add(struct hail_shard *shard, uint32_t slot,
     }
     if (sender->bytes == 0)
         sender->progress_ns = shard->now_ns;
-    set_bytes(shard, slot, sender->bytes + len);
+    set_bytes(shard, slot, sender->bytes + (uint32_t)len);
     return HAIL_OK;
 }

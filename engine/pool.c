@@ -37,6 +37,11 @@ size_t hail_pool_room(const struct hail_pool *pool)
     return (size_t)hail_pool_left(pool) * bytes_per_block(pool);
 }
 
+size_t hail_pool_need(const struct hail_pool *pool, size_t len)
+{
+    return (len + bytes_per_block(pool) - 1) / bytes_per_block(pool) * pool->block_size;
+}
+
 uint32_t hail_pool_take(struct hail_pool *pool)
 {
     uint32_t block = pool->free_first;
@@ -64,18 +69,31 @@ void hail_chain_init(struct hail_chain *chain)
     *chain = (struct hail_chain){.first = HAIL_BLOCK_NONE, .last = HAIL_BLOCK_NONE};
 }
 
+// Bytes that the last block has room for.
+static size_t room_in(const struct hail_chain *chain, const struct hail_pool *pool)
+{
+    return chain->last == HAIL_BLOCK_NONE ? 0 : bytes_per_block(pool) - chain->end;
+}
+
+size_t hail_chain_need(const struct hail_chain *chain, const struct hail_pool *pool, size_t len)
+{
+    size_t room = room_in(chain, pool);
+
+    return len <= room ? 0 : hail_pool_need(pool, len - room);
+}
+
 bool hail_chain_append(struct hail_chain *chain, struct hail_pool *pool, const void *data,
                        size_t len)
 {
     const uint8_t *bytes = data;
     size_t whole = bytes_per_block(pool);
-    size_t room = chain->last == HAIL_BLOCK_NONE ? 0 : whole - chain->end;
+    size_t room = room_in(chain, pool);
     size_t blocks = len <= room ? 0 : (len - room + whole - 1) / whole;
 
     if (blocks > hail_pool_left(pool))
         return false;
 
-    chain->len += len;
+    chain->len += (uint32_t)len;
     while (len > 0) {
         if (room == 0) {
             uint32_t block = hail_pool_take(pool);
@@ -102,7 +120,7 @@ bool hail_chain_append(struct hail_chain *chain, struct hail_pool *pool, const v
 bool hail_chain_fits(const struct hail_chain *chain, const struct hail_pool *pool, size_t len)
 {
     size_t whole = bytes_per_block(pool);
-    size_t room = chain->last == HAIL_BLOCK_NONE ? 0 : whole - chain->end;
+    size_t room = room_in(chain, pool);
 
     return len <= (room == 0 ? whole : room);
 }
@@ -170,11 +188,29 @@ void hail_chain_read(const struct hail_chain *chain, const struct hail_pool *poo
     }
 }
 
+// Frees all blocks at once: they hang together as free ones do.
+static void free_all(struct hail_chain *chain, struct hail_pool *pool)
+{
+    uint32_t whole = bytes_per_block(pool);
+    uint32_t blocks = (chain->start + chain->len + whole - chain->end) / whole;
+
+    HAIL_ASSERT(blocks <= pool->used_count);
+    pool->used_count -= blocks;
+    *next_of(pool, chain->last) = pool->free_first;
+    pool->free_first = chain->first;
+    hail_chain_init(chain);
+}
+
 void hail_chain_consume(struct hail_chain *chain, struct hail_pool *pool, size_t len)
 {
     HAIL_ASSERT(len <= chain->len);
-    chain->len -= len;
-    while (chain->first != HAIL_BLOCK_NONE) {
+    if (len == chain->len) {
+        if (len > 0)
+            free_all(chain, pool);
+        return;
+    }
+    chain->len -= (uint32_t)len;
+    for (;;) {
         uint32_t block = chain->first;
         size_t here = view(chain, pool, block).iov_len;
 
@@ -187,7 +223,6 @@ void hail_chain_consume(struct hail_chain *chain, struct hail_pool *pool, size_t
         chain->start = 0;
         hail_pool_give(pool, block);
     }
-    hail_chain_init(chain);
 }
 
 size_t hail_chain_views(const struct hail_chain *chain, const struct hail_pool *pool,

@@ -49,6 +49,9 @@ static inline void *hail_pool_at(const struct hail_pool *pool, uint32_t block)
 {
     return pool->memory + (size_t)block * pool->block_size;
 }
+// hail_pool_need returns how many bytes of blocks a chain of `len` bytes takes, and hail_chain_need
+// how many more one takes that is to be longer by `len`.
+size_t hail_pool_need(const struct hail_pool *pool, size_t len);
 
 // A queue of bytes. The zero state is no queue: hail_chain_init.
 struct hail_chain {
@@ -56,8 +59,10 @@ struct hail_chain {
     uint32_t last;
     uint32_t start; // of the bytes in the first block
     uint32_t end;   // of the bytes in the last block
-    size_t len;
+    uint32_t len;   // below 4 GiB: nobody may have so much waiting
 };
+
+size_t hail_chain_need(const struct hail_chain *chain, const struct hail_pool *pool, size_t len);
 
 void hail_chain_init(struct hail_chain *chain);
 
@@ -88,7 +93,8 @@ void hail_chain_read(const struct hail_chain *chain, const struct hail_pool *poo
                      struct hail_chain_mark *mark, size_t offset, void *out, size_t len);
 void hail_chain_mark_init(struct hail_chain_mark *mark);
 
-// hail_chain_consume drops the first `len` bytes, which are there, and frees emptied blocks.
+// hail_chain_consume drops the first `len` bytes, which are there, and frees emptied blocks. All of
+// them cost no more than one.
 void hail_chain_consume(struct hail_chain *chain, struct hail_pool *pool, size_t len);
 
 // hail_chain_views describes the first bytes in at most `views_max` pieces. Returns how many, and

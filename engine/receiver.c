@@ -256,7 +256,8 @@ static void charge(struct hail_intake *intake, uint8_t cost)
 enum room {
     ROOM_ENOUGH,
     ROOM_LIMIT, // the connection occupies what it may
-    ROOM_NONE   // others do
+    ROOM_SHARE, // it has had its share of what all may
+    ROOM_NONE   // it has little, and others have the rest
 };
 
 // What a connection's arrivals may occupy: two of the longest messages, or one of which the last
@@ -272,17 +273,16 @@ static uint64_t occupied_max(const struct hail_shard *shard)
 
 // Whether a connection may occupy so much more. What is asked for in its turn may pass the limit,
 // or nothing would ever get better.
-static enum room room_for(const struct hail_shard *shard, uint32_t slot, bool in_turn,
-                          uint32_t blocks, uint32_t records)
+static enum room room_for(struct hail_shard *shard, uint32_t slot, bool in_turn, uint32_t blocks,
+                          uint32_t records)
 {
     uint64_t more = hail_arrivals_charge(blocks, records);
 
     if (!in_turn && shard->native.conns[slot].stored + more > occupied_max(shard))
         return ROOM_LIMIT;
-    return blocks > hail_pool_left(&shard->pool) ||
-                   records > hail_slab_left(&shard->native.arrivals.records)
-               ? ROOM_NONE
-               : ROOM_ENOUGH;
+    if (hail_quota_allows(&shard->quota, slot, more))
+        return ROOM_ENOUGH;
+    return shard->quota.holders[slot].held > HAIL_QUOTA_LEAST ? ROOM_SHARE : ROOM_NONE;
 }
 
 // Whether there is room for a part of an arrival, or, HAIL_SLAB_NONE, of a new one. If not, the
@@ -308,8 +308,10 @@ static bool has_room(struct hail_shard *shard, uint32_t slot, bool in_turn, uint
         charge(intake, HAIL_USELESS_BEYOND);
         break;
     case ROOM_NONE:
-        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
         shard->native.conns[slot].held_ms = now_ms(shard);
+        // fall through
+    case ROOM_SHARE:
+        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
         break;
     }
     intake->refused = true;

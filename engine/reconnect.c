@@ -16,6 +16,7 @@ static bool may_pass(const struct hail_connection *conn)
     case HAIL_CLOSED_CONNECT:
     case HAIL_CLOSED_HANDSHAKE_TIMEOUT:
     case HAIL_CLOSED_CROWDED_OUT:
+    case HAIL_CLOSED_HOLDS_TOO_MUCH:
         return true;
     case HAIL_CLOSED_BY_PEER:
     case HAIL_CLOSED_DENIED:

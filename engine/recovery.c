@@ -60,7 +60,7 @@ static uint64_t take_arrived(struct hail_shard *shard, uint32_t slot, const stru
             hail_flight_at(shard, before)->next = flight.next;
         if (flight.next == HAIL_SLAB_NONE)
             sender->flight_last = before;
-        hail_slab_free(&shard->native.flights, index);
+        hail_flights_free(shard, slot, index);
         hail_congestion_acked(&sender->congestion, flight.bytes, flight.sent_ns, shard->now_ns,
                               sender->limited);
         hail_pmtu_arrived(&sender->pmtu, flight.len, flight.is_probe, shard->now_ns);
@@ -131,7 +131,7 @@ static void find_lost(struct hail_shard *shard, uint32_t slot)
             last_ns = flight->sent_ns;
         }
         lose(shard, slot, flight);
-        hail_slab_free(&shard->native.flights, index);
+        hail_flights_free(shard, slot, index);
         index = next;
     }
     if (last_ns - first_ns >

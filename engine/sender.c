@@ -18,6 +18,8 @@ enum {
     PASS_UNIT = 256,       // of stride scheduling
     FLIGHTS_EXTRA = 65536, // records of packets beside those below
     FLIGHTS_PER_SLOT = 4,
+    FLIGHTS_SHIFT = 3, // one connection has an eighth of those that are left
+
     // Packets from where a skipped number is passed to the next one: some more than the threshold
     // for losses, and at random less than a power of two that grows.
     SKIP_LEAST = 4,
@@ -75,6 +77,31 @@ void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
 }
 
 // ---- Ranges and flights
+
+bool hail_flights_allowed(const struct hail_shard *shard, uint32_t slot)
+{
+    uint32_t own = hail_sender_of(shard, slot)->flights;
+    uint32_t left = hail_slab_left(&shard->native.flights);
+
+    if (own < FLIGHTS_PER_SLOT)
+        return left > 0; // those that are kept for it
+    return own - FLIGHTS_PER_SLOT <
+           hail_quota_share(left, shard->context->slots * FLIGHTS_PER_SLOT, FLIGHTS_SHIFT);
+}
+
+uint32_t hail_flights_take(struct hail_shard *shard, uint32_t slot)
+{
+    if (!hail_flights_allowed(shard, slot))
+        return HAIL_SLAB_NONE;
+    hail_sender_of(shard, slot)->flights++;
+    return hail_slab_take(&shard->native.flights);
+}
+
+void hail_flights_free(struct hail_shard *shard, uint32_t slot, uint32_t index)
+{
+    hail_sender_of(shard, slot)->flights--;
+    hail_slab_free(&shard->native.flights, index);
+}
 
 bool hail_flights_is_older(const struct hail_shard *shard, uint32_t a, uint32_t b)
 {
@@ -136,7 +163,7 @@ void hail_sender_clear(struct hail_shard *shard, uint32_t slot)
         uint32_t index = sender->flight_first;
         sender->flight_first = hail_flight_at(shard, index)->next;
         free_ranges(shard, hail_flight_at(shard, index)->range_first);
-        hail_slab_free(&shard->native.flights, index);
+        hail_flights_free(shard, slot, index);
     }
     free_ranges(shard, sender->lost_first);
     for (size_t i = 0; i < hail_policy_channel_count(&shard->context->policy); i++) {
@@ -161,14 +188,15 @@ static void charge(struct hail_shard *shard, struct hail_sender *sender, size_t 
     spend_rate(shard, sender, len);
 }
 
-// The record of a packet that is being filled; HAIL_SLAB_NONE: there are no more.
+// The record of a packet that is being filled; HAIL_SLAB_NONE: there are no more for this
+// connection.
 static uint32_t flight_of(struct hail_shard *shard, uint32_t slot, uint32_t outgoing_index)
 {
     struct hail_outgoing *outgoing = &shard->outbox.list[outgoing_index];
 
     if (outgoing->flight != HAIL_SLAB_NONE)
         return outgoing->flight;
-    uint32_t index = hail_slab_take(&shard->native.flights);
+    uint32_t index = hail_flights_take(shard, slot);
     if (index == HAIL_SLAB_NONE)
         return index;
     size_t overhead = hail_peer_overhead(&shard->native.conns[slot].peer,
@@ -336,7 +364,7 @@ static uint32_t put(struct hail_shard *shard, uint32_t slot, const struct load *
         sender->pmtu.wanted |= want > most;
         want = HAIL_FRAME_PART_MAX + PIECE_MIN;
     }
-    if (hail_slab_left(&shard->native.flights) == 0 || hail_slab_left(&shard->native.ranges) == 0) {
+    if (!hail_flights_allowed(shard, slot) || hail_slab_left(&shard->native.ranges) == 0) {
         sender->again_ns = shard->now_ns + AGAIN_MS * ns_per_ms;
         return 0;
     }
@@ -553,7 +581,7 @@ static void probe_path(struct hail_shard *shard, uint32_t slot)
     uint64_t at_ns;
 
     if (!sender->pmtu.wanted || native->state != HAIL_NATIVE_CONNECTED ||
-        hail_slab_left(&shard->native.flights) == 0 ||
+        !hail_flights_allowed(shard, slot) ||
         !hail_congestion_open(&sender->congestion, &sender->rtt, shard->now_ns, &at_ns))
         return;
     size_t len = hail_pmtu_probe(&sender->pmtu, shard->now_ns);
@@ -566,7 +594,7 @@ static void probe_path(struct hail_shard *shard, uint32_t slot)
     }
     struct hail_outgoing *outgoing = &shard->outbox.list[packet];
     outgoing->alone = true;
-    outgoing->flight = hail_slab_take(&shard->native.flights);
+    outgoing->flight = hail_flights_take(shard, slot);
     *hail_flight_at(shard, outgoing->flight) = (struct hail_flight){
         .next = HAIL_SLAB_NONE, .range_first = HAIL_SLAB_NONE, .is_probe = true};
     hail_packets_add(shard, packet, &ask);

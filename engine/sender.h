@@ -35,7 +35,8 @@ struct hail_sender {
     struct hail_congestion congestion;
     struct hail_pmtu pmtu;
     struct hail_rate rate; // of send_rate
-    uint64_t bytes;        // of all parcels
+    uint32_t bytes;        // of all parcels
+    uint32_t flights;      // packets under way
     uint64_t largest;      // number that has been acknowledged, plus one
     uint64_t skipped;      // the last number that was left out; 0: none yet
     uint64_t left_ns;      // when a packet with messages last left

@@ -13,6 +13,10 @@
 #include "engine/simulate.h"
 #include "proto/mlapi/frame.h"
 
+enum {
+    EVICTIONS_PER_TURN = 8
+};
+
 static _Thread_local struct hail_shard *current;
 
 struct hail_shard *hail_shard_current(void)
@@ -34,6 +38,19 @@ static size_t power_of_two_at_least(size_t len)
     return power;
 }
 
+// What a connection that is alone must be able to have waiting: what the limits of one allow, and
+// what holds it.
+static uint64_t one_max(const struct hail_config *config)
+{
+    uint64_t most = 2 * (uint64_t)config->message_max;
+
+    if (most < HAIL_STORE_LEAST)
+        most = HAIL_STORE_LEAST;
+    if (most < config->unsent_max)
+        most = config->unsent_max;
+    return most + most / 4;
+}
+
 // Adds up or carves the shard's memory: see arena.h. Called twice.
 static void reserve(struct hail_shard *shard, const struct hail_context *context)
 {
@@ -45,6 +62,9 @@ static void reserve(struct hail_shard *shard, const struct hail_context *context
                           ? HAIL_WELCOME_MAX
                           : HAIL_MLAPI_HAIL_MAX + HAIL_FRAME_HEADER_LEN;
     size_t scratch = wire_max > hail_max ? wire_max : hail_max;
+    uint32_t block_size =
+        config->profile == HAIL_PROFILE_HAIL ? HAIL_BLOCK_MESSAGE : HAIL_BLOCK_STREAM;
+    uint32_t blocks = (uint32_t)(config->buffers_max / block_size);
 
     shard->conns = hail_arena_take(arena, slots, sizeof(struct hail_connection));
     shard->sessions = hail_arena_take(arena, config->profile == HAIL_PROFILE_MLAPI ? slots : 0,
@@ -62,6 +82,7 @@ static void reserve(struct hail_shard *shard, const struct hail_context *context
     hail_queue_init(&shard->held, arena, slots);
     hail_sources_init(&shard->sources, arena, slots, config->handshakes_max,
                       config->conns_per_prefix > 0 ? config->conns_max : 0);
+    hail_quota_init(&shard->quota, arena, slots, (uint64_t)blocks * block_size, one_max(config));
     hail_hailer_reserve(shard,
                         context->is_server && config->profile == HAIL_PROFILE_MLAPI ? slots : 0);
     hail_native_reserve(shard, context);
@@ -75,12 +96,16 @@ static void reserve(struct hail_shard *shard, const struct hail_context *context
             hail_epochs_count(slots));
     }
     hail_netsim_init(&shard->netsim, arena, slots, config->native.simulated_max);
-    uint32_t block_size =
-        config->profile == HAIL_PROFILE_HAIL ? HAIL_BLOCK_MESSAGE : HAIL_BLOCK_STREAM;
-    hail_pool_init(&shard->pool, arena, block_size, (uint32_t)(config->buffers_max / block_size));
+    hail_pool_init(&shard->pool, arena, block_size, blocks);
+    hail_quota_watch(&shard->quota, &shard->pool.used_count, blocks);
     if (config->profile == HAIL_PROFILE_HAIL) {
         hail_sender_reserve(shard, context);
         hail_arrivals_reserve(shard, context);
+        hail_greeter_reserve(shard, context);
+        hail_quota_watch(&shard->quota, &shard->native.parcels.used_count,
+                         shard->native.parcels.count);
+        hail_quota_watch(&shard->quota, &shard->native.arrivals.records.used_count,
+                         shard->native.arrivals.records.count);
     }
     hail_groups_init(&shard->groups, arena, config->groups_max, config->memberships_max, slots);
     hail_mailbox_init(&shard->commands, arena, power_of_two_at_least(config->command_queue_bytes));
@@ -256,7 +281,7 @@ void hail_shard_sent(struct hail_shard *shard, uint32_t slot, int result)
     HAIL_ASSERT(sent <= conn->in_flight);
     conn->in_flight = 0;
     if (sent > 0) {
-        hail_chain_consume(&conn->out, &shard->pool, sent);
+        hail_conn_consume(shard, slot, &conn->out, sent);
         conn->out_since_ns = shard->now_ns;
         hail_stat_add(&shard->stats, HAIL_STAT_BYTES_OUT, sent);
         hail_table_count(&shard->table, slot, HAIL_TRAFFIC_BYTES_OUT, sent);
@@ -305,6 +330,19 @@ static bool rotates_keys(const struct hail_shard *shard)
     return shard->index == 0 && shard->context->keys.rotate_ns != 0;
 }
 
+// Ends those who hold most, if others need some of it. Not where that is noticed: there may be a
+// walk through connections under way.
+static void make_room(struct hail_shard *shard)
+{
+    for (int i = 0; i < EVICTIONS_PER_TURN; i++) {
+        uint32_t slot = hail_quota_victim(&shard->quota);
+        if (slot == HAIL_QUOTA_NONE || shard->conns[slot].state >= HAIL_CONN_CLOSING)
+            return; // nobody, or the kernel has yet to let go of it
+        hail_conn_end(shard, slot, HAIL_CLOSED_HOLDS_TOO_MUCH, false,
+                      "it had the most messages waiting when others found no room for theirs");
+    }
+}
+
 void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
 {
     uint32_t slot;
@@ -313,6 +351,7 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
     hail_stat_add(&shard->stats, HAIL_STAT_WAKEUPS, 1);
     hail_command_drain(shard);
     hail_simulate_turn(shard);
+    make_room(shard);
     hail_hailer_turn(shard);
     if (shard->context->is_server && shard->context->config.profile == HAIL_PROFILE_HAIL)
         hail_greeter_turn(shard);
@@ -352,6 +391,7 @@ uint64_t hail_shard_next_ns(const struct hail_shard *shard)
 static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *task)
 {
     struct hail_connection *conn = &shard->conns[slot];
+    size_t len;
 
     task->slot = slot;
     switch (conn->state) {
@@ -395,7 +435,8 @@ static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *t
         hail_sealer_run(&shard->sealer);
     task->op = HAIL_TASK_SEND;
     task->view_count =
-        hail_chain_views(&conn->out, &shard->pool, task->views, HAIL_VIEWS_MAX, &conn->in_flight);
+        hail_chain_views(&conn->out, &shard->pool, task->views, HAIL_VIEWS_MAX, &len);
+    conn->in_flight = (uint32_t)len;
     return true;
 }
 
@@ -437,6 +478,14 @@ void hail_shard_drop(struct hail_shard *shard, uint32_t slot, enum hail_verdict 
     hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
     if (slot != HAIL_SLOT_NONE)
         hail_table_count(&shard->table, slot, HAIL_TRAFFIC_DROPPED, 1);
+}
+
+bool hail_shard_allows(struct hail_shard *shard, uint32_t slot, size_t bytes)
+{
+    if (hail_quota_allows(&shard->quota, slot, bytes))
+        return true;
+    hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+    return false;
 }
 
 void hail_shard_message(struct hail_shard *shard, uint32_t slot,

@@ -21,6 +21,7 @@
 #include "engine/netsim.h"
 #include "engine/pool.h"
 #include "engine/queue.h"
+#include "engine/quota.h"
 #include "engine/sealer.h"
 #include "engine/sources.h"
 #include "engine/stats.h"
@@ -59,6 +60,7 @@ struct hail_connection {
     bool again;         // client: it takes the place of one that was lost
     bool rebinds;       // client: its socket is to have another port
     bool server_gone;   // client: the server goes down, or is full
+    uint32_t in_flight; // bytes at the start of `out` that the backend is sending
     uint64_t tag;
     uint64_t client_id;
     uint64_t calls_made;
@@ -67,9 +69,9 @@ struct hail_connection {
     uint64_t heard_ns;     // when bytes last came
     uint64_t in_since_ns;  // when the first byte of an unfinished message came
     uint64_t out_since_ns; // when what is to be sent last became shorter, or began to wait
-    size_t in_flight;      // bytes at the start of `out` that the backend is sending
     struct hail_chain in;  // of an unfinished message, or held
-    struct hail_chain out; // framed bytes to be sent
+    struct hail_chain
+        out; // framed bytes to be sent; hail, server: the welcome, in a pool of its own
     struct hail_mlapi_session *session; // profile mlapi
 };
 
@@ -109,6 +111,7 @@ struct hail_shard {
     struct hail_table table;
     struct hail_timers timers;
     struct hail_pool pool;
+    struct hail_quota quota; // of what waits in `pool` and in records: the holders are slots
     struct hail_groups groups;
     struct hail_queue output; // connections with work for the backend
     struct hail_queue held;   // waiting for room among the events
@@ -219,6 +222,10 @@ bool hail_shard_stopped(const struct hail_shard *shard);
 
 // hail_shard_drop counts what came and is not taken, for a connection or, HAIL_SLOT_NONE, nobody's.
 void hail_shard_drop(struct hail_shard *shard, uint32_t slot, enum hail_verdict verdict);
+
+// hail_shard_allows says whether a connection may have `bytes` more of what waits: blocks, and
+// records of them. False is counted.
+HAIL_MUST_USE bool hail_shard_allows(struct hail_shard *shard, uint32_t slot, size_t bytes);
 
 // hail_shard_message counts a message of a connection.
 void hail_shard_message(struct hail_shard *shard, uint32_t slot,

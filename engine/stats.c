@@ -75,6 +75,7 @@ static const char *const names[HAIL_STAT_COUNT] = {
     [HAIL_STAT_CLOSED_FIRST + HAIL_CLOSED_ERROR] = "closed_error",
     [HAIL_STAT_CLOSED_FIRST + HAIL_CLOSED_SHUTDOWN] = "closed_shutdown",
     [HAIL_STAT_CLOSED_FIRST + HAIL_CLOSED_CONNECT] = "closed_connect",
+    [HAIL_STAT_CLOSED_FIRST + HAIL_CLOSED_HOLDS_TOO_MUCH] = "closed_holds_too_much",
     HAIL_VERDICTS(DROPPED_NAME)};
 
 #undef DROPPED_NAME

@@ -35,7 +35,7 @@ enum hail_stat {
     HAIL_STAT_BYTES_OUT,
     HAIL_STAT_BYTES_WAITING, // gauge: of buffers_max
     HAIL_STAT_SENDS_FAILED,  // sends from other threads that could not be done when their turn came
-    HAIL_STAT_BUFFERS_FULL,  // times that buffers_max stood in the way
+    HAIL_STAT_BUFFERS_FULL,  // times that buffers_max, or one's share of it, stood in the way
     HAIL_STAT_GROUPS_FULL,   // times that groups_max or memberships_max stood in the way
     HAIL_STAT_EVENTS_HELD,   // times that hail_poll was behind and a connection had to wait
     HAIL_STAT_DATAGRAMS_IN,

@@ -142,8 +142,7 @@ static void keep(struct hail_shard *shard, uint32_t slot, const uint8_t *data, s
         return;
     if (conn->in.len == 0)
         conn->in_since_ns = shard->now_ns;
-    if (!hail_chain_append(&conn->in, &shard->pool, data, len)) {
-        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+    if (!hail_conn_append(shard, slot, &conn->in, data, len)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
         return;
     }
@@ -220,7 +219,7 @@ static size_t feed_partial(struct hail_shard *shard, uint32_t slot, const uint8_
         hold(shard, slot);
         return 0;
     }
-    hail_chain_consume(&conn->in, &shard->pool, want);
+    hail_conn_consume(shard, slot, &conn->in, want);
     conn->in_since_ns = shard->now_ns;
     *again = true;
     return 0;

@@ -15,10 +15,11 @@ enum {
     HAIL_WELCOME_FIXED_LEN = 10, // of the welcome's payload, before the key certificate
     // All that its fragments can hold, which is a little more than any honest one has: a client
     // puts a welcome together before it knows whose it is.
-    HAIL_WELCOME_MAX = HAIL_FRAGMENTS_MAX * HAIL_FRAGMENT_LEN
+    HAIL_WELCOME_MAX = HAIL_FRAGMENTS_MAX * HAIL_FRAGMENT_LEN,
+    // e, s and its tag, the payload and its tag; but for the key certificate in it
+    HAIL_WELCOME_HEAD_MAX = 32 + 48 + HAIL_WELCOME_FIXED_LEN + 16
 };
-// e, s and its tag, the payload and its tag
-_Static_assert(32 + 48 + HAIL_WELCOME_FIXED_LEN + HAIL_KEYCERT_MAX + 16 <= HAIL_WELCOME_MAX,
+_Static_assert(HAIL_WELCOME_HEAD_MAX + HAIL_KEYCERT_MAX <= HAIL_WELCOME_MAX,
                "every key certificate can be sent");
 
 // A server's static key and, if it signs, what vouches for it. Secret; hail_static_key_cleanup.

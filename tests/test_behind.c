@@ -103,6 +103,57 @@ START_TEST(test_joining_behind)
 }
 END_TEST
 
+enum {
+    DEAF = 30,
+    TRIES = 5
+};
+
+// A crowd that takes nothing of what is sent to it: who comes after it joins, and is sent to.
+START_TEST(test_deaf_crowd)
+{
+    static const size_t sizes[] = {128, 1000, 2000, 50000};
+    static uint8_t body[50000];
+    struct hail_config server = config();
+    const struct hail_config client = config();
+
+    server.buffers_max = 8 << 20;
+    struct world *world = world_init(&server, &client, test_seed(), false);
+    for (size_t i = 0; i < DEAF; i++) {
+        world_connect(world, i, NULL);
+        const struct world_event *connected = world_find(&world->server, HAIL_EVENT_CONNECTED, i);
+        struct hail_conn conn = connected->event.conn;
+        world->server.deaf[hail_name_unpack(conn).slot] = true;
+        for (size_t sent = 0; // as much as it is let, and less than is one connection's own limit
+             sent < 900000 && world_send(&world->server, conn, 0, body, sizes[i % 4]) == HAIL_OK;
+             sent += sizes[i % 4])
+            world_run(world);
+    }
+    size_t gone_before = world_count(&world->server, HAIL_EVENT_CLOSED);
+    for (size_t i = DEAF; i < DEAF + TRIES; i++) {
+        world_connect(world, i, NULL);
+        const struct world_event *connected = world_find(&world->server, HAIL_EVENT_CONNECTED, i);
+        ck_assert_ptr_nonnull(connected);
+        for (size_t j = 0; j < 4; j++) {
+            size_t before = world_count(&world->client, HAIL_EVENT_MESSAGE);
+            ck_assert_int_eq(world_send(&world->server, connected->event.conn, 0, body, sizes[j]),
+                             HAIL_OK);
+            world_run(world);
+            ck_assert_uint_eq(world_count(&world->client, HAIL_EVENT_MESSAGE), before + 1);
+        }
+    }
+    size_t gone = world_count(&world->server, HAIL_EVENT_CLOSED);
+    for (size_t i = 0; i < gone; i++) {
+        const struct world_event *closed = world_find(&world->server, HAIL_EVENT_CLOSED, i);
+        ck_assert_int_eq(closed->event.reason, HAIL_CLOSED_HOLDS_TOO_MUCH);
+        ck_assert_uint_lt(closed->event.client_id, DEAF + 1);
+    }
+    ck_assert_uint_le(gone, DEAF / 2);
+    ck_assert_uint_le(gone - gone_before, TRIES);
+    ck_assert_uint_gt(gone, 0);
+    world_cleanup(world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("behind");
@@ -111,6 +162,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_polling_behind);
     tcase_add_test(tests, test_joining_behind);
+    tcase_add_test(tests, test_deaf_crowd);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

@@ -201,7 +201,7 @@ static void set_limits(struct hail_config *config, const struct plan *plan, uint
     }
     uint64_t under_way = (uint64_t)(plan->outstanding + 1) * (size_max + MESSAGE_OVERHEAD);
     uint64_t unsent = 2 * under_way > UNSENT_MIN ? 2 * under_way : UNSENT_MIN;
-    uint64_t in_all = under_way * player_count * 2;
+    uint64_t in_all = under_way * player_count * 4; // a connection's share is no more than half
 
     config->shard_count = (uint16_t)plan->shard_count;
     config->conns_max = player_count / plan->shard_count + PLAN_CONCURRENT_MAX;

@@ -178,6 +178,7 @@ static const char *joining_advice(enum hail_close_reason reason)
     case HAIL_CLOSED_SLOW_READER:
     case HAIL_CLOSED_SLOW_WRITER:
     case HAIL_CLOSED_NO_BUFFER:
+    case HAIL_CLOSED_HOLDS_TOO_MUCH:
     case HAIL_CLOSED_ERROR:
     case HAIL_CLOSED_BY_APPLICATION:
     case HAIL_CLOSED_DENIED:
@@ -195,7 +196,7 @@ const char *plan_advice(enum hail_close_reason reason, bool has_joined)
     if (!has_joined)
         return joining_advice(reason);
     if (reason == HAIL_CLOSED_SLOW_READER || reason == HAIL_CLOSED_SLOW_WRITER ||
-        reason == HAIL_CLOSED_NO_BUFFER)
+        reason == HAIL_CLOSED_NO_BUFFER || reason == HAIL_CLOSED_HOLDS_TOO_MUCH)
         return "less --rate, --outstanding or --size may do";
     return "the server closed it or is gone, or the network lost it: the server's log and counters "
            "tell which and why";

@@ -8,6 +8,7 @@
 
 #include "tests/sim/ids.h"
 #include "tests/sim/messages.h"
+#include "tests/sim/whole.h"
 
 static const uint64_t ns_per_ms = 1000000;
 static const uint64_t ns_per_s = 1000000000;
@@ -633,99 +634,6 @@ static uint64_t next_ns(const struct sim *sim)
     return next > sim->now_ns ? next : sim->now_ns + ns_per_ms;
 }
 
-static uint32_t blocks_of(const struct hail_chain *chain, const struct hail_pool *pool)
-{
-    size_t block_len = pool->block_size - HAIL_BLOCK_LINK;
-
-    return (uint32_t)((chain->start + chain->len + block_len - 1) / block_len);
-}
-
-// What one channel of a connection has waiting.
-static uint32_t blocks_waiting(const struct hail_shard *shard, size_t channel)
-{
-    const struct hail_native_shard *native = &shard->native;
-    uint32_t blocks = 0;
-
-    for (uint32_t parcel = native->outlets[channel].first; parcel != HAIL_SLAB_NONE;) {
-        const struct hail_parcel *one = hail_slab_at(&native->parcels, parcel);
-        blocks += blocks_of(&one->content, &shard->pool);
-        parcel = one->after;
-    }
-    return blocks;
-}
-
-// The blocks of what one channel of a connection has received in part or before its turn. Each of
-// it is found by its name. `*charge` grows by what it counts as.
-static uint32_t blocks_arriving(struct sim *sim, const struct hail_shard *shard, uint32_t slot,
-                                uint8_t channel, uint32_t *records, uint64_t *charge)
-{
-    uint32_t first = hail_arrivals_inlets(shard, slot)[channel].first;
-    uint32_t index = first;
-    uint32_t blocks = 0;
-
-    while (index != HAIL_SLAB_NONE) {
-        const struct hail_arrival *one = hail_arrivals_at(shard, index);
-        blocks += one->message.blocks;
-        *charge += hail_arrivals_charge(one->message.blocks, 1);
-        if (hail_arrivals_find(shard, slot, channel, one->id) != index)
-            sim_fail(sim, "an arrival is not found by its name");
-        if (++*records > shard->native.arrivals.records.used_count) {
-            sim_fail(sim, "arrivals have leaked, or a channel's ring has no end");
-            return blocks;
-        }
-        index = one->after == first ? HAIL_SLAB_NONE : one->after;
-    }
-    return blocks;
-}
-
-// What a shard keeps in more than one place agrees: slots and their names, blocks and who has them,
-// handshakes and their lists.
-static void check_whole(struct sim *sim, const struct hail_shard *shard)
-{
-    uint32_t used = 0;
-    uint32_t blocks = 0;
-    uint32_t handshakes = 0;
-    uint32_t listed = 0;
-    uint32_t proven = 0;
-    uint32_t records = 0;
-
-    for (uint32_t slot = 0; slot < shard->table.fresh; slot++) {
-        const struct hail_connection *conn = &shard->conns[slot];
-        uint64_t charge = 0;
-        bool is_used = conn->state != HAIL_CONN_FREE;
-        if (is_used != (atomic_load(&shard->table.slots[slot].generation) % 2 == 1))
-            sim_fail(sim, "a slot and its name disagree on whether it is in use");
-        if (!is_used)
-            continue;
-        used++;
-        handshakes += !conn->proven && !conn->joined && conn->state > HAIL_CONN_WAITING &&
-                      conn->state < HAIL_CONN_FLUSHING;
-        listed += shard->sources.members[slot].source != 0;
-        proven += conn->proven;
-        blocks += blocks_of(&conn->in, &shard->pool) + blocks_of(&conn->out, &shard->pool);
-        for (uint8_t i = 0; i < SIM_CHANNEL_COUNT; i++) {
-            blocks += blocks_waiting(shard, slot * SIM_CHANNEL_COUNT + i);
-            blocks += blocks_arriving(sim, shard, slot, i, &records, &charge);
-        }
-        if (charge != shard->native.conns[slot].stored)
-            sim_fail(sim, "a connection is charged for what it does not have");
-        if (charge > 0 && shard->native.conns[slot].stall_ns == UINT64_MAX)
-            sim_fail(sim, "something has begun to come and nobody looks after it");
-    }
-    if (used != shard->table.used_count)
-        sim_fail(sim, "the table has lost count of its slots");
-    if (blocks != shard->pool.used_count)
-        sim_fail(sim, "blocks have leaked, or have two owners");
-    if (records != shard->native.arrivals.records.used_count)
-        sim_fail(sim, "arrivals have leaked, or have two owners");
-    if (handshakes != shard->handshake_count || listed != handshakes)
-        sim_fail(sim, "the list of handshakes is not whole");
-    if (proven != shard->proven_count)
-        sim_fail(sim, "places of conns_max have been lost count of");
-    if (shard->outbox.count != 0)
-        sim_fail(sim, "a datagram was left behind");
-}
-
 static void step(struct sim *sim)
 {
     struct sim_datagram datagram;
@@ -743,8 +651,8 @@ static void step(struct sim *sim)
     }
     turn_all(sim);
     for (int i = 0; i < SIM_SHARDS; i++)
-        check_whole(sim, &sim->shards[i]);
-    check_whole(sim, &sim->client_shard);
+        sim_whole_check(sim, &sim->shards[i]);
+    sim_whole_check(sim, &sim->client_shard);
 }
 
 // The network has been well for a while: everybody is in, and is heard.
