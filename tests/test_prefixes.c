@@ -1,4 +1,4 @@
-// test_crowd.c: one address against others on the mlapi profile: who opens connections faster than
+// test_prefixes.c: one address against others on the mlapi profile: who opens connections faster than
 // anybody, who has too many, and who waits for a decision meanwhile. Shards wired in memory.
 // SPDX-License-Identifier: MIT
 #include <string.h>
@@ -247,8 +247,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("crowd");
-    TCase *tests = tcase_create("crowd");
+    Suite *suite = suite_create("prefixes");
+    TCase *tests = tcase_create("prefixes");
 
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, test_far_joins, 0, HAIL_COUNTOF(crowds));
