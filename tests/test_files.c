@@ -16,7 +16,7 @@ static char log_text[4096];
 
 static void setup(void)
 {
-    strcpy(directory, "/tmp/test_files_XXXXXX");
+    snprintf(directory, sizeof directory, "/tmp/test_files_XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/file", directory);
     log_text[0] = 0;
