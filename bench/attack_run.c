@@ -123,6 +123,7 @@ static void count_up(const struct window *window, struct run_result *result)
         bytes_out += attacker->wire.bytes_out;
         bytes_in += attacker->wire.bytes_in;
         result->closed += attacker->closed_count;
+        result->closed_of[i] = attacker->closed_count;
         result->close_reason =
             attacker->closed_count ? attacker->close_reason : result->close_reason;
     }

@@ -60,6 +60,7 @@ struct run_result {
     double amplification;
     double memory_mb; // by which the server's grew
     uint32_t closed;  // times that one of its clients was sent away
+    uint32_t closed_of[RUN_PARTS_MAX];
     uint8_t close_reason;
     uint32_t far_joined;
     struct players_result players;

@@ -24,7 +24,7 @@ static void fill_bars(struct run_result *result)
 {
     most(result, "joins failed", "", result->players.joins_failed, 0);
     least(result, "tries kept", result->players.tries_kept, PLAYERS_TRIES);
-    least(result, "sent away", result->closed, FILLERS);
+    least(result, "sent away from behind the hole", result->closed_of[1], FILLERS);
 }
 
 static void hello_bars(struct run_result *result)

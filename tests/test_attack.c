@@ -23,62 +23,63 @@ struct row {
     const char *counters[2]; // whose sum grows
     double share;            // by this share of the shots, at least
     const char *stays;       // a counter that stays 0; NULL: none
-    uint64_t buffers_max;    // 0: the default
+    uint64_t buffers_max;    // 0: the default, as for what follows
+    uint32_t clients;        // that attack
 };
 
 static const struct row rows[] = {
     // Nothing that there is a connection or a type for.
-    {"garbage", 400, {"dropped_connection", "dropped_type"}, 0.5, "requests", 0},
-    {"short", 400, {"dropped_short", "dropped_type"}, 0.5, NULL, 0},
-    {"unknown-id", 400, {"dropped_connection"}, 1, NULL, 0},
-    {"reflect", 400, {"dropped_unexpected"}, 1, NULL, 0},
+    {"garbage", 400, {"dropped_connection", "dropped_type"}, 0.5, "requests", 0, 0},
+    {"short", 400, {"dropped_short", "dropped_type"}, 0.5, NULL, 0, 0},
+    {"unknown-id", 400, {"dropped_connection"}, 1, NULL, 0, 0},
+    {"reflect", 400, {"dropped_unexpected"}, 1, NULL, 0, 0},
     // An address that is not proven gets a cookie, and nothing is kept for it.
-    {"hello", 400, {"retries"}, 1, "closed_crowded_out", 0},
-    {"hello-again", 400, {"datagrams_out"}, 1, "closed_crowded_out", 0},
-    {"made-up-cookie", 400, {"dropped_cookie", "socket_drops"}, 1, "closed_crowded_out", 0},
-    {"anothers-cookie", 400, {"dropped_cookie"}, 0.8, "closed_crowded_out", 0},
-    {"retry-reflection", 400, {"retries"}, 1, "closed_crowded_out", 0},
-    {"refuse-reflection", 400, {"dropped_version"}, 1, NULL, 0},
+    {"hello", 400, {"retries"}, 1, "closed_crowded_out", 0, 0},
+    {"hello-again", 400, {"datagrams_out"}, 1, "closed_crowded_out", 0, 0},
+    {"made-up-cookie", 400, {"dropped_cookie", "socket_drops"}, 1, "closed_crowded_out", 0, 0},
+    {"anothers-cookie", 400, {"dropped_cookie"}, 0.8, "closed_crowded_out", 0, 0},
+    {"retry-reflection", 400, {"retries"}, 1, "closed_crowded_out", 0, 0},
+    {"refuse-reflection", 400, {"dropped_version"}, 1, NULL, 0, 0},
     // One that is gets a welcome, as often as an address may, and the oldest goes.
-    {"half-open", 400, {"conns_accepted"}, 0.8, NULL, 0},
-    {"half-open-one", 400, {"dropped_rate"}, 0.2, NULL, 0},
-    {"handshakes", 150, {"handshakes_done"}, 0.6, NULL, 0},
-    {"table", 400, {"handshakes_done"}, 0.5, NULL, 0},
-    {"bad-finish", 600, {"dropped_forged", "dropped_connection"}, 0.5, NULL, 0},
+    {"half-open", 400, {"conns_accepted"}, 0.8, NULL, 0, 0},
+    {"half-open-one", 400, {"dropped_rate"}, 0.2, NULL, 0, 0},
+    {"handshakes", 150, {"handshakes_done"}, 0.6, NULL, 0, 0},
+    {"table", 400, {"handshakes_done"}, 0.5, NULL, 0, 0},
+    {"bad-finish", 600, {"dropped_forged", "dropped_connection"}, 0.5, NULL, 0, 0},
     // A ticket is nothing without its key.
-    {"made-up-ticket", 400, {"dropped_ticket_key"}, 1, NULL, 0},
-    {"anothers-ticket", 400, {"dropped_ticket_forged"}, 1, "handshakes_resumed", 0},
-    {"repeated-ticket", 200, {"conns_accepted"}, 0.8, "handshakes_resumed", 0},
+    {"made-up-ticket", 400, {"dropped_ticket_key"}, 1, NULL, 0, 0},
+    {"anothers-ticket", 400, {"dropped_ticket_forged"}, 1, "handshakes_resumed", 0, 0},
+    {"repeated-ticket", 200, {"conns_accepted"}, 0.8, "handshakes_resumed", 0, 0},
     // Who has no key changes nothing.
-    {"forged", 400, {"dropped_forged"}, 1, "paths_changed", 0},
-    {"forged-authenticated", 400, {"dropped_forged"}, 1, "paths_changed", 0},
-    {"forged-plain", 400, {"dropped_forged"}, 1, "paths_changed", 0},
-    {"forged-epoch", 400, {"dropped_forged", "dropped_epoch"}, 1, "paths_changed", 0},
-    {"replay", 400, {"dropped_replay"}, 0.99, "paths_changed", 0},
-    // Who has one gets what is his.
-    {"pieces-memory", 100, {"datagrams_in"}, 1, NULL, 0},
-    {"pieces-work", 100, {"datagrams_in"}, 1, NULL, 0},
-    {"pieces-backwards", 100, {"datagrams_in"}, 1, NULL, 0},
-    {"pieces-torn", 100, {"messages_torn"}, 1, NULL, 0},
-    {"behind-hole", 400, {"datagrams_in"}, 1, NULL, 0},
-    {"old-message", 400, {"datagrams_in"}, 1, NULL, 0},
-    {"nothing-acked", 400, {"datagrams_in"}, 1, NULL, 0},
-    {"optimist", 400, {"datagrams_in"}, 1, NULL, 0},
-    {"acks", 400, {"datagrams_in"}, 1, NULL, 0},
-    {"messages", 400, {"messages_in_both"}, 1, NULL, 0},
-    {"pings", 400, {"datagrams_in"}, 1, NULL, 0},
-    {"asks", 400, {"datagrams_in"}, 1, NULL, 0},
-    {"challenges", 400, {"datagrams_in"}, 1, "paths_changed", 0},
-    {"moves", 400, {"datagrams_in"}, 1, "paths_changed", 0},
-    {"updates", 400, {"datagrams_in"}, 1, NULL, 0},
-    {"update-wishes", 400, {"datagrams_in"}, 1, NULL, 0},
-    {"nonsense", 400, {"dropped_unexpected", "dropped_malformed"}, 1, NULL, 0},
+    {"forged", 400, {"dropped_forged"}, 1, "paths_changed", 0, 0},
+    {"forged-authenticated", 400, {"dropped_forged"}, 1, "paths_changed", 0, 0},
+    {"forged-plain", 400, {"dropped_forged"}, 1, "paths_changed", 0, 0},
+    {"forged-epoch", 400, {"dropped_forged", "dropped_epoch"}, 1, "paths_changed", 0, 0},
+    {"replay", 400, {"dropped_replay"}, 0.99, "paths_changed", 0, 0},
+    // Who has one gets what is his, or is sent away.
+    {"pieces-memory", 100, {"datagrams_in"}, 0.1, NULL, 0, 0},
+    {"pieces-work", 100, {"datagrams_in"}, 0.1, NULL, 0, 0},
+    {"pieces-backwards", 100, {"datagrams_in"}, 0.1, NULL, 0, 0},
+    {"pieces-torn", 100, {"messages_torn"}, 0.1, NULL, 0, 0},
+    {"behind-hole", 400, {"datagrams_in"}, 0.1, NULL, 0, 0},
+    {"old-message", 400, {"datagrams_in"}, 0.1, NULL, 0, 0},
+    {"nothing-acked", 400, {"datagrams_in"}, 0.1, NULL, 0, 0},
+    {"optimist", 400, {"datagrams_in"}, 0.1, NULL, 0, 0},
+    {"acks", 400, {"datagrams_in"}, 0.1, NULL, 0, 0},
+    {"messages", 400, {"messages_in_both"}, 1, NULL, 0, 0},
+    {"pings", 400, {"datagrams_in"}, 1, NULL, 0, 0},
+    {"asks", 400, {"datagrams_in"}, 1, NULL, 0, 0},
+    {"challenges", 400, {"datagrams_in"}, 1, "paths_changed", 0, 0},
+    {"moves", 400, {"datagrams_in"}, 1, "paths_changed", 0, 0},
+    {"updates", 400, {"datagrams_in"}, 1, NULL, 0, 0},
+    {"update-wishes", 400, {"datagrams_in"}, 1, NULL, 0, 0},
+    {"nonsense", 400, {"dropped_unexpected", "dropped_malformed"}, 1, NULL, 0, 0},
     // Streams.
-    {"tcp-churn", 200, {"conns_accepted"}, 0.9, "requests", 0},
-    {"tcp-churn-many", 200, {"conns_accepted"}, 0.9, "requests", 0},
-    {"tcp-slow", 200, {"conns_accepted"}, 0.9, "requests", 0},
-    {"tcp-lies", 200, {"dropped_frame"}, 0.5, "requests", 0},
-    {"tcp-nonsense", 200, {"dropped_no_key", "dropped_type"}, 0.5, "requests", 0},
+    {"tcp-churn", 200, {"conns_accepted"}, 0.9, "requests", 0, 0},
+    {"tcp-churn-many", 200, {"conns_accepted"}, 0.9, "requests", 0, 0},
+    {"tcp-slow", 200, {"conns_accepted"}, 0.9, "requests", 0, 0},
+    {"tcp-lies", 200, {"dropped_frame"}, 0.5, "requests", 0, 0},
+    {"tcp-nonsense", 200, {"dropped_no_key", "dropped_type"}, 0.5, "requests", 0, 0},
 };
 
 // A server, those who play on it, and who attacks it.
@@ -121,7 +122,7 @@ static void field_init(struct field *field, const struct row *row, const struct 
     party_start(&field->client, &config, false);
     party_join(field->pairs, PLAYERS, &field->server, &field->client, 0);
     at.sin_port = htons(hail_port(field->server.endpoint));
-    ck_assert(attacker_open(&field->attacker, attack, &at, HAIL_HELLO_NN, 0, false));
+    ck_assert(attacker_open(&field->attacker, attack, &at, HAIL_HELLO_NN, row->clients, false));
 }
 
 // Sends a message of each kind from each player, and waits for all of them to come back: so what
