@@ -19,6 +19,17 @@ const struct hail_policy *client_policy(void)
     return &policy;
 }
 
+// Keys of epochs that servers have come to before an attacker's client notices.
+static struct hail_epochs *epochs(void)
+{
+    static struct hail_epoch list[HAIL_EPOCHS_WAYS]; // one thread attacks
+    static struct hail_epochs epochs;
+
+    if (epochs.count == 0)
+        hail_epochs_init(&epochs, list, HAIL_EPOCHS_WAYS);
+    return &epochs;
+}
+
 bool client_init(struct client *client, uint32_t source, const struct hail_client_setup *setup,
                  struct hail_random *random)
 {
@@ -131,8 +142,8 @@ static void take_packet(struct client *client, uint8_t *data, size_t len,
     struct hail_opened opened;
     size_t at = 0;
 
-    if (hail_peer_open(&client->peer, &opened, data, len, &client->peer.address, random, now_ns) !=
-        HAIL_ACCEPT)
+    if (hail_peer_open(&client->peer, &opened, data, len, &client->peer.address, epochs(), random,
+                       now_ns) != HAIL_ACCEPT)
         return;
     if (opened.number >= client->newest)
         client->newest = opened.number + 1;
