@@ -8,6 +8,7 @@
 
 #include "tests/sim/ids.h"
 #include "tests/sim/messages.h"
+#include "tests/sim/recount.h"
 
 static const uint64_t ns_per_ms = 1000000;
 static const uint64_t ns_per_s = 1000000000;
@@ -654,30 +655,6 @@ static uint32_t blocks_waiting(const struct hail_shard *shard, size_t channel)
     return blocks;
 }
 
-// The blocks of what one channel of a connection has received in part or before its turn. Each of
-// it is found by its name. `*charge` grows by what it counts as.
-static uint32_t blocks_arriving(struct sim *sim, const struct hail_shard *shard, uint32_t slot,
-                                uint8_t channel, uint32_t *records, uint64_t *charge)
-{
-    uint32_t first = hail_arrivals_inlets(shard, slot)[channel].first;
-    uint32_t index = first;
-    uint32_t blocks = 0;
-
-    while (index != HAIL_SLAB_NONE) {
-        const struct hail_arrival *one = hail_arrivals_at(shard, index);
-        blocks += one->message.blocks;
-        *charge += hail_arrivals_charge(one->message.blocks, 1);
-        if (hail_arrivals_find(shard, slot, channel, one->id) != index)
-            sim_fail(sim, "an arrival is not found by its name");
-        if (++*records > shard->native.arrivals.records.used_count) {
-            sim_fail(sim, "arrivals have leaked, or a channel's ring has no end");
-            return blocks;
-        }
-        index = one->after == first ? HAIL_SLAB_NONE : one->after;
-    }
-    return blocks;
-}
-
 // What a shard keeps in more than one place agrees: slots and their names, blocks and who has them,
 // handshakes and their lists.
 static void check_whole(struct sim *sim, const struct hail_shard *shard)
@@ -701,7 +678,7 @@ static void check_whole(struct sim *sim, const struct hail_shard *shard)
         blocks += blocks_of(&conn->in, &shard->pool) + blocks_of(&conn->out, &shard->pool);
         for (uint8_t i = 0; i < SIM_CHANNEL_COUNT; i++) {
             blocks += blocks_waiting(shard, slot * SIM_CHANNEL_COUNT + i);
-            blocks += blocks_arriving(sim, shard, slot, i, &records, &charge);
+            blocks += sim_recount_arrivals(sim, shard, slot, i, &records, &charge);
         }
         if (charge != shard->native.conns[slot].stored)
             sim_fail(sim, "a connection is charged for what it does not have");
