@@ -77,9 +77,25 @@ uint32_t hail_arrivals_find(const struct hail_shard *shard, uint32_t slot, uint8
     return HAIL_SLAB_NONE;
 }
 
+// Where there is nothing but a channel's first, as in a transfer without a loss, nothing is hashed.
+static void join_bucket(struct hail_shard *shard, uint32_t index)
+{
+    struct hail_arrival *arrival = hail_arrivals_at(shard, index);
+
+    if (arrival->is_listed)
+        return;
+    uint32_t *bucket = bucket_of(shard, arrival->slot, arrival->channel, arrival->id);
+    arrival->is_listed = true;
+    arrival->next = *bucket;
+    *bucket = index + 1;
+}
+
 static void leave_bucket(struct hail_shard *shard, uint32_t index)
 {
     const struct hail_arrival *arrival = hail_arrivals_at(shard, index);
+
+    if (!arrival->is_listed)
+        return;
     uint32_t *link = bucket_of(shard, arrival->slot, arrival->channel, arrival->id);
 
     while (*link != index + 1)
@@ -129,6 +145,7 @@ void hail_arrivals_first(struct hail_shard *shard, uint32_t index)
 
     if (inlet->first == index)
         return;
+    join_bucket(shard, inlet->first);
     leave_ring(shard, inlet, index);
     join_ring(shard, inlet, index);
     inlet->first = index;
@@ -157,13 +174,11 @@ uint32_t hail_arrivals_add(struct hail_shard *shard, uint32_t slot, uint8_t chan
                            uint32_t total)
 {
     struct hail_inlet *inlet = hail_arrivals_inlets(shard, slot) + channel;
-    uint32_t *bucket = bucket_of(shard, slot, channel, id);
     uint32_t now_ms = (uint32_t)(shard->now_ns / ns_per_ms);
     uint32_t index = hail_slab_take(&shard->native.arrivals.records);
 
     HAIL_ASSERT(index != HAIL_SLAB_NONE);
     *hail_arrivals_at(shard, index) = (struct hail_arrival){
-        .next = *bucket,
         .slot = slot,
         .id = id,
         .progress_ms = now_ms,
@@ -171,9 +186,10 @@ uint32_t hail_arrivals_add(struct hail_shard *shard, uint32_t slot, uint8_t chan
         .flags = HAIL_FLAGS_BOTH,
     };
     hail_reassembly_init(&hail_arrivals_at(shard, index)->message, total);
-    *bucket = index + 1;
     if (inlet->first == HAIL_SLAB_NONE)
         inlet->waits_ms = now_ms;
+    else
+        join_bucket(shard, index);
     join_ring(shard, inlet, index);
     charge(shard, slot, 0, 1);
     return index;

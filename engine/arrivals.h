@@ -19,7 +19,8 @@ struct hail_arrival {
     uint32_t id;          // on its channel
     uint32_t progress_ms; // of the clock: when something new of it last came
     uint8_t channel;
-    uint8_t flags; // that every part came with
+    uint8_t flags;  // that every part came with
+    bool is_listed; // in its bucket, as all are but perhaps a channel's first
 };
 
 // What one channel of a connection receives.

@@ -154,8 +154,10 @@ enum hail_close_reason {
     HAIL_CLOSED_HANDSHAKE_TIMEOUT = 3, // not connected within handshake_timeout_ms
     HAIL_CLOSED_IDLE = 4,              // nothing came for idle_timeout_ms
     HAIL_CLOSED_SLOW_READER = 5,       // took too long to take, or too much waits for it
-    HAIL_CLOSED_SLOW_WRITER = 6,       // a message begun and not finished within stall_timeout_ms
-    HAIL_CLOSED_PROTOCOL = 7,          // the peer broke the framing
+    HAIL_CLOSED_SLOW_WRITER = 6,     // a message begun, or missing before another, of which nothing
+                                     // more came for stall_timeout_ms; hail: at either end
+    HAIL_CLOSED_PROTOCOL = 7,        // the peer broke the framing; hail: or a floor, or it sent
+                                     // little else than what it had sent before
     HAIL_CLOSED_CONFIG = 8,          // the peer is configured differently; hail: the text says how
     HAIL_CLOSED_CERTIFICATE = 9,     // client: the server is not who it should be
     HAIL_CLOSED_CROWDED_OUT = 10,    // a newer handshake took the place of this unfinished one
@@ -430,7 +432,8 @@ struct hail_config {
     uint32_t handshake_timeout_ms; // from TCP connect to connected; 0: 10,000
     uint32_t idle_timeout_ms;      // silence that ends a connection; 0: never, as MLAPI; on the
                                    // hail profile, where nothing else tells, 10,000
-    uint32_t stall_timeout_ms; // to finish a message begun, or to take any of what waits; 0: 30,000
+    uint32_t stall_timeout_ms; // to finish a message begun (hail: to go on with one that is waited
+                               // for), or to take any of what waits; 0: 30,000
     uint32_t command_queue_bytes; // calls from other threads that wait; 0: 4 MiB
     uint32_t event_queue_bytes;   // whole endpoint: events that wait for hail_poll; 0: 16 MiB
 

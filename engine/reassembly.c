@@ -8,7 +8,8 @@
 
 enum {
     WORD_BITS = 64,
-    WORDS = (HAIL_BLOCK_MESSAGE - HAIL_REASSEMBLY_BYTES) / 8
+    WORDS = (HAIL_BLOCK_MESSAGE - HAIL_REASSEMBLY_BYTES) / 8,
+    FAN_BITS = 6
 };
 
 // Some bytes of a message: a block.
@@ -24,6 +25,7 @@ struct index {
 
 _Static_assert(sizeof(struct leaf) == HAIL_BLOCK_MESSAGE, "a leaf is a block");
 _Static_assert(sizeof(struct index) == HAIL_BLOCK_MESSAGE, "an index is a block");
+_Static_assert(HAIL_REASSEMBLY_FAN == 1 << FAN_BITS, "entries are found by shifting");
 _Static_assert(HAIL_REASSEMBLY_BYTES <= WORDS * WORD_BITS, "a bit for each byte");
 
 void hail_reassembly_init(struct hail_reassembly *message, uint32_t total)
@@ -46,13 +48,13 @@ static unsigned levels_of(uint32_t total)
     return levels;
 }
 
-uint32_t hail_reassembly_most(const struct hail_reassembly *message, uint32_t offset, uint32_t len)
+uint32_t hail_reassembly_most(uint32_t total, uint32_t offset, uint32_t len)
 {
     uint32_t first = offset / HAIL_REASSEMBLY_BYTES;
     uint32_t last = (offset + len - 1) / HAIL_REASSEMBLY_BYTES;
     uint32_t blocks = last - first + 1;
 
-    for (unsigned levels = levels_of(message->total); levels > 0; levels--) {
+    for (unsigned levels = levels_of(total); levels > 0; levels--) {
         first /= HAIL_REASSEMBLY_FAN;
         last /= HAIL_REASSEMBLY_FAN;
         blocks += last - first + 1;
@@ -75,9 +77,7 @@ uint64_t hail_reassembly_blocks_max(uint64_t total)
 // Which entry of an index `levels` above the leaves leads to a leaf.
 static uint32_t entry_of(uint32_t leaf, unsigned levels)
 {
-    while (--levels > 0)
-        leaf /= HAIL_REASSEMBLY_FAN;
-    return leaf % HAIL_REASSEMBLY_FAN;
+    return leaf >> (FAN_BITS * (levels - 1)) & (HAIL_REASSEMBLY_FAN - 1);
 }
 
 // How many blocks on the way to a leaf, itself among them, are not there yet.
@@ -137,55 +137,51 @@ static uint32_t take_block(struct hail_reassembly *message, struct hail_pool *po
     return block;
 }
 
-// The leaf with this number, which is made if it is not there.
-static struct leaf *leaf_at(struct hail_reassembly *message, struct hail_pool *pool, uint32_t leaf)
+// Where the block of a leaf is named, in an index that is made if it is not there.
+static uint32_t *name_of(struct hail_reassembly *message, struct hail_pool *pool, uint32_t leaf)
 {
-    unsigned levels = levels_of(message->total);
     uint32_t *block = &message->root;
 
-    for (;;) {
+    for (unsigned levels = levels_of(message->total); levels > 0; levels--) {
         if (*block == HAIL_BLOCK_NONE)
-            *block = take_block(message, pool, levels == 0);
-        if (levels == 0)
-            return hail_pool_at(pool, *block);
-        struct index *index = hail_pool_at(pool, *block);
-        block = &index->blocks[entry_of(leaf, levels)];
-        levels--;
+            *block = take_block(message, pool, false);
+        block = &((struct index *)hail_pool_at(pool, *block))->blocks[entry_of(leaf, levels)];
     }
+    return block;
 }
 
-// Which bits of a word stand for bytes from `at` up to `end`, of the block's.
-static uint64_t mask_of(size_t word, uint32_t at, uint32_t end)
+// Which bits of a word stand for bytes from `at` up to `end`, of the block's, which has some there.
+static uint64_t mask_of(uint32_t word, uint32_t at, uint32_t end)
 {
-    uint32_t first = (uint32_t)word * WORD_BITS;
-    uint32_t low = at > first ? at - first : 0;
-    uint32_t high = end > first ? end - first : 0;
+    uint32_t low = word == at / WORD_BITS ? at % WORD_BITS : 0;
+    uint32_t high = word == (end - 1) / WORD_BITS ? (end - 1) % WORD_BITS : WORD_BITS - 1;
 
-    if (low >= WORD_BITS || high <= low)
-        return 0;
-    uint64_t below_high = high >= WORD_BITS ? UINT64_MAX : (UINT64_C(1) << high) - 1;
-    return below_high & ~((UINT64_C(1) << low) - 1);
+    return UINT64_MAX << low & UINT64_MAX >> (WORD_BITS - 1 - high);
 }
 
 // Copies the bytes that are new of one word's, if some of them have come and others have not.
-static void copy_some(struct leaf *leaf, size_t word, uint64_t fresh, const uint8_t *data,
-                      uint32_t at)
+static uint32_t copy_some(struct leaf *leaf, uint32_t word, uint64_t fresh, const uint8_t *data,
+                          uint32_t at)
 {
-    while (fresh != 0) {
-        uint32_t place = (uint32_t)(word * WORD_BITS) + (uint32_t)__builtin_ctzll(fresh);
+    uint32_t count = 0;
+
+    for (; fresh != 0; fresh &= fresh - 1, count++) {
+        uint32_t place = word * WORD_BITS + (uint32_t)__builtin_ctzll(fresh);
         leaf->bytes[place] = data[place - at];
-        fresh &= fresh - 1;
     }
+    return count;
 }
 
 // Adds bytes to a leaf, from `at` up to `end` of its own. Returns how many are new.
 static uint32_t fill(struct leaf *leaf, uint32_t at, uint32_t end, const uint8_t *data)
 {
+    uint32_t first = at / WORD_BITS;
+    uint32_t last = (end - 1) / WORD_BITS;
     uint64_t fresh[WORDS];
     uint64_t there = 0;
     uint32_t count = 0;
 
-    for (size_t word = 0; word < WORDS; word++) {
+    for (uint32_t word = first; word <= last; word++) {
         uint64_t mask = mask_of(word, at, end);
         there |= leaf->came[word] & mask;
         fresh[word] = mask & ~leaf->came[word];
@@ -195,30 +191,42 @@ static uint32_t fill(struct leaf *leaf, uint32_t at, uint32_t end, const uint8_t
         hail_meter_copy(leaf->bytes + at, data, end - at);
         return end - at;
     }
-    for (size_t word = 0; word < WORDS; word++) {
-        copy_some(leaf, word, fresh[word], data, at);
-        count += (uint32_t)__builtin_popcountll(fresh[word]);
-    }
+    for (uint32_t word = first; word <= last; word++)
+        count += copy_some(leaf, word, fresh[word], data, at);
     return count;
+}
+
+// The same for a leaf of which nothing has come, and that comes as a whole: the most of what comes.
+static uint32_t fill_whole(struct leaf *leaf, const uint8_t *data)
+{
+    memset(leaf->came, 0xff, sizeof leaf->came);
+    hail_meter_copy(leaf->bytes, data, HAIL_REASSEMBLY_BYTES);
+    return HAIL_REASSEMBLY_BYTES;
 }
 
 uint32_t hail_reassembly_add(struct hail_reassembly *message, struct hail_pool *pool,
                              uint32_t offset, const uint8_t *data, uint32_t len)
 {
+    uint32_t leaf = offset / HAIL_REASSEMBLY_BYTES;
+    uint32_t at = offset % HAIL_REASSEMBLY_BYTES;
+    uint32_t *name = NULL;
     uint32_t fresh = 0;
 
     HAIL_ASSERT(pool->block_size == HAIL_BLOCK_MESSAGE);
     HAIL_ASSERT(len > 0);
     HAIL_ASSERT(offset < message->total);
     HAIL_ASSERT(len <= message->total - offset);
-    while (len > 0) {
-        uint32_t at = offset % HAIL_REASSEMBLY_BYTES;
+    for (; len > 0; leaf++, at = 0) {
         uint32_t room = HAIL_REASSEMBLY_BYTES - at;
         uint32_t part = len < room ? len : room;
-        struct leaf *leaf = leaf_at(message, pool, offset / HAIL_REASSEMBLY_BYTES);
-        fresh += fill(leaf, at, at + part, data);
+        name = name && leaf % HAIL_REASSEMBLY_FAN > 0 ? name + 1 : name_of(message, pool, leaf);
+        bool is_new = *name == HAIL_BLOCK_NONE;
+        if (is_new)
+            *name = take_block(message, pool, true);
+        fresh += is_new && part == HAIL_REASSEMBLY_BYTES
+                     ? fill_whole(hail_pool_at(pool, *name), data)
+                     : fill(hail_pool_at(pool, *name), at, at + part, data);
         data += part;
-        offset += part;
         len -= part;
     }
     message->got += fresh;
@@ -235,9 +243,10 @@ static void give_back(const struct hail_reassembly *message, struct hail_pool *p
     if (levels == 0) {
         const struct leaf *leaf = hail_pool_at(pool, block);
         uint32_t left = message->total - offset;
-        if (out)
-            hail_meter_copy(out + offset, leaf->bytes,
-                            left < HAIL_REASSEMBLY_BYTES ? left : HAIL_REASSEMBLY_BYTES);
+        if (out && left >= HAIL_REASSEMBLY_BYTES) // a length that the compiler knows: fewer steps
+            hail_meter_copy(out + offset, leaf->bytes, HAIL_REASSEMBLY_BYTES);
+        else if (out)
+            hail_meter_copy(out + offset, leaf->bytes, left);
         hail_pool_give(pool, block);
         return;
     }
@@ -245,7 +254,7 @@ static void give_back(const struct hail_reassembly *message, struct hail_pool *p
     uint32_t reach = HAIL_REASSEMBLY_BYTES;
     for (unsigned level = 1; level < levels; level++)
         reach *= HAIL_REASSEMBLY_FAN;
-    for (size_t i = 0; i < HAIL_REASSEMBLY_FAN; i++, offset += reach) {
+    for (size_t i = 0; i < HAIL_REASSEMBLY_FAN && offset < message->total; i++, offset += reach) {
         if (index->blocks[i] != HAIL_BLOCK_NONE)
             give_back(message, pool, index->blocks[i], levels - 1, offset, out);
     }

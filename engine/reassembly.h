@@ -29,11 +29,11 @@ struct hail_reassembly {
 void hail_reassembly_init(struct hail_reassembly *message, uint32_t total);
 
 // hail_reassembly_needs returns how many blocks more a part will occupy, exactly;
-// hail_reassembly_most, without a look at any block, how many at most. The part lies in the
+// hail_reassembly_most, of a message of `total` bytes, how many at most. The part lies in the
 // message, and has one byte at least: so it is everywhere below.
 uint32_t hail_reassembly_needs(const struct hail_reassembly *message, const struct hail_pool *pool,
                                uint32_t offset, uint32_t len);
-uint32_t hail_reassembly_most(const struct hail_reassembly *message, uint32_t offset, uint32_t len);
+uint32_t hail_reassembly_most(uint32_t total, uint32_t offset, uint32_t len);
 
 // hail_reassembly_blocks_max returns how many blocks a message of `total` bytes occupies at most.
 uint64_t hail_reassembly_blocks_max(uint64_t total);

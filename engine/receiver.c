@@ -290,18 +290,17 @@ static enum room room_for(struct hail_shard *shard, uint32_t slot, bool in_turn,
 static bool has_room(struct hail_shard *shard, uint32_t slot, bool in_turn, uint32_t index,
                      const struct hail_native_frame *frame, struct hail_intake *intake)
 {
-    uint32_t records = index == HAIL_SLAB_NONE;
-    uint32_t blocks;
+    const struct hail_part *part = &frame->part;
+    uint32_t len = (uint32_t)frame->bytes.len;
+    uint32_t blocks = hail_reassembly_most(part->total, part->offset, len);
+    enum room room = room_for(shard, slot, in_turn, blocks, index == HAIL_SLAB_NONE);
 
-    if (records > 0) {
-        struct hail_reassembly fresh;
-        hail_reassembly_init(&fresh, frame->part.total);
-        blocks = hail_reassembly_most(&fresh, frame->part.offset, (uint32_t)frame->bytes.len);
-    } else {
+    if (room != ROOM_ENOUGH && index != HAIL_SLAB_NONE) { // unless most of it is there
         blocks = hail_reassembly_needs(&hail_arrivals_at(shard, index)->message, &shard->pool,
-                                       frame->part.offset, (uint32_t)frame->bytes.len);
+                                       part->offset, len);
+        room = room_for(shard, slot, in_turn, blocks, 0);
     }
-    switch (room_for(shard, slot, in_turn, blocks, records)) {
+    switch (room) {
     case ROOM_ENOUGH:
         return true;
     case ROOM_LIMIT:

@@ -71,7 +71,7 @@ static void add_both(struct hail_reassembly *message, uint32_t offset, const uin
                      uint32_t len)
 {
     uint32_t needs = hail_reassembly_needs(message, &pool, offset, len);
-    uint32_t most = hail_reassembly_most(message, offset, len);
+    uint32_t most = hail_reassembly_most(message->total, offset, len);
     uint32_t blocks = message->blocks;
     uint32_t got = model.got;
     uint32_t used = pool.used_count;
