@@ -353,11 +353,14 @@ static void serve_hellos(struct hail_shard *shard)
 }
 
 // The finish that has opened came again: the answer to it may have been lost. It gets no ticket,
-// which would be many times as long; the next comes in its time.
+// which would be many times as long; the next comes soon.
 static void answer_again(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *native = &shard->native.conns[slot];
+    uint32_t soon_s = (uint32_t)(shard->now_ns / ns_per_s) + HAIL_TICKET_AGAIN_S;
 
+    if (native->ticket_s > soon_s)
+        native->ticket_s = soon_s;
     native->resend_ns = shard->now_ns + FINISH_AGAIN_MS * ns_per_ms;
     native->peer.owed |=
         native->state == HAIL_NATIVE_CONNECTED ? HAIL_OWED_APPROVED : HAIL_OWED_WAIT;

@@ -23,8 +23,7 @@ enum {
     CLOSE_HOLDS_TOO_MUCH = 5,
     CLOSE_STALLED = 6,
     ACK_AGAIN_MS = 1, // after the outbox was full
-    TICKET_AGAIN_S = 10,
-    CLOSES_SENT = 2, // packets with the close frame: one of them may be lost
+    CLOSES_SENT = 2,  // packets with the close frame: one of them may be lost
     CONN_ID_LOW = (1 << HAIL_PERMUTATION_BITS) - 1 // all but the shard
 };
 
@@ -737,7 +736,7 @@ void hail_native_due(struct hail_shard *shard, uint32_t slot)
     }
     if (native->ticket_s > 0 && shard->now_ns >= native->ticket_s * ns_per_s) {
         native->ticket_s =
-            (uint32_t)(shard->now_ns / ns_per_s) + TICKET_AGAIN_S; // if it is lost here
+            (uint32_t)(shard->now_ns / ns_per_s) + HAIL_TICKET_AGAIN_S; // if it is lost here
         native->peer.owed |= HAIL_OWED_TICKET;
     }
     if (native->keyed) {

@@ -23,6 +23,7 @@ enum {
     HAIL_HELLOS_PER_TURN = 8, // key exchanges before those who play are served
     HAIL_FINISHES_MAX = 16,   // stretched side by side; likewise
     HAIL_UNKNOWN_CALLS = 8,   // in one packet that are answered
+    HAIL_TICKET_AGAIN_S = 10, // after one that may have been lost
     HAIL_PING_PART = 3        // of the idle timeout: silence before a client pings
 };
 

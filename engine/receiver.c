@@ -280,7 +280,7 @@ static enum room room_for(struct hail_shard *shard, uint32_t slot, bool in_turn,
 
     if (!in_turn && shard->native.conns[slot].stored + more > occupied_max(shard))
         return ROOM_LIMIT;
-    if (hail_quota_allows(&shard->quota, slot, more))
+    if (more == 0 || hail_quota_allows(&shard->quota, slot, more))
         return ROOM_ENOUGH;
     return shard->quota.holders[slot].held > HAIL_QUOTA_LEAST ? ROOM_SHARE : ROOM_NONE;
 }
