@@ -1,5 +1,5 @@
-// test_prefixes.c: one address against others on the mlapi profile: who opens connections faster than
-// anybody, who has too many, and who waits for a decision meanwhile. Shards wired in memory.
+// test_prefixes.c: one address against others on the mlapi profile: who opens connections faster
+// than anybody, who has too many, and who waits for a decision meanwhile. Shards wired in memory.
 // SPDX-License-Identifier: MIT
 #include <string.h>
 

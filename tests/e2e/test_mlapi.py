@@ -718,7 +718,7 @@ def flood():
             stranger.close()
 
 
-@scenario("conns_per_prefix: the next of that address is reset, others get in, and so does the next")
+@scenario("conns_per_prefix: an address's next is reset, others get in, as it does later")
 def crowded_address():
     with Haild(settings(conns_per_prefix=2)) as server:
         with Client(server.address).join() as first:
