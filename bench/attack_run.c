@@ -233,7 +233,8 @@ void run_bars(struct run_result *result, const struct run_place *place)
 {
     enum {
         STRANGER_GETS = 3, // bytes for each of his
-        CLIENT_US = 20     // of the server's time, for a datagram of any content
+        CLIENT_US = 20,    // of the server's time, for a datagram of any content
+        COUNTED_PER_S = 1000
     };
     const struct players_result *players = &result->players;
     double p99_most_ms = 2 * place->calm_p99_ms + 2;
@@ -250,7 +251,9 @@ void run_bars(struct run_result *result, const struct run_place *place)
     if (result->by == ATTACK_BY_FORGER)
         run_bar_add(result,
                     &(struct run_bar){"amplification", "", result->amplification, 1, false});
-    if (result->by == ATTACK_BY_CLIENT && place->pid > 0)
+    // Of an attack that is ended at once there are too few to tell them from the calm.
+    if (result->by == ATTACK_BY_CLIENT && place->pid > 0 &&
+        (double)result->count >= result->seconds * COUNTED_PER_S)
         run_bar_add(result,
                     &(struct run_bar){"server CPU", "us", result->us_each, CLIENT_US, false});
 }

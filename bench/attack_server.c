@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -159,7 +160,8 @@ static int make_identity(void)
         names[i] = texts[i];
     }
     int fd = memfd_create("identity", MFD_CLOEXEC);
-    if (fd < 0 || !hail_issue(&issued, NULL, &terms, &report) ||
+    if (fd < 0 || fchmod(fd, S_IRUSR | S_IWUSR) < 0 ||
+        !hail_issue(&issued, NULL, &terms, &report) ||
         !hail_issued_certificate_pem(issued, &certificate, &certificate_len) ||
         !hail_issued_key_pem(issued, &key, &key_len) ||
         write(fd, certificate, certificate_len) != (ssize_t)certificate_len ||

@@ -13,7 +13,8 @@ enum {
     PORTION = 50, // datagrams between two looks at the players
     LONG_LEN = 20000,
     CONNS_MAX = 256,
-    COUNTERS_MAX = 256
+    COUNTERS_MAX = 256,
+    BUFFERS_SMALL = 4 << 20 // of which one client could take a good part
 };
 
 // An attack, how many of it, and what the server counts of them.
@@ -56,6 +57,7 @@ static const struct row rows[] = {
     {"forged-plain", 400, {"dropped_forged"}, 1, "paths_changed", 0, 0},
     {"forged-epoch", 400, {"dropped_forged", "dropped_epoch"}, 1, "paths_changed", 0, 0},
     {"replay", 400, {"dropped_replay"}, 0.99, "paths_changed", 0, 0},
+    {"forged-finish", 400, {"datagrams_in"}, 1, "paths_changed", 0, 0},
     // Who has one gets what is his, or is sent away.
     {"pieces-memory", 100, {"datagrams_in"}, 0.1, NULL, 0, 0},
     {"pieces-work", 100, {"datagrams_in"}, 0.1, NULL, 0, 0},
@@ -74,6 +76,10 @@ static const struct row rows[] = {
     {"updates", 400, {"datagrams_in"}, 1, NULL, 0, 0},
     {"update-wishes", 400, {"datagrams_in"}, 1, NULL, 0, 0},
     {"nonsense", 400, {"dropped_unexpected", "dropped_malformed"}, 1, NULL, 0, 0},
+    // He cannot have what is the others', nor be sent more than he takes.
+    {"pieces-memory", 300, {"datagrams_in"}, 1, NULL, BUFFERS_SMALL, 0},
+    {"behind-hole", 6000, {"datagrams_in"}, 0.2, NULL, BUFFERS_SMALL, 16},
+    {"optimist", 1000, {"closed_protocol"}, 0.001, NULL, 0, 0},
     // Streams.
     {"tcp-churn", 200, {"conns_accepted"}, 0.9, "requests", 0, 0},
     {"tcp-churn-many", 200, {"conns_accepted"}, 0.9, "requests", 0, 0},
@@ -212,6 +218,18 @@ START_TEST(test_attack)
 }
 END_TEST
 
+// None is left out.
+START_TEST(test_all)
+{
+    for (size_t i = 0; i < attacks_count(); i++) {
+        size_t found = 0;
+        for (size_t j = 0; j < PARTY_COUNTOF(rows); j++)
+            found += strcmp(rows[j].attack, attacks_at(i)->name) == 0;
+        ck_assert_msg(found > 0, "%s is not tried", attacks_at(i)->name);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("attack");
@@ -219,6 +237,7 @@ int main(void)
 
     tcase_set_timeout(tests, 240);
     tcase_add_loop_test(tests, test_attack, 0, PARTY_COUNTOF(rows));
+    tcase_add_test(tests, test_all);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }
