@@ -27,9 +27,14 @@ cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
 root=$work/root
+inside=
 finish() {
     status=$?
     trap - EXIT
+    if [ -n "$inside" ]; then
+        kill -KILL "$inside" 2>/dev/null || true # unshare takes no other, and takes all along
+        wait "$inside" 2>/dev/null || true
+    fi
     # What was mounted was so in a namespace that is gone. If it is not, better leave it all.
     if grep -qF " $work/" /proc/self/mounts; then
         printf 'fresh: something is still mounted below %s: left as it is\n' "$work" >&2
@@ -61,4 +66,9 @@ unshare --mount --pid --fork --kill-child sh -euc '
         git -c advice.detachedHead=false clone --quiet hail.bundle hail
         cd hail
         $2"
-' - "$root" "${1-tools/quickstart && tools/check}" </dev/null
+' - "$root" "${1-tools/quickstart && tools/check}" </dev/null &
+inside=$!
+status=0
+wait "$inside" || status=$?
+inside=
+exit $status
