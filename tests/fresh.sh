@@ -33,7 +33,7 @@ finish() {
     trap - EXIT
     if [ -n "$inside" ]; then
         kill -KILL "$inside" 2>/dev/null || true # unshare takes no other, and takes all along
-        wait "$inside" || true
+        wait "$inside" 2>/dev/null || true
     fi
     # What was mounted was so in a namespace that is gone. If it is not, better leave it all.
     if grep -qF " $work/" /proc/self/mounts; then
