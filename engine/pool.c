@@ -32,11 +32,6 @@ void hail_pool_init(struct hail_pool *pool, struct hail_arena *arena, uint32_t b
     };
 }
 
-size_t hail_pool_room(const struct hail_pool *pool)
-{
-    return (size_t)(pool->block_count - pool->used_count) * bytes_per_block(pool);
-}
-
 size_t hail_pool_need(const struct hail_pool *pool, size_t len)
 {
     return (len + bytes_per_block(pool) - 1) / bytes_per_block(pool) * pool->block_size;
@@ -90,7 +85,7 @@ bool hail_chain_append(struct hail_chain *chain, struct hail_pool *pool, const v
     size_t room = room_in(chain, pool);
     size_t blocks = len <= room ? 0 : (len - room + whole - 1) / whole;
 
-    if (blocks > pool->block_count - pool->used_count)
+    if (blocks > hail_pool_left(pool))
         return false;
 
     chain->len += (uint32_t)len;
