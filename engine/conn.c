@@ -199,8 +199,10 @@ bool hail_conn_append(struct hail_shard *shard, uint32_t slot, struct hail_chain
 
     if (need > 0 && !hail_shard_allows(shard, slot, need))
         return false;
-    bool fits = hail_chain_append(chain, &shard->pool, data, len);
-    HAIL_ASSERT(fits); // nobody is allowed what is not there
+    if (!hail_chain_append(chain, &shard->pool, data, len)) {
+        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+        return false;
+    }
     hail_quota_add(&shard->quota, slot, (uint32_t)need);
     return true;
 }

@@ -75,14 +75,18 @@ static void set_bytes(struct hail_shard *shard, uint32_t slot, uint32_t bytes)
     hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_UNSENT, bytes);
 }
 
-// The memory that a message of `len` bytes takes while it waits and is under way: its blocks, its
+// The memory that a message in so many blocks takes while it waits and is under way: these, its
 // parcel, and its ranges, of which there are no more than blocks.
-static uint32_t hold_of(const struct hail_shard *shard, size_t len)
+static uint32_t hold_of(uint32_t blocks)
 {
-    size_t blocks = hail_pool_need(&shard->pool, len);
+    return blocks * (uint32_t)(HAIL_BLOCK_MESSAGE + sizeof(struct hail_range)) +
+           (uint32_t)sizeof(struct hail_parcel);
+}
 
-    return (uint32_t)(blocks + blocks / HAIL_BLOCK_MESSAGE * sizeof(struct hail_range) +
-                      sizeof(struct hail_parcel));
+// No less than that, for a message of `len` bytes.
+static size_t hold_most(size_t len)
+{
+    return len + len / 8 + 2 * HAIL_BLOCK_MESSAGE;
 }
 
 void hail_parcels_drop(struct hail_shard *shard, uint32_t slot, uint32_t index)
@@ -102,8 +106,9 @@ void hail_parcels_drop(struct hail_shard *shard, uint32_t slot, uint32_t index)
         outlet->unsent = parcel->after;
     hail_parcels_unclaim(shard, slot, (uint32_t)parcel->content.len);
     set_bytes(shard, slot, sender_of(shard, slot)->bytes - parcel->content.len);
-    hail_quota_sub(&shard->quota, slot, hold_of(shard, parcel->content.len));
+    uint32_t used = shard->pool.used_count;
     hail_chain_consume(&parcel->content, &shard->pool, parcel->content.len);
+    hail_quota_sub(&shard->quota, slot, hold_of(used - shard->pool.used_count));
     hail_slab_free(&shard->native.parcels, index);
     if (hail_parcels_freed(shard, slot))
         hail_queue_push(&shard->held, slot); // told before this turn's end, or when there is room
@@ -122,15 +127,15 @@ enum hail_status hail_parcels_add(struct hail_shard *shard, uint32_t slot,
         return HAIL_EINVAL;
     if (view->claimed == 0 && !claim(shard, slot, (uint32_t)len))
         return HAIL_EFULL;
-    uint32_t hold = hold_of(shard, len);
-    uint32_t index = hail_shard_allows(shard, slot, hold) ? hail_slab_take(&shard->native.parcels)
-                                                          : HAIL_SLAB_NONE;
+    bool fits = hold_most(len) <= (uint64_t)hail_pool_left(&shard->pool) * HAIL_BLOCK_MESSAGE &&
+                hail_quota_allows(&shard->quota, slot, hold_most(len));
+    uint32_t index = fits ? hail_slab_take(&shard->native.parcels) : HAIL_SLAB_NONE;
     if (index == HAIL_SLAB_NONE) {
+        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
         if (view->claimed == 0)
             hail_parcels_unclaim(shard, slot, (uint32_t)len);
         return HAIL_EFULL;
     }
-    hail_quota_add(&shard->quota, slot, hold);
     if (view->claimed > 0)
         hail_parcels_unclaim(shard, slot, view->claimed - (uint32_t)len);
     struct hail_parcel *parcel = hail_parcel_at(shard, index);
@@ -146,10 +151,12 @@ enum hail_status hail_parcels_add(struct hail_shard *shard, uint32_t slot,
     outlet->placed += len;
     hail_chain_init(&parcel->content);
     hail_chain_mark_init(&parcel->mark);
-    bool fits = hail_chain_append(&parcel->content, &shard->pool, head, head_len) &&
-                (view->body_len == 0 ||
-                 hail_chain_append(&parcel->content, &shard->pool, view->body, view->body_len));
+    uint32_t used = shard->pool.used_count;
+    fits = hail_chain_append(&parcel->content, &shard->pool, head, head_len) &&
+           (view->body_len == 0 ||
+            hail_chain_append(&parcel->content, &shard->pool, view->body, view->body_len));
     HAIL_ASSERT(fits); // there was room for all of it
+    hail_quota_add(&shard->quota, slot, hold_of(shard->pool.used_count - used));
     if (outlet->last != HAIL_SLAB_NONE)
         hail_parcel_at(shard, outlet->last)->after = index;
     else

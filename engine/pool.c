@@ -32,11 +32,6 @@ void hail_pool_init(struct hail_pool *pool, struct hail_arena *arena, uint32_t b
     };
 }
 
-size_t hail_pool_room(const struct hail_pool *pool)
-{
-    return (size_t)hail_pool_left(pool) * bytes_per_block(pool);
-}
-
 size_t hail_pool_need(const struct hail_pool *pool, size_t len)
 {
     return (len + bytes_per_block(pool) - 1) / bytes_per_block(pool) * pool->block_size;

@@ -30,8 +30,11 @@ struct hail_pool {
 void hail_pool_init(struct hail_pool *pool, struct hail_arena *arena, uint32_t block_size,
                     uint32_t block_count);
 
-// hail_pool_room returns how many bytes fit into the blocks that are left, for one more chain.
-size_t hail_pool_room(const struct hail_pool *pool);
+// hail_pool_left returns how many blocks can be taken.
+static inline uint32_t hail_pool_left(const struct hail_pool *pool)
+{
+    return pool->block_count - pool->used_count;
+}
 
 // hail_pool_left returns how many blocks can be taken.
 static inline uint32_t hail_pool_left(const struct hail_pool *pool)

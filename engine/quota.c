@@ -44,6 +44,14 @@ uint64_t hail_quota_free(const struct hail_quota *quota)
     return least;
 }
 
+void hail_quota_look(struct hail_quota *quota)
+{
+    uint64_t free = hail_quota_free(quota);
+    uint64_t share = hail_quota_share(free, quota->reserve, quota->shift) / 4;
+
+    quota->unseen = free < quota->size / 2 ? 0 : share < held_max ? (uint32_t)share : held_max;
+}
+
 uint32_t hail_quota_largest(const struct hail_quota *quota)
 {
     return quota->listed == 0 ? HAIL_QUOTA_NONE : quota->first[31 - __builtin_clz(quota->listed)];
@@ -57,7 +65,7 @@ static bool is_outdone(const struct hail_quota *quota, uint64_t held)
     return largest != HAIL_QUOTA_NONE && quota->holders[largest].held / 2 >= held;
 }
 
-bool hail_quota_allows(struct hail_quota *quota, uint32_t holder, uint64_t bytes)
+bool hail_quota_counts(struct hail_quota *quota, uint32_t holder, uint64_t bytes)
 {
     uint64_t free = hail_quota_free(quota);
     uint64_t held = quota->holders[holder].held + bytes;

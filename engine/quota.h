@@ -40,6 +40,7 @@ struct hail_quota {
     uint64_t lent;   // bytes given to those below their share when there were none for it
     uint32_t listed; // bit k: somebody holds 2^k bytes or more, and less than twice that
     uint32_t first[HAIL_QUOTA_MOST_BITS + 1]; // of each such list
+    uint32_t unseen;                          // what anybody may hold without another look
     uint8_t shift;                            // a share is what is free, shifted right by it
     uint8_t store_count;
     struct hail_quota_store stores[HAIL_QUOTA_STORES_MAX];
@@ -63,10 +64,21 @@ static inline uint64_t hail_quota_share(uint64_t left, uint64_t reserve, unsigne
     return left > reserve ? (left - reserve) >> shift : 0;
 }
 
+// hail_quota_look takes note, now and then, of whether half is free: then whoever holds no more
+// than a quarter of a share need not be looked at until the next time.
+void hail_quota_look(struct hail_quota *quota);
+
 // hail_quota_allows says whether a holder may have `bytes` more: up to its share of what is free;
 // up to half of what the largest holds, who is then asked to go (hail_quota_victim); and up to
-// HAIL_QUOTA_LEAST in any case, while there are any. Nothing is taken yet.
-HAIL_MUST_USE bool hail_quota_allows(struct hail_quota *quota, uint32_t holder, uint64_t bytes);
+// HAIL_QUOTA_LEAST in any case, while there are any. Nothing is taken yet, and what is allowed
+// unseen need not be there: whoever takes it looks. hail_quota_counts is the whole answer.
+HAIL_MUST_USE bool hail_quota_counts(struct hail_quota *quota, uint32_t holder, uint64_t bytes);
+HAIL_MUST_USE static inline bool hail_quota_allows(struct hail_quota *quota, uint32_t holder,
+                                                   uint64_t bytes)
+{
+    return quota->holders[holder].held + bytes <= quota->unseen ||
+           hail_quota_counts(quota, holder, bytes);
+}
 
 // hail_quota_victim returns who has to go now, since others need what he holds; HAIL_QUOTA_NONE:
 // nobody. Whoever it is will have given all back before the next call, or it is the last one.
@@ -75,6 +87,13 @@ uint32_t hail_quota_victim(struct hail_quota *quota);
 // hail_quota_largest returns who holds most, give or take a half; HAIL_QUOTA_NONE: nobody holds
 // HAIL_QUOTA_LEAST.
 uint32_t hail_quota_largest(const struct hail_quota *quota);
+
+// hail_quota_moves says whether holdings, of which the second is no smaller, are in two lists:
+// their highest bits differ.
+static inline bool hail_quota_moves(uint32_t less, uint32_t more)
+{
+    return (less ^ more) > (less & more) && more >= HAIL_QUOTA_LEAST;
+}
 
 // hail_quota_move has a holder's list follow his holding, which was `before`.
 void hail_quota_move(struct hail_quota *quota, uint32_t holder, uint32_t before);
@@ -85,7 +104,7 @@ static inline void hail_quota_add(struct hail_quota *quota, uint32_t holder, uin
     uint32_t before = quota->holders[holder].held;
 
     quota->holders[holder].held = before + bytes;
-    if (before + bytes >= HAIL_QUOTA_LEAST)
+    if (hail_quota_moves(before, before + bytes))
         hail_quota_move(quota, holder, before);
 }
 
@@ -95,7 +114,7 @@ static inline void hail_quota_sub(struct hail_quota *quota, uint32_t holder, uin
 
     HAIL_ASSERT(bytes <= before);
     quota->holders[holder].held = before - bytes;
-    if (before >= HAIL_QUOTA_LEAST)
+    if (hail_quota_moves(before - bytes, before))
         hail_quota_move(quota, holder, before);
 }
 

@@ -334,6 +334,7 @@ static bool rotates_keys(const struct hail_shard *shard)
 // walk through connections under way.
 static void make_room(struct hail_shard *shard)
 {
+    hail_quota_look(&shard->quota);
     for (int i = 0; i < EVICTIONS_PER_TURN; i++) {
         uint32_t slot = hail_quota_victim(&shard->quota);
         if (slot == HAIL_QUOTA_NONE || shard->conns[slot].state >= HAIL_CONN_CLOSING)

@@ -140,6 +140,25 @@ START_TEST(test_stores)
 }
 END_TEST
 
+// While half is free, a quarter of a share is allowed without a look at what is free.
+START_TEST(test_unseen)
+{
+    uint32_t quarter = (SIZE / 2 - RESERVE) / 16 / 4;
+
+    init(SIZE, 50000);
+    take(1, SIZE / 2);
+    hail_quota_look(&quota);
+    take(2, SIZE / 2);
+    ck_assert(hail_quota_allows(&quota, 0, quarter));
+    ck_assert(!hail_quota_allows(&quota, 0, quarter + 1));
+    hail_quota_look(&quota);
+    ck_assert(!hail_quota_allows(&quota, 0, 1));
+    give(2, SIZE / 2 - 1); // a byte less than half is free
+    hail_quota_look(&quota);
+    ck_assert_uint_eq(quota.unseen, 0);
+}
+END_TEST
+
 // ---- Who has to go
 
 START_TEST(test_nobody_was_asked)
@@ -353,6 +372,7 @@ int main(void)
     tcase_add_loop_test(tcase, test_ask, 0, sizeof asks / sizeof asks[0]);
     tcase_add_loop_test(tcase, test_part, 0, sizeof parts / sizeof parts[0]);
     tcase_add_test(tcase, test_stores);
+    tcase_add_test(tcase, test_unseen);
     tcase_add_test(tcase, test_nobody_was_asked);
     tcase_add_test(tcase, test_enough_again);
     tcase_add_test(tcase, test_one_for_one);
