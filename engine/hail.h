@@ -823,9 +823,9 @@ HAIL_API enum hail_status hail_export_key(const struct hail_endpoint *endpoint,
 // no certificate to fetch and check, and a key exchange less (WIRE.md, section 2.8). It is a
 // secret: whoever has it can pass for the server to this client, though he cannot read what was
 // said before. The server gives a fresh one with each connection, there when CONNECTED is told
-// unless the packet with it was lost, else some seconds later; and from time to time. It is good for
-// the server's ticket_life_s, but no longer than 7 days after the server last proved itself in full.
-// Clients may keep it over restarts of their own.
+// unless the packet with it was lost, else some seconds later; and from time to time. It is good
+// for the server's ticket_life_s, but no longer than 7 days after the server last proved itself in
+// full. Clients may keep it over restarts of their own.
 //
 // len      In: the capacity of `ticket`, HAIL_TICKET_MAX suffices. Out, on success: its length.
 //
