@@ -36,12 +36,6 @@ static inline uint32_t hail_pool_left(const struct hail_pool *pool)
     return pool->block_count - pool->used_count;
 }
 
-// hail_pool_left returns how many blocks can be taken.
-static inline uint32_t hail_pool_left(const struct hail_pool *pool)
-{
-    return pool->block_count - pool->used_count;
-}
-
 // hail_pool_take takes one block for the caller's own use, all `block_size` bytes of it, whose
 // content is not defined. There is one left. hail_pool_give gives it back.
 uint32_t hail_pool_take(struct hail_pool *pool);
@@ -52,6 +46,7 @@ static inline void *hail_pool_at(const struct hail_pool *pool, uint32_t block)
 {
     return pool->memory + (size_t)block * pool->block_size;
 }
+
 // hail_pool_need returns how many bytes of blocks a chain of `len` bytes takes, and hail_chain_need
 // how many more one takes that is to be longer by `len`.
 size_t hail_pool_need(const struct hail_pool *pool, size_t len);
