@@ -280,7 +280,9 @@ static enum room room_for(struct hail_shard *shard, uint32_t slot, bool in_turn,
 
     if (!in_turn && shard->native.conns[slot].stored + more > occupied_max(shard))
         return ROOM_LIMIT;
-    if (more == 0 || hail_quota_allows(&shard->quota, slot, more))
+    if (more == 0 || (blocks <= hail_pool_left(&shard->pool) &&
+                      records <= hail_slab_left(&shard->native.arrivals.records) &&
+                      hail_quota_allows(&shard->quota, slot, more)))
         return ROOM_ENOUGH;
     return shard->quota.holders[slot].held > HAIL_QUOTA_LEAST ? ROOM_SHARE : ROOM_NONE;
 }
@@ -306,11 +308,11 @@ static bool has_room(struct hail_shard *shard, uint32_t slot, bool in_turn, uint
     case ROOM_LIMIT:
         charge(intake, HAIL_USELESS_BEYOND);
         break;
-    case ROOM_NONE:
-        shard->native.conns[slot].held_ms = now_ms(shard);
-        // fall through
     case ROOM_SHARE:
+    case ROOM_NONE:
         hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+        if (room == ROOM_NONE)
+            shard->native.conns[slot].held_ms = now_ms(shard);
         break;
     }
     intake->refused = true;

@@ -174,6 +174,7 @@ static void begin(uint32_t handshakes_max)
     config.conns_max = CONNS;
     config.native.cookies = HAIL_COOKIE_NEVER;
     config.handshakes_max = handshakes_max;
+    config.handshakes_per_prefix = handshakes_max; // all are of one
     config.approves_all = true;
     config.idle_timeout_ms = 3600000;
     config.stall_timeout_ms = 3600000; // nothing but what holds too much is to end

@@ -540,8 +540,8 @@ static void lengthen_welcome(struct lone *server, uint32_t slot)
 {
     static const uint8_t more[8 * HAIL_FRAGMENT_LEN];
 
-    ck_assert(
-        hail_chain_append(&server->shard.conns[slot].out, &server->shard.pool, more, sizeof more));
+    ck_assert(hail_chain_append(&server->shard.conns[slot].out, &server->shard.native.welcomes,
+                                more, sizeof more));
     server->shard.native.conns[slot].fragment_count = 9;
 }
 
