@@ -47,7 +47,7 @@ void hail_joiner_resend(struct hail_shard *shard, uint32_t slot)
         hail_packets_whole(shard, slot, NULL, client->finish, client->finish_len);
     }
     if (native->resend_ms < HAIL_RESEND_MAX_MS)
-        native->resend_ms *= 2;
+        native->resend_ms = (uint16_t)(native->resend_ms * 2);
     native->resend_ns = shard->now_ns + native->resend_ms * ns_per_ms;
 }
 

@@ -701,7 +701,8 @@ uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
         next = hail_peer_next_ns(&native->peer);
         next = sender < next ? sender : next;
         next = native->acks.due_ns < next ? native->acks.due_ns : next;
-        next = native->stall_ns < next ? native->stall_ns : next;
+        uint64_t stall = hail_receiver_next_ns(shard, slot);
+        next = stall < next ? stall : next;
     }
     if (resends && native->resend_ms > 0 && native->resend_ns < next)
         next = native->resend_ns;
@@ -728,7 +729,8 @@ void hail_native_due(struct hail_shard *shard, uint32_t slot)
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
         return;
     }
-    if (native->keyed && shard->now_ns >= native->stall_ns && !hail_receiver_due(shard, slot)) {
+    if (native->keyed && shard->now_ns >= hail_receiver_next_ns(shard, slot) &&
+        !hail_receiver_due(shard, slot)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_WRITER, false,
                       "a message was begun, or one before it is missing, and nothing more of it "
                       "came for stall_timeout_ms");

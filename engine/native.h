@@ -39,7 +39,7 @@ enum hail_native_state {
 
 // What a connection has on this profile beside what every connection has.
 struct hail_native {
-    enum hail_native_state state;
+    enum hail_native_state state : 8;
     bool keyed;             // `peer` is there
     uint8_t fragment_count; // of the welcome
     uint8_t fragments;      // client: that have come, in order
@@ -52,21 +52,21 @@ struct hail_native {
     uint32_t out_first;   // of its datagrams in the outbox
     uint32_t out_last;
     uint32_t idle_timeout_ms;
-    uint32_t resend_ms;
-    uint32_t ticket_s;  // server: when to give the next ticket, in seconds of the clock; 0: never
-    uint64_t resend_ns; // client, in the handshake: when to say it again; server: when the finish
-                        // may be answered again
+    uint16_t resend_ms;
+    uint16_t useless;     // what packets cost that brought nothing: see HAIL_USELESS_MAX
+    uint32_t ticket_s;    // server: when to give the next ticket, in seconds of the clock; 0: never
+    uint32_t finish_mark; // server: a keyed hash of the finish that has opened
+    uint64_t resend_ns;   // client, in the handshake: when to say it again; server: when the finish
+                          // may be answered again
     struct hail_address from; // server: where the hello came from
     struct hail_agreement agreement;
-    uint32_t finish_mark; // server: a keyed hash of the finish that has opened
+    uint32_t stored;   // bytes that arrivals occupy: blocks and records
+    uint32_t stall_ms; // of the clock: when to look at them next; 0: nothing has to come
+    uint32_t held_ms;  // of the clock: until when they waited for room that we had to make
     struct hail_peer peer;
     struct hail_acks acks;
     struct hail_rate received[2]; // of receive_rate: plain, which anybody can forge, and the rest
     struct hail_sender sender;
-    uint64_t stored;   // bytes that arrivals occupy: blocks and records
-    uint64_t stall_ns; // when to look at them next; UINT64_MAX: nothing has to come
-    uint32_t held_ms;  // of the clock: until when they waited for room that we had to make
-    uint32_t useless;  // what packets cost that brought nothing: see HAIL_USELESS_MAX
 };
 
 // A client's handshake and what it asks with.

@@ -65,7 +65,7 @@ void hail_receiver_begin(struct hail_shard *shard, uint32_t slot)
     struct hail_inlet *inlets = hail_arrivals_inlets(shard, slot);
 
     HAIL_ASSERT(native->stored == 0);
-    native->stall_ns = UINT64_MAX;
+    native->stall_ms = 0;
     native->held_ms = now_ms(shard);
     native->useless = 0;
     native->holds = false;
@@ -319,14 +319,21 @@ static bool has_room(struct hail_shard *shard, uint32_t slot, bool in_turn, uint
     return false;
 }
 
+// Sets when to look at what waits.
+static void look_again(const struct hail_shard *shard, struct hail_native *native, uint32_t in_ms)
+{
+    native->stall_ms = now_ms(shard) + in_ms;
+    native->stall_ms += native->stall_ms == 0; // which would mean never
+}
+
 // Something has begun to wait: from now on it is looked after.
 static void begin_waiting(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *native = &shard->native.conns[slot];
 
-    if (native->stall_ns != UINT64_MAX)
+    if (native->stall_ms != 0)
         return;
-    native->stall_ns = shard->now_ns + shard->context->config.stall_timeout_ms * ns_per_ms;
+    look_again(shard, native, shard->context->config.stall_timeout_ms);
     hail_conn_arm(shard, slot);
 }
 
@@ -489,14 +496,15 @@ void hail_receiver_judge(struct hail_shard *shard, uint32_t slot, const struct h
     struct hail_native *native = &shard->native.conns[slot];
 
     if (intake->brought) {
-        native->useless -=
-            native->useless < HAIL_USELESS_REDEEMED ? native->useless : HAIL_USELESS_REDEEMED;
+        native->useless = native->useless < HAIL_USELESS_REDEEMED
+                              ? 0
+                              : (uint16_t)(native->useless - HAIL_USELESS_REDEEMED);
         return;
     }
     if (intake->cost == 0)
         return;
     hail_stat_add(&shard->stats, HAIL_STAT_PACKETS_USELESS, 1);
-    native->useless += intake->cost;
+    native->useless = (uint16_t)(native->useless + intake->cost);
     if (native->useless > HAIL_USELESS_MAX)
         hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false,
                       "too many packets came that brought nothing new");
@@ -533,6 +541,15 @@ static uint32_t waited_ms(const struct hail_shard *shard, uint32_t slot, uint8_t
     return longest;
 }
 
+uint64_t hail_receiver_next_ns(const struct hail_shard *shard, uint32_t slot)
+{
+    uint32_t stall_ms = shard->native.conns[slot].stall_ms;
+    int32_t in_ms = (int32_t)(stall_ms - now_ms(shard));
+
+    return stall_ms == 0 ? UINT64_MAX
+                         : (shard->now_ns / ns_per_ms + (uint64_t)(int64_t)in_ms) * ns_per_ms;
+}
+
 bool hail_receiver_due(struct hail_shard *shard, uint32_t slot)
 {
     uint32_t stall_ms = shard->context->config.stall_timeout_ms;
@@ -542,7 +559,7 @@ bool hail_receiver_due(struct hail_shard *shard, uint32_t slot)
     uint32_t longest = 0;
     bool waits = false;
 
-    native->stall_ns = UINT64_MAX;
+    native->stall_ms = 0;
     if (shard->conns[slot].state != HAIL_CONN_OPEN)
         return true;
     for (size_t i = 0; i < channel_count(shard); i++) {
@@ -559,6 +576,6 @@ bool hail_receiver_due(struct hail_shard *shard, uint32_t slot)
         longest = waited > longest ? waited : longest;
     }
     if (waits)
-        native->stall_ns = shard->now_ns + (stall_ms - longest) * ns_per_ms;
+        look_again(shard, native, stall_ms - longest);
     return true;
 }

@@ -11,7 +11,7 @@
 // double and senders repeat for want of an answer is far below the limit, and so is all that a
 // sender has under way when it hears that something before it is missing.
 enum {
-    HAIL_USELESS_MAX = 65536,  // beyond it the connection is ended
+    HAIL_USELESS_MAX = 64000,  // beyond it the connection is ended
     HAIL_USELESS_REPEATED = 8, // a packet with what has come before, or with too many parts
     HAIL_USELESS_BEYOND = 1,   // with what its connection may not have waiting
     HAIL_USELESS_REDEEMED = 16 // by a packet that brings something
@@ -53,9 +53,10 @@ void hail_receiver_judge(struct hail_shard *shard, uint32_t slot, const struct h
 // hail_receiver_retry delivers what waited for room among the events.
 void hail_receiver_retry(struct hail_shard *shard, uint32_t slot);
 
-// hail_receiver_due looks at what was begun and not finished, when the connection's stall_ns says
-// so, and sets that anew. Unreliable messages that get nowhere are dropped; false: a reliable one
-// does not, and the connection is to be ended.
+// hail_receiver_due looks at what was begun and not finished, when hail_receiver_next_ns says so,
+// and sets that anew. Unreliable messages that get nowhere are dropped; false: a reliable one gets
+// nowhere, and the connection is to be ended.
+uint64_t hail_receiver_next_ns(const struct hail_shard *shard, uint32_t slot);
 HAIL_MUST_USE bool hail_receiver_due(struct hail_shard *shard, uint32_t slot);
 
 #endif

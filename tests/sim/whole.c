@@ -74,7 +74,7 @@ static uint32_t check_holding(struct sim *sim, const struct hail_shard *shard, u
     }
     if (charge != native->stored || held + charge != shard->quota.holders[slot].held)
         sim_fail(sim, "a connection holds more or less than it is charged with");
-    if (charge > 0 && native->stall_ns == UINT64_MAX)
+    if (charge > 0 && native->stall_ms == 0)
         sim_fail(sim, "something has begun to come and nobody looks after it");
     return blocks;
 }
