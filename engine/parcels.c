@@ -114,6 +114,21 @@ void hail_parcels_drop(struct hail_shard *shard, uint32_t slot, uint32_t index)
         hail_queue_push(&shard->held, slot); // told before this turn's end, or when there is room
 }
 
+// A record for a message of `len` bytes that the connection may have waiting, and for which there
+// are blocks; HAIL_SLAB_NONE, and counted: not now.
+static uint32_t take_parcel(struct hail_shard *shard, uint32_t slot, size_t len)
+{
+    uint64_t left = (uint64_t)hail_pool_left(&shard->pool) * HAIL_BLOCK_MESSAGE;
+    uint32_t index =
+        hold_most(len) <= left && hail_quota_allows(&shard->quota, slot, hold_most(len))
+            ? hail_slab_take(&shard->native.parcels)
+            : HAIL_SLAB_NONE;
+
+    if (index == HAIL_SLAB_NONE)
+        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+    return index;
+}
+
 enum hail_status hail_parcels_add(struct hail_shard *shard, uint32_t slot,
                                   const struct hail_message_view *view)
 {
@@ -127,11 +142,8 @@ enum hail_status hail_parcels_add(struct hail_shard *shard, uint32_t slot,
         return HAIL_EINVAL;
     if (view->claimed == 0 && !claim(shard, slot, (uint32_t)len))
         return HAIL_EFULL;
-    bool fits = hold_most(len) <= (uint64_t)hail_pool_left(&shard->pool) * HAIL_BLOCK_MESSAGE &&
-                hail_quota_allows(&shard->quota, slot, hold_most(len));
-    uint32_t index = fits ? hail_slab_take(&shard->native.parcels) : HAIL_SLAB_NONE;
+    uint32_t index = take_parcel(shard, slot, len);
     if (index == HAIL_SLAB_NONE) {
-        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
         if (view->claimed == 0)
             hail_parcels_unclaim(shard, slot, (uint32_t)len);
         return HAIL_EFULL;
@@ -152,9 +164,9 @@ enum hail_status hail_parcels_add(struct hail_shard *shard, uint32_t slot,
     hail_chain_init(&parcel->content);
     hail_chain_mark_init(&parcel->mark);
     uint32_t used = shard->pool.used_count;
-    fits = hail_chain_append(&parcel->content, &shard->pool, head, head_len) &&
-           (view->body_len == 0 ||
-            hail_chain_append(&parcel->content, &shard->pool, view->body, view->body_len));
+    bool fits = hail_chain_append(&parcel->content, &shard->pool, head, head_len) &&
+                (view->body_len == 0 ||
+                 hail_chain_append(&parcel->content, &shard->pool, view->body, view->body_len));
     HAIL_ASSERT(fits); // there was room for all of it
     hail_quota_add(&shard->quota, slot, hold_of(shard->pool.used_count - used));
     if (outlet->last != HAIL_SLAB_NONE)

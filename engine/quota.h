@@ -68,11 +68,13 @@ static inline uint64_t hail_quota_share(uint64_t left, uint64_t reserve, unsigne
 // than a quarter of a share need not be looked at until the next time.
 void hail_quota_look(struct hail_quota *quota);
 
-// hail_quota_allows says whether a holder may have `bytes` more: up to its share of what is free;
+// hail_quota_counts says whether a holder may have `bytes` more: up to its share of what is free;
 // up to half of what the largest holds, who is then asked to go (hail_quota_victim); and up to
-// HAIL_QUOTA_LEAST in any case, while there are any. Nothing is taken yet, and what is allowed
-// unseen need not be there: whoever takes it looks. hail_quota_counts is the whole answer.
+// HAIL_QUOTA_LEAST in any case, while there are any. Nothing is taken yet.
 HAIL_MUST_USE bool hail_quota_counts(struct hail_quota *quota, uint32_t holder, uint64_t bytes);
+
+// hail_quota_allows says the same, and looks no further while there is plenty: so what it allows
+// need not be there, and whoever takes it looks.
 HAIL_MUST_USE static inline bool hail_quota_allows(struct hail_quota *quota, uint32_t holder,
                                                    uint64_t bytes)
 {
