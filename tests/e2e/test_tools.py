@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -204,6 +205,45 @@ def check_config():
                 check("haild: " in errors and "ready" not in out, "%s: %s%s" % (what, out, errors))
         _, errors = run("haild", "--config", folder("missing.ini"), want=1)
         has(errors, folder("missing.ini"))
+
+
+def spoil(lines, dice):
+    """A file with one to four of its lines lost, doubled, moved, cut, or with other bytes in them."""
+    lines = list(lines)
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randrange(len(lines))
+        line = lines[at]
+        cut = dice.randint(0, len(line))
+        lines[at:at + 1] = dice.choice((
+            [], [line, line], [line[:cut]], [line[:cut], line[cut:]], [" " + line],
+            [line[:cut] + chr(dice.randint(1, 255)) * dice.choice((1, 300, 70000)) + line[cut:]],
+            [dice.choice(lines)]))
+        lines = lines or [""]
+    return "\n".join(lines) + "\n"
+
+
+@scenario("haild --check-config: 120 files with faults by chance are good, or refused with a word")
+def spoilt_configs():
+    seed = int(os.environ.get("HAIL_SEED", time.time_ns()))
+    print("HAIL_SEED=%d" % seed)
+    dice = random.Random(seed)
+    example = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/haild.ini")
+    with open(example, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    with Folder() as folder:
+        for _ in range(120):
+            text = spoil(lines, dice)
+            path = folder("spoilt.ini")
+            with open(path, "w", encoding="latin-1", errors="replace") as file:
+                file.write(text)
+            done = subprocess.run([program("haild"), "--check-config", "--config", path],
+                                  capture_output=True, timeout=60 * PATIENCE, check=False,
+                                  stdin=subprocess.DEVNULL)
+            errors = done.stderr.decode(errors="replace")
+            check(done.returncode in (0, 1), "exit status %d:\n%s\n%s" %
+                  (done.returncode, errors, text[:4000]))
+            check(done.returncode == 0 or "haild: " in errors, "no word on:\n" + text[:4000])
+            check(not any(fault in errors for fault in FAULTS), errors)
 
 
 @scenario("haild says why it cannot start: the port is taken, the address is not here")
