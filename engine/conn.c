@@ -146,6 +146,7 @@ void hail_conn_connect(struct hail_shard *shard, uint32_t slot)
 void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
 {
     handshake_end(shard, slot); // a client's
+    shard->conns[slot].joined = true;
     hail_conn_arm(shard, slot); // silence may end it sooner than the handshake would have
     hail_table_publish_connected(&shard->table, slot);
     hail_table_gauge(&shard->table, slot, HAIL_TRAFFIC_HANDSHAKE_US,
@@ -153,7 +154,6 @@ void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
     hail_stat_add(&shard->stats, HAIL_STAT_HANDSHAKES_DONE, 1);
     if (is_native(shard) && shard->native.conns[slot].resumed)
         hail_stat_add(&shard->stats, HAIL_STAT_HANDSHAKES_RESUMED, 1);
-    shard->conns[slot].joined = true;
     shard->conns[slot].connected_pending = true;
     hail_queue_push(&shard->held, slot); // told before this turn's end, or when there is room
 }

@@ -53,9 +53,9 @@ void hail_receiver_judge(struct hail_shard *shard, uint32_t slot, const struct h
 // hail_receiver_retry delivers what waited for room among the events.
 void hail_receiver_retry(struct hail_shard *shard, uint32_t slot);
 
-// hail_receiver_due looks at what was begun and not finished, when hail_receiver_next_ns says so,
-// and sets that anew. Unreliable messages that get nowhere are dropped; false: a reliable one gets
-// nowhere, and the connection is to be ended.
+// hail_receiver_next_ns returns when to look at what was begun and not finished; UINT64_MAX: there
+// is none. hail_receiver_due does so, and sets that anew. Unreliable messages that get nowhere are
+// dropped; false: a reliable one gets nowhere, and the connection is to be ended.
 uint64_t hail_receiver_next_ns(const struct hail_shard *shard, uint32_t slot);
 HAIL_MUST_USE bool hail_receiver_due(struct hail_shard *shard, uint32_t slot);
 

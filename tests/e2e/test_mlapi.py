@@ -1,6 +1,7 @@
 # test_mlapi.py: what a stock MLAPI 12 client, and one that means harm, gets from haild.
 # SPDX-License-Identifier: MIT
 
+import contextlib
 import functools
 import os
 import random
@@ -706,10 +707,8 @@ def flood():
     with Haild(settings(accepts_per_s=5)) as server:
         sockets = []
         for _ in range(200):
-            try:
+            with contextlib.suppress(ConnectionError):  # before it knew that it was connected
                 sockets.append(socket.create_connection(server.address, 10 * PATIENCE))
-            except ConnectionError:  # before it knew that it was connected
-                pass
         with Client(server.address, source="127.0.0.2").join() as client:
             echo(client, BOTH)
         counters = server.counters()
@@ -727,11 +726,9 @@ def crowded_address():
     with Haild(settings(conns_per_prefix=2)) as server:
         with Client(server.address).join() as first:
             with Client(server.address).join():
-                try:
+                with contextlib.suppress(mlapi.Closed, ConnectionError):
                     Client(server.address).join()
                     raise AssertionError("a third got in")
-                except (mlapi.Closed, ConnectionError):
-                    pass
                 server.wait_counters(dropped_prefix=1, conns_refused=0, conns_open=2)
                 with Client(server.address, source="127.0.0.2").join() as other:
                     echo(other, BOTH)
@@ -746,11 +743,9 @@ def full():
     with Haild(settings(conns_max=2)) as server:
         with Client(server.address).join() as first:
             with Client(server.address).join():
-                try:
+                with contextlib.suppress(mlapi.Closed, ConnectionError):
                     Client(server.address).join()
                     raise AssertionError("a third got in")
-                except (mlapi.Closed, ConnectionError):
-                    pass
                 server.wait_counters(conns_refused=1)
                 echo(first, BOTH)
             server.wait_counters(closed_by_peer=1, conns_open=1)

@@ -208,7 +208,7 @@ def check_config():
 
 
 def spoil(lines, dice):
-    """A file with one to four of its lines lost, doubled, moved, cut, or with other bytes in them."""
+    """A file with one to four of its lines lost, doubled, cut, or with other bytes in them."""
     lines = list(lines)
     for _ in range(dice.randint(1, 4)):
         at = dice.randrange(len(lines))
@@ -216,7 +216,8 @@ def spoil(lines, dice):
         cut = dice.randint(0, len(line))
         lines[at:at + 1] = dice.choice((
             [], [line, line], [line[:cut]], [line[:cut], line[cut:]], [" " + line],
-            [line[:cut] + chr(dice.randint(1, 255)) * dice.choice((1, 300, 70000)) + line[cut:]],
+            [line[:cut] + chr(dice.randint(1, 255)) * dice.choice((1, 300, 70000)) +
+             line[cut:]],
             [dice.choice(lines)]))
         lines = lines or [""]
     return "\n".join(lines) + "\n"

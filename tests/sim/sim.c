@@ -302,7 +302,9 @@ static void on_client_event(struct hail_endpoint *endpoint, const struct hail_ev
         client->slot = client->joining ? hail_name_unpack(event->next).slot : HAIL_SLOT_NONE;
         client->conn = event->next;
         client->joins += client->joining;
-        client->shows_ticket = client->joining && client->ticket_len > 0;
+        // One may have come since it was connected.
+        client->shows_ticket =
+            client->joining && sim->client_shard.targets[client->slot].addresses.ticket_len > 0;
         client->next_ns = sim->now_ns + 100 * ns_per_ms;
     } else if (event->type == HAIL_EVENT_MESSAGE) {
         if (!sim_message_returned(sim, event))
