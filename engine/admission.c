@@ -59,12 +59,24 @@ static uint32_t lot(uint64_t count, uint64_t limit)
     return limit == 0 ? 0 : (uint32_t)((limit << 32) / count - 1);
 }
 
+// A stranger costs what a datagram does on average: a player's is of the same order. That does not
+// change at once, but a machine that is shared takes time away now and then, which looks as if it
+// did: so what is dearer is believed by and by.
+static void learn_cost(struct hail_admission *admission, uint64_t cpu_ns, uint64_t datagrams)
+{
+    uint64_t most_ns = admission->each_ns + admission->each_ns / 4;
+
+    if (datagrams == 0)
+        return;
+    uint64_t each_ns = cpu_ns / datagrams;
+    admission->each_ns = admission->each_ns > 0 && each_ns > most_ns ? most_ns : each_ns;
+}
+
 // The lots by which as much is let through as the window's time allows.
 static void draw_up(const struct hail_admission *admission, uint32_t lots[HAIL_ADMISSION_CLASSES],
-                    uint64_t window_ns, uint64_t cpu_ns, uint64_t datagrams)
+                    uint64_t window_ns, uint64_t cpu_ns)
 {
-    // A stranger costs what a datagram does on average: a player's is of the same order.
-    uint64_t each_ns = datagrams > 0 ? cpu_ns / datagrams : 0;
+    uint64_t each_ns = admission->each_ns;
     uint64_t strangers = 0;
 
     for (unsigned i = 0; i < HAIL_ADMISSION_CLASSES; i++)
@@ -117,8 +129,9 @@ bool hail_admission_turn(struct hail_admission *admission, const uint32_t words[
         return false;
     // The first words are known from here on: what came before nobody could tell apart.
     if (admission->since_ns != 0) {
-        draw_up(admission, lots, window_ns, spent->cpu_ns - admission->cpu_ns,
-                spent->datagrams - admission->datagrams);
+        uint64_t cpu_ns = spent->cpu_ns - admission->cpu_ns;
+        learn_cost(admission, cpu_ns, spent->datagrams - admission->datagrams);
+        draw_up(admission, lots, window_ns, cpu_ns);
         changed = worth_it(admission, lots, now_ns);
     }
     if (changed) {

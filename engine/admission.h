@@ -50,6 +50,7 @@ struct hail_admission {
     uint64_t changed_ns; // when the lots last did
     uint64_t cpu_ns;     // at the window's beginning
     uint64_t datagrams;  // likewise
+    uint64_t each_ns;    // what a datagram costs; 0: not known yet
 };
 
 // What a shard has done since it began.

@@ -108,7 +108,7 @@ START_TEST(test_flood)
                 ck_assert_msg(came == floods[_i].offered[class], "%s: window %d: %u of %u",
                               floods[_i].why, i, class, came);
             else if (i > 0) // the first window is not expected by anybody
-                ck_assert_msg(came > want * 3 / 5 && came < want * 3 / 2, "%s: window %d: %u of %u",
+                ck_assert_msg(came > want / 2 && came < want * 2, "%s: window %d: %u of %u",
                               floods[_i].why, i, came, class);
         }
     }
@@ -136,6 +136,24 @@ START_TEST(test_within_a_window_nothing_changes)
     ck_assert(!hail_admission_turn(&shard.admission, words, &shard.spent, 2 * window_ns - 1));
     ck_assert(hail_admission_passes_all(&shard.admission.filter));
     ck_assert(hail_admission_turn(&shard.admission, words, &shard.spent, 2 * window_ns));
+    ck_assert(!hail_admission_passes_all(&shard.admission.filter));
+}
+END_TEST
+
+// A window in which the machine was elsewhere, so that all seems to have cost four times as much:
+// nobody is sent away for that. What has become dearer for good is believed.
+START_TEST(test_hiccup)
+{
+    static const uint32_t flood[HAIL_ADMISSION_CLASSES] = {5000};
+    struct watched shard;
+
+    begin(&shard);
+    for (int i = 0; i < 100; i++)
+        window(&shard, flood, i % 10 == 9 ? 16000 : 4000, 100);
+    ck_assert(hail_admission_passes_all(&shard.admission.filter));
+    ck_assert_uint_eq(shard.changes, 0);
+    for (int i = 0; i < 10; i++)
+        window(&shard, flood, 16000, 100);
     ck_assert(!hail_admission_passes_all(&shard.admission.filter));
 }
 END_TEST
@@ -183,6 +201,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, test_flood, 0, HAIL_COUNTOF(floods));
     tcase_add_test(tests, test_within_a_window_nothing_changes);
+    tcase_add_test(tests, test_hiccup);
     tcase_add_test(tests, test_flickering);
     tcase_add_test(tests, test_words);
     suite_add_tcase(suite, tests);
