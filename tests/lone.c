@@ -45,7 +45,7 @@ void lone_init(struct lone *end, const struct hail_native_config *native, bool i
     config.verify = is_server ? NULL : verify;
     config.conns_max = 8;
     config.handshakes_max = 128; // welcomes that are kept: enough for a long one
-    config.message_max = 16; // the least: a welcome is longer than any message
+    config.message_max = 16;     // the least: a welcome is longer than any message
     config.native = *native;
     ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
     end->context.start_ns = 0;
