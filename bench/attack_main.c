@@ -240,13 +240,13 @@ static void choose_cores(struct bench *bench)
 }
 
 // Starts a server unless one was given, and has the players join.
-static bool open_place(struct bench *bench, struct run_place *place, struct attacked *server,
+static bool open_place(struct bench *bench, struct run_place *place, struct beside *server,
                        const struct attacked_wanted *settings)
 {
     struct attacked_wanted wanted = *settings;
 
     memset(place, 0, sizeof *place);
-    *server = (struct attacked){.line = -1};
+    *server = (struct beside){.line = -1};
     place->server = bench->options.server;
     place->pid = bench->options.pid;
     if (!bench->options.has_server) {
@@ -259,17 +259,17 @@ static bool open_place(struct bench *bench, struct run_place *place, struct atta
         place->pid = server->pid;
     }
     place->is_signed = wanted.is_signed;
-    attacked_stay_on(bench->load_core);
+    beside_stay_on("attack", bench->load_core);
     if (players_start(&place->players, &place->server, wanted.profile, wanted.is_signed))
         return true;
-    attacked_stop(server);
+    beside_stop(server);
     return false;
 }
 
-static void close_place(struct run_place *place, struct attacked *server)
+static void close_place(struct run_place *place, struct beside *server)
 {
     players_stop(&place->players);
-    attacked_stop(server);
+    beside_stop(server);
 }
 
 static bool run_calm(struct bench *bench, struct run_place *place, uint32_t joins_per_s)
@@ -340,7 +340,7 @@ static bool run_profile(struct bench *bench, enum hail_profile profile)
 {
     const struct attacked_wanted settings = {.profile = profile};
     uint32_t clients = bench->options.clients;
-    struct attacked server;
+    struct beside server;
     struct run_place *place = calloc(1, sizeof *place); // large
     bool wanted = false;
 
@@ -374,7 +374,7 @@ static bool run_scenario(struct bench *bench, const struct scenario *scenario)
     struct run_place *place = calloc(1, sizeof *place);
     struct run_wanted wanted;
     struct run_result result;
-    struct attacked server;
+    struct beside server;
 
     if (!place || !open_place(bench, place, &server, &scenario->server)) {
         free(place);

@@ -46,18 +46,6 @@ struct game {
     struct waiting waiting[WAITING_MAX];
 };
 
-void attacked_stay_on(int core)
-{
-    cpu_set_t cores;
-
-    if (core < 0)
-        return;
-    CPU_ZERO(&cores);
-    CPU_SET((size_t)core, &cores);
-    if (sched_setaffinity(0, sizeof cores, &cores) < 0)
-        fprintf(stderr, "attack: cannot stay on core %d: %s\n", core, strerror(errno));
-}
-
 static void on_event(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
 {
     struct game *game = user;
@@ -174,8 +162,9 @@ static int make_identity(void)
 }
 
 // The child's life.
-static int serve(const struct attacked_wanted *wanted, int line)
+static int serve(const void *what, int line)
 {
+    const struct attacked_wanted *wanted = what;
     static struct game game = {.lock = PTHREAD_MUTEX_INITIALIZER};
     struct hail_config config = HAIL_CONFIG_INIT;
     struct hail_endpoint *endpoint;
@@ -196,7 +185,7 @@ static int serve(const struct attacked_wanted *wanted, int line)
     config.on_event = on_event;
     config.on_log = on_log;
     config.user = &game;
-    attacked_stay_on(wanted->core);
+    beside_stay_on("attack", wanted->core);
     enum hail_status status = hail_server_start(&endpoint, &config);
     if (status != HAIL_OK) {
         fprintf(stderr, "attack: cannot start a server: %s\n", hail_strerror(status));
@@ -209,48 +198,12 @@ static int serve(const struct attacked_wanted *wanted, int line)
     return EXIT_SUCCESS;
 }
 
-bool attacked_start(struct attacked *server, const struct attacked_wanted *wanted)
+bool attacked_start(struct beside *server, const struct attacked_wanted *wanted)
 {
-    int lines[2];
-
-    *server = (struct attacked){.line = -1};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lines) < 0) {
-        fprintf(stderr, "attack: socketpair: %s\n", strerror(errno));
-        return false;
-    }
-    fflush(NULL); // or the child has what is not written yet as well
-    server->pid = fork();
-    if (server->pid == 0) {
-        signal(SIGINT, SIG_IGN); // the terminal's, for whom we serve; then our line ends
-        close(lines[0]);
-        _exit(serve(wanted, lines[1]));
-    }
-    close(lines[1]);
-    server->line = lines[0];
-    if (server->pid < 0) {
-        fprintf(stderr, "attack: fork: %s\n", strerror(errno));
-        server->pid = 0;
-        close(server->line);
-        return false;
-    }
-    if (recv(server->line, &server->port, sizeof server->port, MSG_WAITALL) == sizeof server->port)
-        return true;
-    attacked_stop(server);
-    return false;
+    return beside_start(server, "attack", serve, wanted);
 }
 
-void attacked_stop(struct attacked *server)
-{
-    if (server->pid <= 0)
-        return;
-    shutdown(server->line, SHUT_RDWR); // a server forked since may have a copy of it
-    close(server->line);
-    while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
-    *server = (struct attacked){.line = -1};
-}
-
-uint64_t attacked_counter(const struct attacked *server, const char *name)
+uint64_t attacked_counter(const struct beside *server, const char *name)
 {
     char question[NAME_MAX_LEN] = {0};
     uint64_t value;

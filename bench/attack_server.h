@@ -3,9 +3,8 @@
 #ifndef HAIL_BENCH_ATTACK_SERVER_H
 #define HAIL_BENCH_ATTACK_SERVER_H
 
-#include <sys/types.h>
-
 #include "engine/hail.h"
+#include "tools/beside.h"
 
 struct attacked_wanted {
     enum hail_profile profile;
@@ -16,22 +15,11 @@ struct attacked_wanted {
     uint32_t handshakes_max;
 };
 
-struct attacked {
-    pid_t pid; // 0: none of ours
-    int line;  // held open: its end is the server's
-    uint16_t port;
-};
-
-// attacked_start forks it; attacked_stop ends it and waits until it has. False: told on stderr.
+// attacked_start forks it; beside_stop ends it. False: told on stderr.
 // Threads  The calling process has no other.
-bool attacked_start(struct attacked *server, const struct attacked_wanted *wanted);
-void attacked_stop(struct attacked *server);
+bool attacked_start(struct beside *server, const struct attacked_wanted *wanted);
 
 // attacked_counter reads one of its counters (hail_stats); 0: it is not ours, or gone.
-uint64_t attacked_counter(const struct attacked *server, const char *name);
-
-// attacked_stay_on keeps the calling thread, and those that it will start, on a core; -1: no
-// matter.
-void attacked_stay_on(int core);
+uint64_t attacked_counter(const struct beside *server, const char *name);
 
 #endif

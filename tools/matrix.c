@@ -46,7 +46,7 @@ extern char **environ;
 struct matrix {
     struct grid grid;
     struct record record;
-    struct server servers[SERVERS];
+    struct beside servers[SERVERS];
     bool is_splitting; // the last pass, against servers that tell what they spend their time on
     struct progress progress;
     uint64_t began_ns;
@@ -161,7 +161,7 @@ static enum hail_io_kind io_of(const struct record_row *row)
     return strcmp(row->io, "uring") == 0 ? HAIL_IO_URING : HAIL_IO_EPOLL;
 }
 
-static struct server *server_of(struct matrix *matrix, const struct record_row *row)
+static struct beside *server_of(struct matrix *matrix, const struct record_row *row)
 {
     unsigned place = (is_native(row) ? 1u : 0u) | (io_of(row) == HAIL_IO_URING ? 2u : 0u) |
                      (is_signed(row) ? 4u : 0u) | (matrix->is_splitting ? 8u : 0u) |
@@ -174,7 +174,7 @@ static struct server *server_of(struct matrix *matrix, const struct record_row *
 static bool start_server(struct matrix *matrix, const struct record_row *row)
 {
     const struct grid *grid = &matrix->grid;
-    struct server *server = server_of(matrix, row);
+    struct beside *server = server_of(matrix, row);
     const struct server_wanted wanted = {
         .profile = is_native(row) ? HAIL_PROFILE_HAIL : HAIL_PROFILE_MLAPI,
         .io = io_of(row),
@@ -224,7 +224,7 @@ static bool start_servers(struct matrix *matrix)
 static void stop_servers(struct matrix *matrix)
 {
     for (size_t i = 0; i < SERVERS; i++)
-        server_stop(&matrix->servers[i]);
+        beside_stop(&matrix->servers[i]);
 }
 
 // ---- Measuring
@@ -343,7 +343,7 @@ struct split_mark {
 static bool mark_split(struct matrix *matrix, const struct lab *lab, const struct record_row *row,
                        struct split_mark *mark)
 {
-    const struct server *server = server_of(matrix, row);
+    const struct beside *server = server_of(matrix, row);
 
     mark->arrived = lab_arrived(lab);
     return server_spent(server, &mark->spent) && process_cpu_read(server->pid, &mark->cpu);
@@ -616,7 +616,7 @@ int matrix_main(int argc, char **argv)
     if (!prepare(&matrix, argc, argv))
         return EXIT_FAILURE;
     bool good = start_servers(&matrix);
-    server_stay_on(matrix.grid.load_core);
+    beside_stay_on("hail-load", matrix.grid.load_core);
     good = good && run(&matrix);
     stop_servers(&matrix);
     remove_certificate(&matrix);

@@ -3,14 +3,11 @@
 #include "tools/server.h"
 
 #include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tools/games.h"
@@ -21,18 +18,6 @@ enum {
     KEY_REUSE_MS = 3600000,
     COUNTERS_MAX = 256
 };
-
-void server_stay_on(int core)
-{
-    cpu_set_t cores;
-
-    if (core < 0)
-        return;
-    CPU_ZERO(&cores);
-    CPU_SET((size_t)core, &cores);
-    if (sched_setaffinity(0, sizeof cores, &cores) < 0)
-        fprintf(stderr, "hail-load: cannot stay on core %d: %s\n", core, strerror(errno));
-}
 
 static void on_log(void *user, enum hail_log_level level, const char *line)
 {
@@ -79,8 +64,9 @@ static void answer(const struct hail_endpoint *endpoint, int line)
 }
 
 // The child's life.
-static int serve(const struct server_wanted *wanted, int line)
+static int serve(const void *what, int line)
 {
+    const struct server_wanted *wanted = what;
     static struct games games;
     struct hail_config config = HAIL_CONFIG_INIT;
     struct hail_endpoint *endpoint;
@@ -104,7 +90,7 @@ static int serve(const struct server_wanted *wanted, int line)
     config.on_event = games_echo;
     config.on_log = on_log;
     config.user = &games;
-    server_stay_on(wanted->core);
+    beside_stay_on("hail-load", wanted->core);
     enum hail_status status = hail_server_start(&endpoint, &config);
     if (status != HAIL_OK) {
         fprintf(stderr, "hail-load: cannot start a server: %s\n", hail_strerror(status));
@@ -117,50 +103,13 @@ static int serve(const struct server_wanted *wanted, int line)
     return EXIT_SUCCESS;
 }
 
-bool server_start(struct server *server, const struct server_wanted *wanted)
+bool server_start(struct beside *server, const struct server_wanted *wanted)
 {
-    int lines[2];
-
-    *server = (struct server){.line = -1};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lines) < 0) {
-        fprintf(stderr, "hail-load: socketpair: %s\n", strerror(errno));
-        return false;
-    }
-    fflush(NULL); // or the child has what is not written yet as well
-    server->pid = fork();
-    if (server->pid == 0) {
-        signal(SIGINT, SIG_IGN); // the terminal's, for whom we serve; then our line ends
-        close(lines[0]);
-        _exit(serve(wanted, lines[1]));
-    }
-    close(lines[1]);
-    server->line = lines[0];
-    if (server->pid < 0) {
-        fprintf(stderr, "hail-load: fork: %s\n", strerror(errno));
-        server->pid = 0;
-        close(server->line);
-        return false;
-    }
-    if (recv(server->line, &server->port, sizeof server->port, MSG_WAITALL) == sizeof server->port)
-        return true;
-    server_stop(server);
-    return false;
+    return beside_start(server, "hail-load", serve, wanted);
 }
 
-bool server_spent(const struct server *server, struct server_spent *spent)
+bool server_spent(const struct beside *server, struct server_spent *spent)
 {
     return send(server->line, "?", 1, MSG_NOSIGNAL) == 1 &&
            recv(server->line, spent, sizeof *spent, MSG_WAITALL) == sizeof *spent;
-}
-
-void server_stop(struct server *server)
-{
-    if (server->pid <= 0)
-        return;
-    shutdown(server->line,
-             SHUT_RDWR); // servers forked since have copies of it, which a close leaves
-    close(server->line);
-    while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
-    *server = (struct server){.line = -1};
 }

@@ -4,9 +4,8 @@
 #ifndef HAIL_TOOLS_SERVER_H
 #define HAIL_TOOLS_SERVER_H
 
-#include <sys/types.h>
-
 #include "engine/hail.h"
+#include "tools/beside.h"
 
 struct server_wanted {
     enum hail_profile profile;
@@ -32,25 +31,13 @@ struct server_spent {
     uint64_t ns[SERVER_PARTS];
 };
 
-struct server {
-    pid_t pid; // 0: none
-    int line;  // held open: its end is the server's
-    uint16_t port;
-};
-
-// server_start forks a server that listens on loopback and echoes everything. False: it could not
-// start, and its log on stderr says why.
+// server_start forks a server that listens on loopback and echoes everything; beside_stop ends it.
+// False: it could not start, and its log on stderr says why.
 //
 // Threads  The calling process has no other.
-bool server_start(struct server *server, const struct server_wanted *wanted);
+bool server_start(struct beside *server, const struct server_wanted *wanted);
 
 // server_spent asks a server with measures_cost. False: it is gone.
-bool server_spent(const struct server *server, struct server_spent *spent);
-
-// server_stop ends it and waits until it has. One that never started is no matter.
-void server_stop(struct server *server);
-
-// server_stay_on keeps the calling thread, and those that it will start, on a core; -1: no matter.
-void server_stay_on(int core);
+bool server_spent(const struct beside *server, struct server_spent *spent);
 
 #endif
