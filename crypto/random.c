@@ -35,6 +35,14 @@ static void fetch_seeded(struct hail_random *random)
     random->seed_block += HAIL_RANDOM_BATCH / CHACHA_BLOCK;
 }
 
+void hail_random_enter(void)
+{
+    uint8_t first;
+
+    RAND_bytes(&first, sizeof first);
+    hail_wipe(&first, sizeof first);
+}
+
 void hail_random_bytes(struct hail_random *random, void *out, size_t len)
 {
     uint8_t *bytes = out;

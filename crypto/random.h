@@ -27,6 +27,10 @@ void hail_random_init_system(struct hail_random *random);
 // that protect anything.
 void hail_random_init_seeded(struct hail_random *random, uint64_t seed);
 
+// hail_random_enter has BoringSSL allocate what its generator keeps for this thread, so that a
+// source that is used on it later allocates nothing.
+void hail_random_enter(void);
+
 // hail_random_bytes writes the next `len` bytes.
 void hail_random_bytes(struct hail_random *random, void *out, size_t len);
 

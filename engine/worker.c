@@ -66,6 +66,7 @@ static void *run(void *argument)
     struct hail_worker *worker = argument;
 
     hail_shard_enter(&worker->shard);
+    hail_random_enter(); // not at some later turn, among messages
     if (worker->is_measured)
         hail_meter_start(&worker->meter);
     worker->status = hail_io_start(worker->io);
