@@ -165,7 +165,7 @@ static void make_hello(struct attacker *attacker)
 }
 
 bool attacker_open(struct attacker *attacker, const struct attack *attack,
-                   const struct sockaddr_in *server, uint8_t pattern, uint32_t clients, bool trains)
+                   const struct sockaddr_in *server, uint8_t pattern, uint32_t clients, bool gso)
 {
     memset(attacker, 0, sizeof *attacker);
     attacker->attack = attack;
@@ -180,7 +180,7 @@ bool attacker_open(struct attacker *attacker, const struct attack *attack,
     hail_random_init_system(&attacker->random);
     if (attack->by == ATTACK_BY_STREAM)
         return streams_open(&attacker->streams, server);
-    if (!wire_open(&attacker->wire, server, trains))
+    if (!wire_open(&attacker->wire, server, gso))
         return false;
     attacker->clients = calloc(ATTACK_CLIENTS_MAX, sizeof *attacker->clients);
     attacker->pending = calloc(ATTACK_PENDING, sizeof *attacker->pending);

@@ -90,7 +90,7 @@ extern const size_t attack_stream_count;
 // Returns  false: told on stderr; there is nothing to close.
 HAIL_MUST_USE bool attacker_open(struct attacker *attacker, const struct attack *attack,
                                  const struct sockaddr_in *server, uint8_t pattern,
-                                 uint32_t clients, bool trains);
+                                 uint32_t clients, bool gso);
 void attacker_close(struct attacker *attacker);
 
 // attacker_shoot lets the attack queue its next datagram; attacker_hear acts on what has come back,

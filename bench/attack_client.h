@@ -1,5 +1,6 @@
 // attack_client.h: a client that says what an attacker wants it to: the project's handshake and
-// peer, and nothing of the engine's manners. SPDX-License-Identifier: MIT
+// peer, and nothing of the engine's manners.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_BENCH_ATTACK_CLIENT_H
 #define HAIL_BENCH_ATTACK_CLIENT_H
 

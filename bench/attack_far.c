@@ -58,9 +58,10 @@ static void take(struct far *far, struct far_client *client, uint8_t *message, s
     } else if (far->result.event == HAIL_MLAPI_EVENT_CONNECTED) {
         leave(client, FAR_JOINED);
     } else if (far->result.reply_len > 0) {
-        hail_frame_write(client->reply, far->result.reply_len);
-        memcpy(client->reply + HAIL_FRAME_HEADER_LEN, far->result.reply, far->result.reply_len);
-        client->reply_len = HAIL_FRAME_HEADER_LEN + far->result.reply_len;
+        hail_mlapi_frame_write(client->reply, far->result.reply_len);
+        memcpy(client->reply + HAIL_MLAPI_FRAME_HEADER_LEN, far->result.reply,
+               far->result.reply_len);
+        client->reply_len = HAIL_MLAPI_FRAME_HEADER_LEN + far->result.reply_len;
         client->send_ns = clock_ns() + FAR_WAY_MS * ns_per_ms;
     }
 }
@@ -77,9 +78,10 @@ static void receive(struct far *far, struct far_client *client)
     }
     client->in_len += got > 0 ? (size_t)got : 0;
     while (client->stage == FAR_JOINING &&
-           hail_frame_next(client->in, client->in_len, FAR_IN_LEN, &len) == HAIL_FRAME_WHOLE) {
-        size_t whole = HAIL_FRAME_HEADER_LEN + len;
-        take(far, client, client->in + HAIL_FRAME_HEADER_LEN, len);
+           hail_mlapi_frame_next(client->in, client->in_len, FAR_IN_LEN, &len) ==
+               HAIL_MLAPI_FRAME_WHOLE) {
+        size_t whole = HAIL_MLAPI_FRAME_HEADER_LEN + len;
+        take(far, client, client->in + HAIL_MLAPI_FRAME_HEADER_LEN, len);
         client->in_len -= whole;
         memmove(client->in, client->in + whole, client->in_len);
     }

@@ -1,5 +1,6 @@
 // attack_far.h: clients of the mlapi profile that are far away: each of their messages takes its
-// time, so that a handshake does as well. SPDX-License-Identifier: MIT
+// time, so that a handshake does as well.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_BENCH_ATTACK_FAR_H
 #define HAIL_BENCH_ATTACK_FAR_H
 
@@ -27,7 +28,7 @@ struct far_client {
     uint64_t send_ns; // when the reply arrives; with reply_len
     struct hail_mlapi_session session;
     size_t reply_len;
-    uint8_t reply[HAIL_FRAME_HEADER_LEN + HAIL_MLAPI_REPLY_MAX];
+    uint8_t reply[HAIL_MLAPI_FRAME_HEADER_LEN + HAIL_MLAPI_REPLY_MAX];
     size_t in_len;
     uint8_t in[FAR_IN_LEN];
 };

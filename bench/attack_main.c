@@ -1,5 +1,6 @@
 // attack_main.c: attacks a server on loopback while others play and join there, and tells what they
-// noticed of it. SPDX-License-Identifier: MIT
+// noticed of it.
+// SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -36,7 +37,7 @@ static const char usage_text[] =
     "strangers\n"
     "  --seconds S            for each attack, 0.1 to 60; 1.5\n"
     "  --clients N            hostile clients at a time, 1 to 128; by itself 1, and then 8\n"
-    "  --trains               datagrams leave in trains, where they can\n"
+    "  --gso                  datagrams leave in GSO batches, where they can\n"
     "  --json FILE            the figures, and each promise with what became of it\n"
     "  --list                 print what there is, and do nothing\n"
     "\n"
@@ -52,7 +53,7 @@ struct options {
     uint32_t rate;    // 0: by the kind
     double seconds;
     uint32_t clients; // 0: one, then several
-    bool trains;
+    bool gso;
     FILE *json;
 };
 
@@ -176,8 +177,8 @@ static void take_option(struct options *options, int option, const char *value)
     case 'c':
         options->clients = (uint32_t)take_number(value, 1, ATTACK_CLIENTS_MAX, "not 1 to 128");
         return;
-    case 't':
-        options->trains = true;
+    case 'g':
+        options->gso = true;
         return;
     case 'j':
         options->json = open_json(value);
@@ -200,7 +201,7 @@ static void take_options(struct options *options, int argc, char **argv)
         {"server", required_argument, NULL, 's'},  {"server-pid", required_argument, NULL, 'p'},
         {"profile", required_argument, NULL, 'P'}, {"only", required_argument, NULL, 'o'},
         {"rate", required_argument, NULL, 'r'},    {"seconds", required_argument, NULL, 'S'},
-        {"clients", required_argument, NULL, 'c'}, {"trains", no_argument, NULL, 't'},
+        {"clients", required_argument, NULL, 'c'}, {"gso", no_argument, NULL, 'g'},
         {"json", required_argument, NULL, 'j'},    {"list", no_argument, NULL, 'l'},
         {"help", no_argument, NULL, 'h'},          {0},
     };
@@ -313,7 +314,7 @@ static bool run_attack(struct bench *bench, struct run_place *place, const struc
                                 .part_count = 1,
                                 .seconds = bench->options.seconds,
                                 .joins_per_s = JOINS_PER_S,
-                                .trains = bench->options.trains};
+                                .gso = bench->options.gso};
     struct run_result result;
 
     wanted.parts[0] =

@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 
 #include "engine/hail.h"
-#include "tools/histogram.h"
+#include "tools/load/histogram.h"
 
 enum {
     PLAYERS = 20,

@@ -64,7 +64,7 @@ static bool open_attackers(struct window *window)
         struct attacker *attacker = &window->attackers[window->open];
         if (!attacker_open(attacker, part->attack, &window->place->server,
                            window->place->is_signed ? HAIL_HELLO_NX : HAIL_HELLO_NN, part->clients,
-                           wanted->trains))
+                           wanted->gso))
             return false;
         attacker->source_count = part->sources ? part->sources : attacker->source_count;
     }

@@ -1,5 +1,6 @@
 // attack_run.h: one window of attacks, at a rate, on a server that others play and join on; and
-// what it came to. SPDX-License-Identifier: MIT
+// what it came to.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_BENCH_ATTACK_RUN_H
 #define HAIL_BENCH_ATTACK_RUN_H
 
@@ -37,7 +38,7 @@ struct run_wanted {
     uint32_t joins_per_s;
     bool tries; // messages of all lengths on all channels
     bool far;   // clients of the mlapi profile from far away
-    bool trains;
+    bool gso;
 };
 
 // A promise, and whether it is kept.

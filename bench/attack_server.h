@@ -1,5 +1,6 @@
 // attack_server.h: a server of our own to attack, which echoes: a process beside this one, on a
-// core of its own, with an endpoint's defaults. SPDX-License-Identifier: MIT
+// core of its own, with an endpoint's defaults.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_BENCH_ATTACK_SERVER_H
 #define HAIL_BENCH_ATTACK_SERVER_H
 

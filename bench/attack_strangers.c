@@ -1,5 +1,6 @@
 // attack_strangers.c: attacks of those who have not joined: datagrams of all kinds, hellos,
-// cookies, half-open handshakes, tickets. SPDX-License-Identifier: MIT
+// cookies, half-open handshakes, tickets.
+// SPDX-License-Identifier: MIT
 #include <string.h>
 
 #include "bench/attack.h"

@@ -1,5 +1,6 @@
 // attack_stream.h: TCP connections of an attacker: many at a time, from addresses of loopback, and
-// none of them kept for longer than it serves. SPDX-License-Identifier: MIT
+// none of them kept for longer than it serves.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_BENCH_ATTACK_STREAM_H
 #define HAIL_BENCH_ATTACK_STREAM_H
 

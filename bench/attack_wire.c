@@ -16,7 +16,7 @@ enum {
 
 static const uint32_t first_address = 0x7f400002; // 127.64.0.2
 
-// What says which address a datagram comes from or goes to, and how a train is to be cut.
+// What says which address a datagram comes from or goes to, and how a GSO batch is to be cut.
 struct control {
     _Alignas(struct cmsghdr)
         uint8_t bytes[CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
@@ -28,7 +28,7 @@ uint32_t wire_address(uint32_t source)
     return first_address + (source << 8);
 }
 
-bool wire_open(struct wire *wire, const struct sockaddr_in *server, bool trains)
+bool wire_open(struct wire *wire, const struct sockaddr_in *server, bool gso)
 {
     const struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_ANY)};
     int yes = 1;
@@ -36,7 +36,7 @@ bool wire_open(struct wire *wire, const struct sockaddr_in *server, bool trains)
 
     memset(wire, 0, sizeof *wire);
     wire->server = *server;
-    wire->trains = trains;
+    wire->gso = gso;
     wire->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (wire->fd < 0 || setsockopt(wire->fd, IPPROTO_IP, IP_PKTINFO, &yes, sizeof yes) < 0 ||
         bind(wire->fd, (const struct sockaddr *)&any, sizeof any) < 0) {
@@ -72,14 +72,14 @@ void wire_put(struct wire *wire, uint32_t source, size_t len)
     datagram->len = len;
 }
 
-// How many of the queued ones from `first` on may leave as one train.
+// How many of the queued ones from `first` on may leave as one GSO batch.
 static uint32_t train_len(const struct wire *wire, uint32_t first)
 {
     const struct wire_datagram *head = &wire->out[first];
     size_t len = head->len;
     uint32_t count = 1;
 
-    while (wire->trains && head->len > 0 && first + count < wire->queued &&
+    while (wire->gso && head->len > 0 && first + count < wire->queued &&
            wire->out[first + count].source == head->source &&
            wire->out[first + count].len == head->len && len + head->len < UINT16_MAX - 64) {
         len += head->len;

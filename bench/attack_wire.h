@@ -1,5 +1,6 @@
 // attack_wire.h: one socket of an attacker on loopback, through which it sends from thousands of
-// addresses, and hears what is sent to each. SPDX-License-Identifier: MIT
+// addresses, and hears what is sent to each.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_BENCH_ATTACK_WIRE_H
 #define HAIL_BENCH_ATTACK_WIRE_H
 
@@ -20,7 +21,7 @@ struct wire_datagram {
 
 struct wire {
     int fd;
-    bool trains; // equal ones from one address leave as one, for the server's kernel to take so
+    bool gso; // equal ones from one address leave as one, for the server's kernel to take so
     struct sockaddr_in server;
     uint32_t queued;
     uint64_t datagrams_out; // all four since wire_count_anew
@@ -31,7 +32,7 @@ struct wire {
 };
 
 // wire_open opens it towards a server on loopback. False: told on stderr.
-HAIL_MUST_USE bool wire_open(struct wire *wire, const struct sockaddr_in *server, bool trains);
+HAIL_MUST_USE bool wire_open(struct wire *wire, const struct sockaddr_in *server, bool gso);
 void wire_close(struct wire *wire);
 
 // wire_address returns the address of a source, below WIRE_SOURCES, in host byte order.

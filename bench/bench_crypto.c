@@ -1,5 +1,6 @@
 // bench_crypto.c: what messages cost one by one by BoringSSL, and as a batch by intel-ipsec-mb or,
-// where it says pairs, by the CPU's SHA instructions. SPDX-License-Identifier: MIT
+// where it says pairs, by the CPU's SHA instructions.
+// SPDX-License-Identifier: MIT
 //
 // Each message of a batch is another connection's, with keys of its own, as those of a wake-up are.
 // A key's schedules and hash states are ready for either library, as connections keep them.

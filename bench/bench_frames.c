@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "bench/measure.h"
-#include "engine/conn.h"
+#include "engine/shard/conn.h"
 
 enum {
     BATCH = 32, // packets between two looks at the clock

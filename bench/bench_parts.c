@@ -1,6 +1,7 @@
 // bench_parts.c: what one packet with parts of messages costs a server's shard, of the worst that a
 // client can write, with warm caches and with cold ones. The client's shard writes the frames by
-// hand; the server's is given each datagram alone. SPDX-License-Identifier: MIT
+// hand; the server's is given each datagram alone.
+// SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +9,8 @@
 #include <time.h>
 
 #include "bench/measure.h"
-#include "engine/conn.h"
-#include "engine/packets.h"
+#include "engine/native/packets.h"
+#include "engine/shard/conn.h"
 
 enum {
     MESSAGE_MAX = 16 << 20,

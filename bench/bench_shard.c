@@ -1,6 +1,7 @@
 // bench_shard.c: what an echo costs a server's shard without the kernel: protocol, cryptography and
 // copies, and nothing else. A client's shard with all connections and the server's are wired to
-// each other in memory; only the server's time counts. SPDX-License-Identifier: MIT
+// each other in memory; only the server's time counts.
+// SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include <time.h>
 
 #include "bench/measure.h"
-#include "engine/conn.h"
+#include "engine/shard/conn.h"
 
 enum {
     CONNS = 100,

@@ -2,7 +2,8 @@
 // Both ends and the network between them (engine/netsim) are in one thread, in the network's own
 // time, so neither the machine nor its kernel plays a part. ENet runs as it is: what it asks of
 // sockets and clock is answered here, since a program's functions come before those of a shared
-// library. SPDX-License-Identifier: MIT
+// library.
+// SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
 #include <enet/enet.h>
 #include <getopt.h>
@@ -11,8 +12,8 @@
 #include <string.h>
 
 #include "crypto/secret.h"
-#include "engine/conn.h"
-#include "engine/netsim.h"
+#include "engine/native/netsim.h"
+#include "engine/shard/conn.h"
 
 enum {
     EXIT_USAGE = 2,

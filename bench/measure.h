@@ -1,5 +1,6 @@
 // measure.h: timing a piece of work: several windows, their median and spread, and what machine it
-// was. SPDX-License-Identifier: MIT
+// was.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_BENCH_MEASURE_H
 #define HAIL_BENCH_MEASURE_H
 

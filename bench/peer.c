@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tools/histogram.h"
+#include "tools/load/histogram.h"
 
 enum {
     EXIT_USAGE = 2,

@@ -383,7 +383,7 @@ static void sweep(void (*act)(struct end *end))
 static struct server {
     int fd;
     struct sockaddr_in at;
-    struct end *guests[PORTS]; // by the client's port
+    struct end *served[PORTS]; // by the client's port
     struct end *first;         // of those that have something to send
     unsigned out_count;
     uint8_t in[PEER_BATCH][DATAGRAM_MAX];
@@ -425,14 +425,14 @@ static void take_batch(void)
     int got = recvmmsg(server.fd, server.in_headers, PEER_BATCH, MSG_DONTWAIT, NULL);
 
     for (int i = 0; i < got; i++) {
-        struct end **guest = &server.guests[ntohs(server.in_names[i].sin_port)];
+        struct end **client_end = &server.served[ntohs(server.in_names[i].sin_port)];
         size_t len = server.in_headers[i].msg_len;
-        if (!*guest)
-            *guest = welcome(&server.in_names[i], server.in[i], len);
-        if (!*guest)
+        if (!*client_end)
+            *client_end = welcome(&server.in_names[i], server.in[i], len);
+        if (!*client_end)
             continue;
-        take(*guest, server.in[i], len);
-        list(*guest);
+        take(*client_end, server.in[i], len);
+        list(*client_end);
     }
 }
 
@@ -468,7 +468,7 @@ static void answer_all(void)
         end->is_listed = false;
         write_all(end, server_room, server_give);
         if (end->is_over) {
-            server.guests[ntohs(end->remote.sin_port)] = NULL;
+            server.served[ntohs(end->remote.sin_port)] = NULL;
             forget(end);
         } else if (!queue_is_empty(&end->queue)) {
             list(end);

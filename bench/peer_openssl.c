@@ -22,7 +22,7 @@ enum {
 };
 
 static SSL_CTX *context;   // of the process's end
-static SSL *guests[PORTS]; // the server's, by the client's port
+static SSL *served[PORTS]; // the server's, by the client's port
 static SSL *sessions[PEER_CONNECTIONS_MAX];
 static int fds[PEER_CONNECTIONS_MAX];
 
@@ -88,9 +88,9 @@ static size_t answer(uint16_t from, const uint8_t *datagram, size_t len, uint8_t
 {
     uint8_t message[PEER_SIZE_MAX];
 
-    if (!guests[from])
-        guests[from] = make_session(true);
-    SSL *session = guests[from];
+    if (!served[from])
+        served[from] = make_session(true);
+    SSL *session = served[from];
     BIO_write(SSL_get_rbio(session), datagram, (int)len);
     int got = SSL_read(session, message, sizeof message);
     if (got > 0)
@@ -98,7 +98,7 @@ static size_t answer(uint16_t from, const uint8_t *datagram, size_t len, uint8_t
     size_t answer_len = drain(session, out, FLIGHT_MAX);
     if (got <= 0 && (SSL_get_shutdown(session) & SSL_RECEIVED_SHUTDOWN)) {
         SSL_free(session);
-        guests[from] = NULL;
+        served[from] = NULL;
         answer_len = 0;
     }
     ERR_clear_error();

@@ -44,7 +44,7 @@ struct end {
 };
 
 static WOLFSSL_CTX *context; // of the process's end
-static struct end guests[PORTS];
+static struct end served[PORTS];
 static struct end ends[PEER_CONNECTIONS_MAX];
 
 static int take(WOLFSSL *session, char *buffer, int capacity, void *user)
@@ -101,7 +101,7 @@ static void begin(struct end *end, int fd)
 
 static size_t answer(uint16_t from, const uint8_t *datagram, size_t len, uint8_t *out)
 {
-    struct end *end = &guests[from];
+    struct end *end = &served[from];
     uint8_t message[PEER_SIZE_MAX];
     int got;
 

@@ -62,15 +62,15 @@ def messages(folder, rounds, outstanding):
 
 
 def datagrams(folder, rounds, connections):
-    floors = [json.loads(read(folder, "floor-%d-%d.json" % (connections, round)))
-              for round in range(1, rounds + 1)]
+    baselines = [json.loads(read(folder, "baseline-%d-%d.json" % (connections, round)))
+                 for round in range(1, rounds + 1)]
     runs = [json.loads(read(folder, "datagrams-%d-%d.json" % (connections, round)))
             for round in range(1, rounds + 1)]
-    least = [floor["server_us_per_message"] for floor in floors]
-    rows = [{"what": "floor", "connections": connections,
-             "messages_per_second": spread([floor["messages_per_second"] for floor in floors]),
+    least = [row["server_us_per_message"] for row in baselines]
+    rows = [{"what": "baseline", "connections": connections,
+             "messages_per_second": spread([row["messages_per_second"] for row in baselines]),
              "server_us_per_message": spread(least),
-             "server_us_to_floor": ratios(least, least), "lost": 0}]
+             "server_us_to_baseline": ratios(least, least), "lost": 0}]
     for flags in ("plain", "authenticated", "both"):
         found = [row for run in runs for row in run["messages"] if row["flags"] == flags]
         cost = [row["server_us_per_message"] for row in found]
@@ -78,7 +78,7 @@ def datagrams(folder, rounds, connections):
             "what": "hail, " + flags, "connections": connections,
             "messages_per_second": spread([row["messages_per_second"] for row in found]),
             "server_us_per_message": spread(cost),
-            "server_us_to_floor": ratios(cost, least),
+            "server_us_to_baseline": ratios(cost, least),
             "lost": sum(row["lost"] for row in found),
         })
     return rows
@@ -111,11 +111,11 @@ def print_messages(rows):
 
 def print_datagrams(rows):
     print("%5s %-20s %-29s %-23s %-23s %5s" % (
-        "conns", "", "messages/s", "server us a message", "to the floor", "lost"))
+        "conns", "", "messages/s", "server us a message", "to the baseline", "lost"))
     for row in rows:
         print("%5d %-20s %-29s %-23s %-23s %5d" % (
             row["connections"], row["what"], show(row["messages_per_second"], 0),
-            show(row["server_us_per_message"], 2), show(row["server_us_to_floor"], 2),
+            show(row["server_us_per_message"], 2), show(row["server_us_to_baseline"], 2),
             row["lost"]))
 
 
@@ -155,7 +155,7 @@ def main():
     print("mlapi over TCP: echoes of 128 bytes, 100 connections, each with 1 or 16 messages "
           "outstanding")
     print_messages(found["messages"])
-    print("\nhail over UDP: echoes of 128 bytes, 1 outstanding; floor: the same by nothing but "
+    print("\nhail over UDP: echoes of 128 bytes, 1 outstanding; baseline: the same by nothing but "
           "system calls")
     print_datagrams(found["datagrams"])
     print("\nHandshakes, %d a round, %d at once" % (

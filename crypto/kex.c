@@ -1,6 +1,7 @@
 // kex.c: X25519, and MLAPI's affine points. The curve is y^2 = x^3 + 486662 x^2 + x over
 // p = 2^255 - 19 (RFC 7748 section 4.1). Affine coordinates are public, so plain big numbers do;
-// the secret scalar meets X25519 alone. SPDX-License-Identifier: MIT
+// the secret scalar meets X25519 alone.
+// SPDX-License-Identifier: MIT
 #include "crypto/kex.h"
 
 #include <openssl/bn.h>

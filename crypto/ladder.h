@@ -1,6 +1,7 @@
 // ladder.h: eight X25519 (RFC 7748) at once, one in each lane of vector registers with AVX-512
 // IFMA: they take little longer than one and a half in BoringSSL. As there, what is done depends on
-// no secret. SPDX-License-Identifier: MIT
+// no secret.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_CRYPTO_LADDER_H
 #define HAIL_CRYPTO_LADDER_H
 

@@ -2,7 +2,8 @@
 //
 // The reader is our own, on BoringSSL's parser and ciphers, because BoringSSL's takes no file
 // without a MAC, knows one hash for PBES2, obeys any number of iterations, and does not tell a
-// wrong password from damage. SPDX-License-Identifier: MIT
+// wrong password from damage.
+// SPDX-License-Identifier: MIT
 #include "crypto/pfx.h"
 #include "crypto/ber.h"
 #include "crypto/pbe.h"

@@ -1,6 +1,7 @@
 // sha_ni.h: SHA-256 (FIPS 180-4, 6.2.2) by the CPU's SHA instructions, of one message or of two
 // side by side: an instruction waits for the one before it, and two take little longer than one.
-// Inlined, so that the number of lanes and the round are constants. SPDX-License-Identifier: MIT
+// Inlined, so that the number of lanes and the round are constants.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_CRYPTO_SHA_NI_H
 #define HAIL_CRYPTO_SHA_NI_H
 

@@ -213,7 +213,7 @@ static void wake_waiters(struct hail_endpoint *endpoint)
 {
     for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++) {
         struct hail_shard *shard = &endpoint->workers[i].shard;
-        // Pairs with the exchange in hail_deliver_reserve.
+        // Pairs with the exchange in hail_event_reserve.
         if (atomic_exchange_explicit(&shard->wants_room, false, memory_order_acq_rel))
             hail_shard_wake(shard);
     }
@@ -328,23 +328,23 @@ enum hail_status hail_conn_info(const struct hail_endpoint *endpoint, struct hai
         .peer = view.peer,
         .connected = view.facts & HAIL_FACT_CONNECTED,
         .has_key = view.facts & HAIL_FACT_KEY,
-        .bytes_in = traffic[HAIL_TRAFFIC_BYTES_IN],
-        .bytes_out = traffic[HAIL_TRAFFIC_BYTES_OUT],
-        .bytes_unsent = traffic[HAIL_TRAFFIC_UNSENT],
-        .handshake_us = traffic[HAIL_TRAFFIC_HANDSHAKE_US],
-        .rtt_us = (uint32_t)traffic[HAIL_TRAFFIC_RTT_US],
-        .jitter_us = (uint32_t)traffic[HAIL_TRAFFIC_JITTER_US],
-        .waited_us = traffic[HAIL_TRAFFIC_WAITED_US],
-        .packets_in = traffic[HAIL_TRAFFIC_PACKETS_IN],
-        .packets_out = traffic[HAIL_TRAFFIC_PACKETS_OUT],
-        .packets_lost = traffic[HAIL_TRAFFIC_PACKETS_LOST],
-        .bytes_resent = traffic[HAIL_TRAFFIC_BYTES_RESENT],
-        .dropped = traffic[HAIL_TRAFFIC_DROPPED],
-        .datagram_max = (uint32_t)traffic[HAIL_TRAFFIC_DATAGRAM_MAX],
+        .bytes_in = traffic[HAIL_CONN_FIGURE_BYTES_IN],
+        .bytes_out = traffic[HAIL_CONN_FIGURE_BYTES_OUT],
+        .bytes_unsent = traffic[HAIL_CONN_FIGURE_UNSENT],
+        .handshake_us = traffic[HAIL_CONN_FIGURE_HANDSHAKE_US],
+        .rtt_us = (uint32_t)traffic[HAIL_CONN_FIGURE_RTT_US],
+        .jitter_us = (uint32_t)traffic[HAIL_CONN_FIGURE_JITTER_US],
+        .waited_us = traffic[HAIL_CONN_FIGURE_WAITED_US],
+        .packets_in = traffic[HAIL_CONN_FIGURE_PACKETS_IN],
+        .packets_out = traffic[HAIL_CONN_FIGURE_PACKETS_OUT],
+        .packets_lost = traffic[HAIL_CONN_FIGURE_PACKETS_LOST],
+        .bytes_resent = traffic[HAIL_CONN_FIGURE_BYTES_RESENT],
+        .dropped = traffic[HAIL_CONN_FIGURE_DROPPED],
+        .datagram_max = (uint32_t)traffic[HAIL_CONN_FIGURE_DATAGRAM_MAX],
     };
     for (unsigned flags = 0; flags < 4; flags++) {
-        own.messages_in_by[flags] = traffic[HAIL_TRAFFIC_MESSAGES_IN + flags];
-        own.messages_out_by[flags] = traffic[HAIL_TRAFFIC_MESSAGES_OUT + flags];
+        own.messages_in_by[flags] = traffic[HAIL_CONN_FIGURE_MESSAGES_IN + flags];
+        own.messages_out_by[flags] = traffic[HAIL_CONN_FIGURE_MESSAGES_OUT + flags];
         own.messages_in += own.messages_in_by[flags];
         own.messages_out += own.messages_out_by[flags];
     }

@@ -7,7 +7,7 @@
 
 #include "crypto/secret.h"
 #include "engine/endpoint.h"
-#include "engine/simulate.h"
+#include "engine/native/simulate.h"
 #include "proto/mlapi/names.h"
 
 _Static_assert(HAIL_UNRELIABLE == (unsigned)HAIL_GUARANTEE_NONE &&
@@ -30,12 +30,12 @@ static enum hail_status post(struct hail_shard *shard, const struct hail_command
         hail_policy_channel_at(&context->policy, command->view.channel)->guarantee >=
             HAIL_GUARANTEE_SEQUENCED)
         return hail_command_post(shard, command);
-    claiming.view.claimed = hail_parcels_claim(shard, slot, command->view.body_len);
+    claiming.view.claimed = hail_send_messages_claim(shard, slot, command->view.body_len);
     if (claiming.view.claimed == 0)
         return HAIL_EFULL;
     enum hail_status status = hail_command_post(shard, &claiming);
     if (status != HAIL_OK)
-        hail_parcels_unclaim(shard, slot, claiming.view.claimed);
+        hail_send_messages_unclaim(shard, slot, claiming.view.claimed);
     return status;
 }
 

@@ -7,7 +7,7 @@
 #include <semaphore.h>
 
 #include "crypto/meter.h"
-#include "engine/io.h"
+#include "engine/io/io.h"
 
 struct hail_worker {
     struct hail_shard shard;

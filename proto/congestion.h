@@ -1,6 +1,7 @@
 // congestion.h: how much may be under way to a peer, and how fast it may leave: NewReno as in RFC
 // 9002, section 7, that looks at what a loss means, and pacing. Another controller would have these
-// functions. SPDX-License-Identifier: MIT
+// functions.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_PROTO_CONGESTION_H
 #define HAIL_PROTO_CONGESTION_H
 

@@ -1,7 +1,8 @@
 // epochs.h: keys of epochs that connections have not come to, or have left: derived once and kept,
 // so that a forged packet with another epoch's bits costs no more than one with its own's (WIRE.md,
 // section 4.1; RFC 9001, section 6.3). They are kept for all connections together, since next to
-// none needs them at a time. SPDX-License-Identifier: MIT
+// none needs them at a time.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_PROTO_EPOCHS_H
 #define HAIL_PROTO_EPOCHS_H
 

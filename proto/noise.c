@@ -1,5 +1,6 @@
 // noise.c: see noise.h. Functions are named as the specification's: section 5.2's SymmetricState,
-// and section 5.3's HandshakeState. SPDX-License-Identifier: MIT
+// and section 5.3's HandshakeState.
+// SPDX-License-Identifier: MIT
 #include "proto/noise.h"
 
 #include <string.h>

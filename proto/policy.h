@@ -1,5 +1,6 @@
 // policy.h: which names and channels an endpoint knows, and the least protection each of them
-// takes. SPDX-License-Identifier: MIT
+// takes.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_PROTO_POLICY_H
 #define HAIL_PROTO_POLICY_H
 

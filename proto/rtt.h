@@ -1,5 +1,6 @@
 // rtt.h: how long a packet's acknowledgement takes, and how long to wait for one (RFC 9002,
-// sections 5 and 6.2). SPDX-License-Identifier: MIT
+// sections 5 and 6.2).
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_PROTO_RTT_H
 #define HAIL_PROTO_RTT_H
 

@@ -2,7 +2,7 @@
 # loopback, real threads. Made to run under the thread sanitizer.
 function(hail_endpoint_test name)
     hail_test(${name} hail_shared)
-    target_sources(test_${name} PRIVATE party.c)
+    target_sources(test_${name} PRIVATE live_endpoint.c)
     target_link_libraries(test_${name} PRIVATE hail_flags)
 endfunction()
 
@@ -21,5 +21,5 @@ hail_endpoint_test(memory)
 # Sanitizers have a heap of their own.
 if(NOT HAIL_SANITIZE AND NOT HAIL_FUZZ)
     hail_endpoint_test(heap)
-    target_sources(test_heap PRIVATE trap.c)
+    target_sources(test_heap PRIVATE malloc_count.c)
 endif()

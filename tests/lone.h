@@ -1,9 +1,10 @@
 // lone.h: one shard of the hail profile, and what it has sent since the test last looked: the test
-// is the network, and the other end. SPDX-License-Identifier: MIT
+// is the network, and the other end.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_TESTS_LONE_H
 #define HAIL_TESTS_LONE_H
 
-#include "engine/conn.h"
+#include "engine/shard/conn.h"
 #include "tests/vectors.h"
 
 enum {

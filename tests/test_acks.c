@@ -1,5 +1,6 @@
 // test_acks.c: what is acknowledged and when, against a plain list; and the frame's content, which
-// comes from the other end. SPDX-License-Identifier: MIT
+// comes from the other end.
+// SPDX-License-Identifier: MIT
 #include <stdlib.h>
 #include <string.h>
 

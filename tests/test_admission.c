@@ -1,7 +1,7 @@
 // test_admission.c: floods of every size are brought down to what a shard has time for, those with
 // a made-up cookie first, and nothing is thrown away without one.
 // SPDX-License-Identifier: MIT
-#include "engine/admission.h"
+#include "engine/handshake/admission.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "bench/attack.h"
-#include "tests/party.h"
+#include "tests/live_endpoint.h"
 
 enum {
     PLAYERS = 2,
@@ -91,29 +91,29 @@ static const struct row rows[] = {
 
 // A server, those who play on it, and who attacks it.
 struct field {
-    struct party server;
-    struct party client;
-    struct party_pair pairs[PLAYERS];
+    struct live_endpoint server;
+    struct live_endpoint client;
+    struct live_pair pairs[PLAYERS];
     uint64_t requests; // of the players
     size_t echoed;     // to them
     struct attacker attacker;
 };
 
 // The server's application sends back what comes.
-static void echo(struct party *party, struct hail_endpoint *endpoint,
+static void echo(struct live_endpoint *live, struct hail_endpoint *endpoint,
                  const struct hail_event *event)
 {
     const struct hail_message message = {
         .data = event->data, .len = event->len, .flags = event->flags, .channel = event->channel};
 
-    (void)party;
+    (void)live;
     if (event->type == HAIL_EVENT_MESSAGE)
         (void)hail_send(endpoint, event->conn, &message); // who has gone needs no answer
 }
 
 static void field_init(struct field *field, const struct row *row, const struct attack *attack)
 {
-    struct hail_config config = party_config();
+    struct hail_config config = live_config();
     bool is_stream = attack->by == ATTACK_BY_STREAM;
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
@@ -124,10 +124,10 @@ static void field_init(struct field *field, const struct row *row, const struct 
     config.conns_max = CONNS_MAX;
     config.buffers_max = row->buffers_max;
     field->server.react = echo;
-    party_start(&field->server, &config, true);
+    live_start(&field->server, &config, true);
     config.buffers_max = 0;
-    party_start(&field->client, &config, false);
-    party_join(field->pairs, PLAYERS, &field->server, &field->client, 0);
+    live_start(&field->client, &config, false);
+    live_join(field->pairs, PLAYERS, &field->server, &field->client, 0);
     at.sin_port = htons(hail_port(field->server.endpoint));
     ck_assert(attacker_open(&field->attacker, attack, &at, HAIL_HELLO_NN, row->clients, false));
 }
@@ -143,10 +143,10 @@ static void play(struct field *field)
     };
 
     for (size_t i = 0; i < PLAYERS; i++) {
-        for (size_t j = 0; j < PARTY_COUNTOF(messages); j++) {
+        for (size_t j = 0; j < LIVE_COUNTOF(messages); j++) {
             ck_assert_int_eq(
                 hail_send(field->client.endpoint, field->pairs[i].client, &messages[j]), HAIL_OK);
-            party_wait(&field->client, HAIL_EVENT_MESSAGE, field->echoed++);
+            live_wait(&field->client, HAIL_EVENT_MESSAGE, field->echoed++);
         }
     }
 }
@@ -159,7 +159,7 @@ static uint64_t counted(const struct field *field, const struct row *row)
 
     ck_assert_uint_le(count, COUNTERS_MAX);
     for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < PARTY_COUNTOF(row->counters) && row->counters[j]; j++)
+        for (size_t j = 0; j < LIVE_COUNTOF(row->counters) && row->counters[j]; j++)
             sum += strcmp(counters[i].name, row->counters[j]) == 0 ? counters[i].value : 0;
     }
     return sum;
@@ -196,7 +196,7 @@ static void expect(struct field *field, const struct row *row, uint64_t before)
     const struct wire *wire = &attacker->wire;
     uint64_t want = (uint64_t)(row->share * row->shots);
     uint64_t grown = await_counts(field, row, before + want) - before;
-    uint64_t stayed = row->stays ? party_stat(&field->server, row->stays) : 0;
+    uint64_t stayed = row->stays ? live_stat(&field->server, row->stays) : 0;
 
     ck_assert_msg(grown >= want, "%s: of %u shots %llu were counted as %s", row->attack, row->shots,
                   (unsigned long long)grown, row->counters[0]);
@@ -223,11 +223,11 @@ START_TEST(test_attack)
     uint64_t before = counted(&field, row);
     attack_in_portions(&field, row->shots);
     expect(&field, row, before);
-    ck_assert_uint_eq(party_count(&field.client, HAIL_EVENT_CLOSED), 0);
+    ck_assert_uint_eq(live_count(&field.client, HAIL_EVENT_CLOSED), 0);
     attacker_close(&field.attacker);
     play(&field);
-    party_stop(&field.client, 0);
-    party_stop(&field.server, 0);
+    live_stop(&field.client, 0);
+    live_stop(&field.server, 0);
 }
 END_TEST
 
@@ -236,7 +236,7 @@ START_TEST(test_all)
 {
     for (size_t i = 0; i < attacks_count(); i++) {
         size_t found = 0;
-        for (size_t j = 0; j < PARTY_COUNTOF(rows); j++)
+        for (size_t j = 0; j < LIVE_COUNTOF(rows); j++)
             found += strcmp(rows[j].attack, attacks_at(i)->name) == 0;
         ck_assert_msg(found > 0, "%s is not tried", attacks_at(i)->name);
     }
@@ -249,7 +249,7 @@ int main(void)
     TCase *tests = tcase_create("attack");
 
     tcase_set_timeout(tests, 240);
-    tcase_add_loop_test(tests, test_attack, 0, PARTY_COUNTOF(rows));
+    tcase_add_loop_test(tests, test_attack, 0, LIVE_COUNTOF(rows));
     tcase_add_test(tests, test_all);
     suite_add_tcase(suite, tests);
     return test_run(suite);

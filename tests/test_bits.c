@@ -1,5 +1,6 @@
 // test_bits.c: MLAPI's numbers, strings and arrays: as it wrote them, aligned or not, and cut
-// anywhere. SPDX-License-Identifier: MIT
+// anywhere.
+// SPDX-License-Identifier: MIT
 #include "proto/mlapi/bits.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 // test_body.c: what lies inside messages: hails, requests, approvals, names and RPCs as MLAPI wrote
-// them, and cut anywhere. SPDX-License-Identifier: MIT
+// them, and cut anywhere.
+// SPDX-License-Identifier: MIT
 #include "proto/mlapi/body.h"
 
 #include <stdio.h>

@@ -1,12 +1,13 @@
 // test_calls.c: what is sent through a running endpoint: to one, to many, to all, over several
 // shards, from callbacks and from outside; names and calls with their floors; calls and their
-// answers. SPDX-License-Identifier: MIT
+// answers.
+// SPDX-License-Identifier: MIT
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/party.h"
+#include "tests/live_endpoint.h"
 
 enum {
     CROWD = 10 // clients, over all shards of the server
@@ -43,7 +44,7 @@ static const struct {
 // What is to be spread, and how it went.
 struct order {
     int row;
-    struct party_pair pairs[CROWD];
+    struct live_pair pairs[CROWD];
     struct hail_conn gone;
     _Atomic bool ready; // what is above is for the server's threads to read
     enum hail_status status;
@@ -79,7 +80,7 @@ static void carry_out(struct order *order, struct hail_endpoint *server)
         order->status = hail_send(server, order->pairs[0].server, &message);
         return;
     case SPREAD_MANY:
-        order->status = hail_send_many(server, many, PARTY_COUNTOF(many), &message, &order->sent);
+        order->status = hail_send_many(server, many, LIVE_COUNTOF(many), &message, &order->sent);
         return;
     case SPREAD_ALL:
         order->status = hail_send_all(server, &message);
@@ -94,10 +95,10 @@ static void carry_out(struct order *order, struct hail_endpoint *server)
 }
 
 // A client that says "go" has the server do it in the callback.
-static void spread_in_callback(struct party *party, struct hail_endpoint *endpoint,
+static void spread_in_callback(struct live_endpoint *live, struct hail_endpoint *endpoint,
                                const struct hail_event *event)
 {
-    struct order *order = party->user;
+    struct order *order = live->user;
 
     // Acquire: pairs with the release in test_spread.
     if (event->type == HAIL_EVENT_MESSAGE &&
@@ -106,17 +107,17 @@ static void spread_in_callback(struct party *party, struct hail_endpoint *endpoi
 }
 
 // How many of a connection's messages, all of `flags`, came before the one that says "end".
-static size_t count_until_end(struct party *client, struct hail_conn conn, uint32_t flags)
+static size_t count_until_end(struct live_endpoint *client, struct hail_conn conn, uint32_t flags)
 {
     size_t count = 0;
 
     for (size_t i = 0;; i++) {
-        const struct party_event *one = party_wait(client, HAIL_EVENT_MESSAGE, i);
+        const struct live_event *one = live_wait(client, HAIL_EVENT_MESSAGE, i);
         if (one->event.conn.id != conn.id)
             continue;
-        if (party_says(one, "end"))
+        if (live_says(one, "end"))
             return count;
-        ck_assert(party_says(one, "spread"));
+        ck_assert(live_says(one, "spread"));
         ck_assert_uint_eq(one->event.flags, flags);
         count++;
     }
@@ -124,26 +125,26 @@ static size_t count_until_end(struct party *client, struct hail_conn conn, uint3
 
 START_TEST(test_spread)
 {
-    struct hail_config config = party_config();
+    struct hail_config config = live_config();
     struct order order = {.row = _i};
-    struct party server = {.react = spread_in_callback, .user = &order};
-    struct party client = {0};
-    struct party_pair leaver;
+    struct live_endpoint server = {.react = spread_in_callback, .user = &order};
+    struct live_endpoint client = {0};
+    struct live_pair leaver;
 
     config.shard_count = spreads[_i].shard_count;
-    party_start(&server, &config, true);
+    live_start(&server, &config, true);
     config.shard_count = 2;
-    party_start(&client, &config, false);
-    party_join(order.pairs, CROWD, &server, &client, 0);
-    party_join(&leaver, 1, &server, &client, CROWD);
+    live_start(&client, &config, false);
+    live_join(order.pairs, CROWD, &server, &client, 0);
+    live_join(&leaver, 1, &server, &client, CROWD);
     ck_assert_int_eq(hail_close(client.endpoint, leaver.client), HAIL_OK);
-    party_wait_conn(&server, HAIL_EVENT_CLOSED, leaver.server);
+    live_wait_conn(&server, HAIL_EVENT_CLOSED, leaver.server);
     order.gone = leaver.server;
 
     if (spreads[_i].in_callback) {
         atomic_store_explicit(&order.ready, true, memory_order_release);
-        ck_assert_int_eq(party_send(&client, order.pairs[3].client, 0, "go"), HAIL_OK);
-        party_wait(&server, HAIL_EVENT_MESSAGE, 0); // it is kept after the order is carried out
+        ck_assert_int_eq(live_send(&client, order.pairs[3].client, 0, "go"), HAIL_OK);
+        live_wait(&server, HAIL_EVENT_MESSAGE, 0); // it is kept after the order is carried out
     } else {
         carry_out(&order, server.endpoint);
     }
@@ -152,7 +153,7 @@ START_TEST(test_spread)
     ck_assert_msg(order.status == HAIL_OK || (may_be_gone && order.status == HAIL_EGONE), "%s: %s",
                   spreads[_i].why, hail_strerror(order.status));
     for (size_t i = 0; i < CROWD; i++)
-        ck_assert_int_eq(party_send(&server, order.pairs[i].server, 0, "end"), HAIL_OK);
+        ck_assert_int_eq(live_send(&server, order.pairs[i].server, 0, "end"), HAIL_OK);
     size_t total = 0;
     for (size_t i = 0; i < CROWD; i++) {
         size_t got = count_until_end(&client, order.pairs[i].client, spreads[_i].flags);
@@ -161,32 +162,32 @@ START_TEST(test_spread)
         total += got;
     }
     if (spreads[_i].spread == SPREAD_MANY)
-        ck_assert_uint_eq(order.sent - party_stat(&server, "sends_failed"), total);
+        ck_assert_uint_eq(order.sent - live_stat(&server, "sends_failed"), total);
     else
-        ck_assert_uint_eq(party_stat(&server, "sends_failed"), 0);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+        ck_assert_uint_eq(live_stat(&server, "sends_failed"), 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
 // Every channel keeps its promise, and so does every protection: all arrives, in order, as sent.
 START_TEST(test_channels)
 {
-    struct hail_config config = party_config();
-    struct party server = {.polls = _i};
-    struct party client = {0};
-    struct party_pair pair;
+    struct hail_config config = live_config();
+    struct live_endpoint server = {.polls = _i};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
     static const size_t lens[] = {0, 1, 1000, 60000};
     size_t index = 0;
     uint8_t *body = calloc(1, 70000);
 
     config.message_max = 60000;
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     for (int channel = HAIL_RELIABLE_ORDERED; channel <= HAIL_UNRELIABLE; channel++) {
         for (uint32_t flags = 0; flags <= 3; flags++) {
-            for (size_t i = 0; i < PARTY_COUNTOF(lens); i++) {
+            for (size_t i = 0; i < LIVE_COUNTOF(lens); i++) {
                 struct hail_message message = {
                     .data = body, .len = lens[i], .flags = flags, .channel = (uint8_t)channel};
                 memset(body, (int)index++, lens[i]);
@@ -195,7 +196,7 @@ START_TEST(test_channels)
         }
     }
     for (size_t i = 0; i < index; i++) {
-        const struct party_event *one = party_wait(&server, HAIL_EVENT_MESSAGE, i);
+        const struct live_event *one = live_wait(&server, HAIL_EVENT_MESSAGE, i);
         ck_assert_uint_eq(one->event.flags, i / 4 % 4);
         ck_assert_uint_eq(one->event.len, lens[i % 4]);
         for (size_t j = 0; j < one->event.len; j++)
@@ -211,20 +212,20 @@ START_TEST(test_channels)
         {"no such flag", {.data = body, .len = 1, .flags = 4}},
         {"no such channel", {.data = body, .len = 1, .channel = 4}},
     };
-    for (size_t i = 0; i < PARTY_COUNTOF(wrong); i++) {
+    for (size_t i = 0; i < LIVE_COUNTOF(wrong); i++) {
         size_t sent = 9;
         enum hail_status statuses[] = {
             hail_send(client.endpoint, pair.client, &wrong[i].message),
             hail_send_many(client.endpoint, &pair.client, 1, &wrong[i].message, &sent),
             hail_send_all(client.endpoint, &wrong[i].message),
         };
-        for (size_t j = 0; j < PARTY_COUNTOF(statuses); j++)
+        for (size_t j = 0; j < LIVE_COUNTOF(statuses); j++)
             ck_assert_msg(statuses[j] == HAIL_EINVAL, "%s: %zu", wrong[i].why, j);
         ck_assert_uint_eq(sent, 0);
     }
     free(body);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -269,7 +270,8 @@ static const struct {
     {"unnamed, at the default floor", NULL, false, 2, -1, true},
 };
 
-static enum hail_status send_named(const struct party *client, struct hail_conn conn, size_t row)
+static enum hail_status send_named(const struct live_endpoint *client, struct hail_conn conn,
+                                   size_t row)
 {
     const char *name = named[row].name;
     const struct hail_message message = {
@@ -296,27 +298,27 @@ static enum hail_status send_named(const struct party *client, struct hail_conn 
 // before the last row, which arrives.
 START_TEST(test_floors)
 {
-    struct hail_config config = party_config();
-    struct party server = {.polls = _i};
-    struct party client = {0};
-    struct party_pair pair;
-    uint64_t drops[PARTY_COUNTOF(handlers)] = {0};
+    struct hail_config config = live_config();
+    struct live_endpoint server = {.polls = _i};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
+    uint64_t drops[LIVE_COUNTOF(handlers)] = {0};
     uint64_t below = 0;
     uint64_t unknown = 0;
     size_t messages = 0;
     size_t calls = 0;
 
-    party_start(&client, &config, false);
+    live_start(&client, &config, false);
     config.handlers = handlers;
-    config.handler_count = PARTY_COUNTOF(handlers);
+    config.handler_count = LIVE_COUNTOF(handlers);
     config.takes_unknown_names = false;
     config.default_floor = HAIL_AUTHENTICATED;
     config.shard_count = 2;
-    party_start(&server, &config, true);
-    party_join(&pair, 1, &server, &client, 0);
-    for (size_t row = 0; row < PARTY_COUNTOF(named); row++)
+    live_start(&server, &config, true);
+    live_join(&pair, 1, &server, &client, 0);
+    for (size_t row = 0; row < LIVE_COUNTOF(named); row++)
         ck_assert_int_eq(send_named(&client, pair.client, row), HAIL_OK);
-    for (size_t row = 0; row < PARTY_COUNTOF(named); row++) {
+    for (size_t row = 0; row < LIVE_COUNTOF(named); row++) {
         int handler = named[row].handler;
         if (!named[row].arrives) {
             bool is_unknown = named[row].name && handler < 0;
@@ -326,9 +328,9 @@ START_TEST(test_floors)
                 drops[handler]++;
             continue;
         }
-        const struct party_event *one = named[row].is_call
-                                            ? party_wait(&server, HAIL_EVENT_CALL, calls++)
-                                            : party_wait(&server, HAIL_EVENT_MESSAGE, messages++);
+        const struct live_event *one = named[row].is_call
+                                           ? live_wait(&server, HAIL_EVENT_CALL, calls++)
+                                           : live_wait(&server, HAIL_EVENT_MESSAGE, messages++);
         ck_assert_msg(one->event.len == sizeof row && memcmp(one->data, &row, sizeof row) == 0,
                       "%s: something else came", named[row].why);
         ck_assert_uint_eq(one->event.flags, named[row].flags);
@@ -344,21 +346,21 @@ START_TEST(test_floors)
             ck_assert(!one->event.wants_response);
         }
     }
-    ck_assert_uint_eq(party_count(&server, HAIL_EVENT_CALL), calls);
-    ck_assert_uint_eq(party_count(&server, HAIL_EVENT_MESSAGE), messages);
-    ck_assert_uint_eq(party_stat(&server, "dropped_floor"), below);
-    ck_assert_uint_eq(party_stat(&server, "dropped_name"), unknown);
-    for (size_t i = 0; i < PARTY_COUNTOF(handlers); i++)
+    ck_assert_uint_eq(live_count(&server, HAIL_EVENT_CALL), calls);
+    ck_assert_uint_eq(live_count(&server, HAIL_EVENT_MESSAGE), messages);
+    ck_assert_uint_eq(live_stat(&server, "dropped_floor"), below);
+    ck_assert_uint_eq(live_stat(&server, "dropped_name"), unknown);
+    for (size_t i = 0; i < LIVE_COUNTOF(handlers); i++)
         ck_assert_uint_eq(hail_handler_drops(server.endpoint, i), drops[i]);
-    ck_assert_uint_eq(hail_handler_drops(server.endpoint, PARTY_COUNTOF(handlers)), 0);
-    ck_assert_uint_eq(party_count(&server, HAIL_EVENT_CLOSED), 0);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    ck_assert_uint_eq(hail_handler_drops(server.endpoint, LIVE_COUNTOF(handlers)), 0);
+    ck_assert_uint_eq(live_count(&server, HAIL_EVENT_CLOSED), 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
 // Answers a call that wants it: the product of its two numbers, and the text doubled.
-static void answer(struct party *party, struct hail_endpoint *endpoint,
+static void answer(struct live_endpoint *live, struct hail_endpoint *endpoint,
                    const struct hail_event *event)
 {
     uint8_t result[256];
@@ -367,7 +369,7 @@ static void answer(struct party *party, struct hail_endpoint *endpoint,
     struct hail_reader reader;
     struct hail_writer writer;
 
-    (void)party;
+    (void)live;
     if (event->type != HAIL_EVENT_CALL || !event->wants_response)
         return;
     hail_reader_init(&reader, event->data, event->len);
@@ -385,7 +387,7 @@ static void answer(struct party *party, struct hail_endpoint *endpoint,
     hail_respond(endpoint, event->conn, &response);
 }
 
-static enum hail_status ask(const struct party *party, struct hail_conn conn, uint32_t flags,
+static enum hail_status ask(const struct live_endpoint *live, struct hail_conn conn, uint32_t flags,
                             uint64_t call_id, int64_t a, int64_t b)
 {
     uint8_t args[64];
@@ -396,7 +398,7 @@ static enum hail_status ask(const struct party *party, struct hail_conn conn, ui
     hail_write_int(&writer, b);
     hail_write_string(&writer, "ab");
     const struct hail_call call = {
-        .name_hash = hail_name_hash(party->endpoint, "Multiply"),
+        .name_hash = hail_name_hash(live->endpoint, "Multiply"),
         .args = args,
         .len = hail_writer_len(&writer),
         .flags = flags,
@@ -405,31 +407,32 @@ static enum hail_status ask(const struct party *party, struct hail_conn conn, ui
     };
 
     ck_assert(!writer.failed);
-    return hail_call(party->endpoint, conn, &call);
+    return hail_call(live->endpoint, conn, &call);
 }
 
 // Calls with every protection, client to server and server to client at once.
 START_TEST(test_responses)
 {
-    const struct hail_config config = party_config();
-    struct party server = {.polls = _i & 1, .react = answer};
-    struct party client = {.polls = _i & 2, .react = answer};
-    struct party_pair pair;
+    const struct hail_config config = live_config();
+    struct live_endpoint server = {.polls = _i & 1, .react = answer};
+    struct live_endpoint client = {.polls = _i & 2, .react = answer};
+    struct live_pair pair;
 
     server.partner = client.polls ? &client : NULL;
     client.partner = server.polls ? &server : NULL;
     // Each end answers as it is waited for, so the one that polls is waited for first.
-    struct party *ends[2] = {server.polls ? &server : &client, server.polls ? &client : &server};
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    struct live_endpoint *ends[2] = {server.polls ? &server : &client,
+                                     server.polls ? &client : &server};
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     for (uint32_t flags = 0; flags <= 3; flags++) {
         ck_assert_int_eq(ask(&client, pair.client, flags, 70 + flags, -6, flags), HAIL_OK);
         ck_assert_int_eq(ask(&server, pair.server, flags, 70 + flags, 1000, flags), HAIL_OK);
-        party_wait(ends[0], HAIL_EVENT_CALL, flags);
-        party_wait(ends[1], HAIL_EVENT_CALL, flags);
+        live_wait(ends[0], HAIL_EVENT_CALL, flags);
+        live_wait(ends[1], HAIL_EVENT_CALL, flags);
         for (size_t end = 0; end < 2; end++) {
-            const struct party_event *one = party_wait(ends[end], HAIL_EVENT_RESPONSE, flags);
+            const struct live_event *one = live_wait(ends[end], HAIL_EVENT_RESPONSE, flags);
             struct hail_reader reader;
             char text[32];
             hail_reader_init(&reader, one->data, one->event.len);
@@ -443,43 +446,43 @@ START_TEST(test_responses)
             ck_assert(!reader.failed);
         }
     }
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
 // A call that could not leave when its turn came is answered by an event that says why.
 START_TEST(test_calls_that_fail)
 {
-    struct hail_config config = party_config();
-    struct party server = {0}; // answers nothing
-    struct party client = {.polls = _i};
-    struct party_pair pair;
+    struct hail_config config = live_config();
+    struct live_endpoint server = {0}; // answers nothing
+    struct live_endpoint client = {.polls = _i};
+    struct live_pair pair;
     const struct {
         uint64_t call_id;
         enum hail_status want; // HAIL_OK: no event
     } calls[] = {{1, HAIL_OK}, {1, HAIL_EINVAL}, {2, HAIL_OK}, {3, HAIL_EFULL}};
 
     config.calls_max = 2;
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
-    for (size_t i = 0; i < PARTY_COUNTOF(calls); i++)
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
+    for (size_t i = 0; i < LIVE_COUNTOF(calls); i++)
         ck_assert_int_eq(ask(&client, pair.client, 3, calls[i].call_id, 1, 1), HAIL_OK);
     size_t failed = 0;
-    for (size_t i = 0; i < PARTY_COUNTOF(calls); i++) {
+    for (size_t i = 0; i < LIVE_COUNTOF(calls); i++) {
         if (calls[i].want == HAIL_OK)
             continue;
-        const struct party_event *one = party_wait(&client, HAIL_EVENT_RESPONSE, failed++);
+        const struct live_event *one = live_wait(&client, HAIL_EVENT_RESPONSE, failed++);
         ck_assert_int_eq(one->event.status, calls[i].want);
         ck_assert_uint_eq(one->event.call_id, calls[i].call_id);
         ck_assert_uint_eq(one->event.conn.id, pair.client.id);
     }
-    party_wait(&server, HAIL_EVENT_CALL, 1);
-    ck_assert_uint_eq(party_count(&server, HAIL_EVENT_CALL), 2);
-    ck_assert_uint_eq(party_stat(&client, "sends_failed"), 2);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_wait(&server, HAIL_EVENT_CALL, 1);
+    ck_assert_uint_eq(live_count(&server, HAIL_EVENT_CALL), 2);
+    ck_assert_uint_eq(live_stat(&client, "sends_failed"), 2);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -488,8 +491,8 @@ int main(void)
     Suite *suite = suite_create("calls");
     TCase *tests = tcase_create("calls");
 
-    tcase_set_timeout(tests, 4.0 * (double)party_patience_ms() / 1000.0);
-    tcase_add_loop_test(tests, test_spread, 0, PARTY_COUNTOF(spreads));
+    tcase_set_timeout(tests, 4.0 * (double)live_patience_ms() / 1000.0);
+    tcase_add_loop_test(tests, test_spread, 0, LIVE_COUNTOF(spreads));
     tcase_add_loop_test(tests, test_channels, 0, 2);
     tcase_add_loop_test(tests, test_floors, 0, 2);
     tcase_add_loop_test(tests, test_responses, 0, 4);

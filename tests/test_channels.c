@@ -1,9 +1,10 @@
 // test_channels.c: channels declared by name: what a config may say, what both ends must agree on,
-// and the floors that a receiver keeps. SPDX-License-Identifier: MIT
+// and the floors that a receiver keeps.
+// SPDX-License-Identifier: MIT
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/party.h"
+#include "tests/live_endpoint.h"
 
 enum {
     CHAT,
@@ -19,7 +20,7 @@ static const struct hail_channel channels[] = {
 
 static struct hail_config config_of(const struct hail_channel *list, size_t count)
 {
-    struct hail_config config = party_config();
+    struct hail_config config = live_config();
 
     config.profile = HAIL_PROFILE_HAIL;
     config.native.exchange = HAIL_UNSIGNED;
@@ -76,17 +77,17 @@ static const struct {
 START_TEST(test_config)
 {
     struct hail_config config = config_of(configs[_i].list, 2);
-    struct party party = {0};
+    struct live_endpoint live = {0};
 
     if (configs[_i].mlapi)
         config.profile = HAIL_PROFILE_MLAPI;
-    enum hail_status status = party_try_start(&party, &config, true);
+    enum hail_status status = live_try_start(&live, &config, true);
     ck_assert_msg(status == (configs[_i].want ? HAIL_EINVAL : HAIL_OK), "%s: %s", configs[_i].why,
-                  party.log);
+                  live.log);
     if (configs[_i].want)
-        ck_assert_msg(party_logged(&party, HAIL_LOG_ERROR, configs[_i].want), "%s: %s",
-                      configs[_i].why, party.log);
-    party_stop(&party, 0);
+        ck_assert_msg(live_logged(&live, HAIL_LOG_ERROR, configs[_i].want), "%s: %s",
+                      configs[_i].why, live.log);
+    live_stop(&live, 0);
 }
 END_TEST
 
@@ -95,31 +96,31 @@ START_TEST(test_count)
     static struct hail_channel list[HAIL_CHANNELS_MAX + 1];
     static char names[HAIL_CHANNELS_MAX + 1][8];
     struct hail_config config = config_of(list, HAIL_CHANNELS_MAX + 1);
-    struct party party = {0};
+    struct live_endpoint live = {0};
 
-    for (size_t i = 0; i < PARTY_COUNTOF(list); i++) {
+    for (size_t i = 0; i < LIVE_COUNTOF(list); i++) {
         snprintf(names[i], sizeof names[i], "%zu", i);
         list[i] = (struct hail_channel){.name = names[i], .kind = HAIL_UNRELIABLE};
     }
-    ck_assert_int_eq(party_try_start(&party, &config, true), HAIL_EINVAL);
-    ck_assert(party_logged(&party, HAIL_LOG_ERROR, "channel_count"));
-    party_stop(&party, 0);
+    ck_assert_int_eq(live_try_start(&live, &config, true), HAIL_EINVAL);
+    ck_assert(live_logged(&live, HAIL_LOG_ERROR, "channel_count"));
+    live_stop(&live, 0);
 
     // As many as there may be, the last of them as good as the first.
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
     config.channel_count = HAIL_CHANNELS_MAX;
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     const struct hail_message message = {
         .data = "hi", .len = 2, .flags = 3, .channel = HAIL_CHANNELS_MAX - 1};
     ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
-    ck_assert_uint_eq(party_wait(&server, HAIL_EVENT_MESSAGE, 0)->event.channel,
+    ck_assert_uint_eq(live_wait(&server, HAIL_EVENT_MESSAGE, 0)->event.channel,
                       HAIL_CHANNELS_MAX - 1);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -154,24 +155,24 @@ static const struct {
 
 START_TEST(test_agreement)
 {
-    struct hail_config config = config_of(channels, PARTY_COUNTOF(channels));
+    struct hail_config config = config_of(channels, LIVE_COUNTOF(channels));
     struct hail_config other = config_of(others[_i].list, others[_i].count);
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
 
-    party_start(&server, &config, true);
-    party_start(&client, &other, false);
+    live_start(&server, &config, true);
+    live_start(&client, &other, false);
     if (others[_i].same) {
-        party_join(&pair, 1, &server, &client, 0);
+        live_join(&pair, 1, &server, &client, 0);
     } else {
-        party_connect(&client, &server, 0);
-        const struct party_event *closed = party_wait(&client, HAIL_EVENT_CLOSED, 0);
+        live_connect(&client, &server, 0);
+        const struct live_event *closed = live_wait(&client, HAIL_EVENT_CLOSED, 0);
         ck_assert_msg(closed->event.reason == HAIL_CLOSED_CONFIG, "%s", others[_i].why);
-        ck_assert_uint_eq(party_stat(&server, "dropped_policy"), 1);
+        ck_assert_uint_eq(live_stat(&server, "dropped_policy"), 1);
     }
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -195,77 +196,77 @@ static const struct {
     {"more than enough", NEWS, HAIL_ENCRYPTED, true, 3},
 };
 
-static uint64_t below_floor(const struct party *party, uint8_t channel)
+static uint64_t below_floor(const struct live_endpoint *live, uint8_t channel)
 {
     struct hail_channel_info info = {.size = sizeof info};
 
-    ck_assert_int_eq(hail_channel_info(party->endpoint, channel, &info), HAIL_OK);
+    ck_assert_int_eq(hail_channel_info(live->endpoint, channel, &info), HAIL_OK);
     return info.below_floor;
 }
 
 START_TEST(test_floors)
 {
-    struct hail_config config = config_of(channels, PARTY_COUNTOF(channels));
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct hail_config config = config_of(channels, LIVE_COUNTOF(channels));
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
     uint64_t dropped = 0;
     size_t arrived = 0;
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
-    for (size_t i = 0; i < PARTY_COUNTOF(sends); i++) {
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
+    for (size_t i = 0; i < LIVE_COUNTOF(sends); i++) {
         const struct hail_message message = {
             .data = "hi", .len = 2, .flags = sends[i].flags, .channel = sends[i].channel};
         const struct hail_message mark = {.data = "mark", .len = 4, .flags = 3};
         ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
         if (sends[i].arrives) {
-            const struct party_event *one = party_wait(&server, HAIL_EVENT_MESSAGE, arrived++);
-            ck_assert_msg(party_says(one, "hi"), "%s", sends[i].why);
+            const struct live_event *one = live_wait(&server, HAIL_EVENT_MESSAGE, arrived++);
+            ck_assert_msg(live_says(one, "hi"), "%s", sends[i].why);
             ck_assert_msg(one->event.flags == sends[i].arrives_as, "%s", sends[i].why);
             ck_assert_msg(one->event.channel == sends[i].channel, "%s", sends[i].why);
         } else {
             dropped++;
         }
         ck_assert_int_eq(hail_send(client.endpoint, pair.client, &mark), HAIL_OK);
-        ck_assert(party_says(party_wait(&server, HAIL_EVENT_MESSAGE, arrived++), "mark"));
+        ck_assert(live_says(live_wait(&server, HAIL_EVENT_MESSAGE, arrived++), "mark"));
         ck_assert_uint_eq(below_floor(&server, TRADE), dropped);
     }
-    ck_assert_uint_eq(party_stat(&server, "dropped_floor"), dropped);
+    ck_assert_uint_eq(live_stat(&server, "dropped_floor"), dropped);
     ck_assert_uint_eq(below_floor(&server, CHAT), 0);
     struct hail_channel_info info = {.size = sizeof info};
-    ck_assert_int_eq(hail_channel_info(server.endpoint, PARTY_COUNTOF(channels), &info),
+    ck_assert_int_eq(hail_channel_info(server.endpoint, LIVE_COUNTOF(channels), &info),
                      HAIL_EINVAL);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
 START_TEST(test_floor_closes)
 {
-    struct hail_config config = config_of(channels, PARTY_COUNTOF(channels));
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct hail_config config = config_of(channels, LIVE_COUNTOF(channels));
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
     struct hail_message message = {.data = "hi", .len = 2, .channel = TRADE};
 
     config.native.floor_closes = true;
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     // A plain one could be anybody's.
     ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
     message.flags = 3;
     ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
-    party_wait(&server, HAIL_EVENT_MESSAGE, 0);
+    live_wait(&server, HAIL_EVENT_MESSAGE, 0);
     message.flags = HAIL_AUTHENTICATED;
     ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
-    const struct party_event *closed = party_wait(&client, HAIL_EVENT_CLOSED, 0);
+    const struct live_event *closed = live_wait(&client, HAIL_EVENT_CLOSED, 0);
     ck_assert_int_eq(closed->event.reason, HAIL_CLOSED_PROTOCOL);
     ck_assert_ptr_nonnull(strstr(closed->text, "its channel"));
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -275,9 +276,9 @@ int main(void)
     TCase *tests = tcase_create("channels");
 
     tcase_set_timeout(tests, 120);
-    tcase_add_loop_test(tests, test_config, 0, PARTY_COUNTOF(configs));
+    tcase_add_loop_test(tests, test_config, 0, LIVE_COUNTOF(configs));
     tcase_add_test(tests, test_count);
-    tcase_add_loop_test(tests, test_agreement, 0, PARTY_COUNTOF(others));
+    tcase_add_loop_test(tests, test_agreement, 0, LIVE_COUNTOF(others));
     tcase_add_test(tests, test_floors);
     tcase_add_test(tests, test_floor_closes);
     suite_add_tcase(suite, tests);

@@ -1,12 +1,13 @@
 // test_conduct.c: what a connected peer may do and what it may not: acknowledgements of packets
 // that it has not got, packets of epochs that there are not, connections of which one kind of
 // packet is all that is heard, and names of connections that nobody has been told. Two shards in
-// one thread; the time is the test's. SPDX-License-Identifier: MIT
+// one thread; the time is the test's.
+// SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/conn.h"
+#include "engine/shard/conn.h"
 #include "tests/vectors.h"
 
 enum {

@@ -1,5 +1,6 @@
 // test_congestion.c: the round trip's estimate, the window and the pace, as RFC 9002 has them, and
-// what a loss means for the window. SPDX-License-Identifier: MIT
+// what a loss means for the window.
+// SPDX-License-Identifier: MIT
 #include "proto/congestion.h"
 #include "tests/vectors.h"
 

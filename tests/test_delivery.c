@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/party.h"
+#include "tests/live_endpoint.h"
 
 enum {
     LONGEST = 512 * 1024, // the default of message_max
@@ -13,7 +13,7 @@ enum {
 
 static struct hail_config config_of(enum hail_io_kind io)
 {
-    struct hail_config config = party_config();
+    struct hail_config config = live_config();
 
     config.profile = HAIL_PROFILE_HAIL;
     config.native.exchange = HAIL_UNSIGNED;
@@ -28,13 +28,13 @@ static struct hail_config config_of(enum hail_io_kind io)
 
 static const enum hail_io_kind ios[] = {HAIL_IO_URING, HAIL_IO_EPOLL};
 
-static enum hail_status send_on(const struct party *party, struct hail_conn conn, uint8_t channel,
-                                uint32_t flags, const void *data, size_t len)
+static enum hail_status send_on(const struct live_endpoint *live, struct hail_conn conn,
+                                uint8_t channel, uint32_t flags, const void *data, size_t len)
 {
     const struct hail_message message = {
         .data = data, .len = len, .flags = flags, .channel = channel};
 
-    return hail_send(party->endpoint, conn, &message);
+    return hail_send(live->endpoint, conn, &message);
 }
 
 static void fill(uint8_t *data, size_t len, uint64_t seed)
@@ -44,14 +44,14 @@ static void fill(uint8_t *data, size_t len, uint64_t seed)
 }
 
 // Tries until there is room: what the other end has got may not be acknowledged yet.
-static void send_when_room(const struct party *party, struct hail_conn conn, uint8_t channel,
+static void send_when_room(const struct live_endpoint *live, struct hail_conn conn, uint8_t channel,
                            uint32_t flags, const void *data, size_t len)
 {
-    int64_t until_ms = party_clock_ms() + party_patience_ms();
+    int64_t until_ms = live_clock_ms() + live_patience_ms();
     enum hail_status status;
 
-    while ((status = send_on(party, conn, channel, flags, data, len)) == HAIL_EFULL)
-        ck_assert_int_lt(party_clock_ms(), until_ms);
+    while ((status = send_on(live, conn, channel, flags, data, len)) == HAIL_EFULL)
+        ck_assert_int_lt(live_clock_ms(), until_ms);
     ck_assert_int_eq(status, HAIL_OK);
 }
 
@@ -77,31 +77,31 @@ START_TEST(test_length)
 {
     static const uint32_t flags[] = {HAIL_AUTHENTICATED, HAIL_ENCRYPTED};
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party server = {0};
-    struct party client = {.polls = true};
-    struct party_pair pair;
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {.polls = true};
+    struct live_pair pair;
     size_t len = lengths[_i].len;
     uint8_t *data = malloc(len + 1);
 
     ck_assert_ptr_nonnull(data);
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     for (uint8_t channel = 0; channel < (len < LONGEST ? 4 : 2); channel++) {
         fill(data, len, channel);
         send_when_room(&client, pair.client, channel, flags[channel % 2], data, len);
-        const struct party_event *event = party_wait(&server, HAIL_EVENT_MESSAGE, channel);
+        const struct live_event *event = live_wait(&server, HAIL_EVENT_MESSAGE, channel);
         ck_assert_uint_eq(event->event.len, len);
         ck_assert_uint_eq(event->event.channel, channel);
         ck_assert_uint_eq(event->event.flags, channel % 2 ? 3 : HAIL_AUTHENTICATED);
         if (len > 0)
             ck_assert_mem_eq(event->data, data, len);
         send_when_room(&server, pair.server, channel, 0, data, len);
-        ck_assert_uint_eq(party_wait(&client, HAIL_EVENT_MESSAGE, channel)->event.len, len);
+        ck_assert_uint_eq(live_wait(&client, HAIL_EVENT_MESSAGE, channel)->event.len, len);
     }
     ck_assert_int_eq(send_on(&client, pair.client, 0, 0, data, LONGEST + 1), HAIL_EINVAL);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
     free(data);
 }
 END_TEST
@@ -110,8 +110,8 @@ END_TEST
 
 // A client sends without waiting, against what it may have unsent, and a server echoes. Everything
 // comes once; on the ordered channel in its order.
-static void exchange(struct party *server, struct party *client, struct hail_conn conn,
-                     uint8_t channel)
+static void exchange(struct live_endpoint *server, struct live_endpoint *client,
+                     struct hail_conn conn, uint8_t channel)
 {
     bool seen[MANY] = {false};
 
@@ -121,7 +121,7 @@ static void exchange(struct party *server, struct party *client, struct hail_con
         i += status == HAIL_OK;
     }
     for (uint32_t i = 0; i < MANY; i++) {
-        const struct party_event *event = party_wait(server, HAIL_EVENT_MESSAGE, i);
+        const struct live_event *event = live_wait(server, HAIL_EVENT_MESSAGE, i);
         uint32_t number;
         ck_assert_uint_eq(event->event.len, sizeof number);
         memcpy(&number, event->data, sizeof number);
@@ -136,18 +136,18 @@ static void exchange(struct party *server, struct party *client, struct hail_con
 START_TEST(test_many)
 {
     struct hail_config config = config_of(_i % 2 ? HAIL_IO_EPOLL : HAIL_IO_URING);
-    struct party server = {.polls = _i >= 2};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {.polls = _i >= 2};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
 
     config.message_max = 1024;
     config.event_queue_bytes = 4 * (1024 + 128) + 4096; // a poller is behind at once
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     exchange(&server, &client, pair.client, (uint8_t)(_i % 2));
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -167,23 +167,23 @@ START_TEST(test_bad_network)
                                         .rate = 50000};
     struct hail_simulation moving = bad;
     struct hail_config config = config_of(ios[_i]);
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
 
     config.message_max = 1024;
     config.native.simulation = &bad;
-    party_start(&client, &config, false);
+    live_start(&client, &config, false);
     config.native.simulation = _i == 0 ? NULL : &bad;
-    party_start(&server, &config, true);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_join(&pair, 1, &server, &client, 0);
     moving.rebind_ms = 300;
     ck_assert_int_eq(hail_simulate(client.endpoint, pair.client, &bad, &moving), HAIL_OK);
     exchange(&server, &client, pair.client, HAIL_RELIABLE_ORDERED);
-    ck_assert_uint_gt(party_stat(&client, "simulated_lost"), 0);
-    ck_assert_uint_gt(party_stat(&server, "paths_changed"), 0);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    ck_assert_uint_gt(live_stat(&client, "simulated_lost"), 0);
+    ck_assert_uint_gt(live_stat(&server, "paths_changed"), 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -193,14 +193,14 @@ START_TEST(test_simulate_one)
     const struct hail_simulation nothing_passes = {.size = sizeof nothing_passes, .loss = 1000000};
     const struct hail_simulation wrong = {0};
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pairs[2];
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pairs[2];
 
-    party_start(&server, &config, true);
+    live_start(&server, &config, true);
     config.native.simulated_max = 100;
-    party_start(&client, &config, false);
-    party_join(pairs, 2, &server, &client, 0);
+    live_start(&client, &config, false);
+    live_join(pairs, 2, &server, &client, 0);
     ck_assert_int_eq(hail_simulate(server.endpoint, pairs[0].server, NULL, NULL), HAIL_ESTATE);
     ck_assert_int_eq(hail_simulate(client.endpoint, pairs[0].client, &wrong, NULL), HAIL_EINVAL);
     ck_assert_int_eq(hail_simulate(client.endpoint, (struct hail_conn){0}, NULL, NULL), HAIL_EGONE);
@@ -209,14 +209,14 @@ START_TEST(test_simulate_one)
                      HAIL_OK);
     ck_assert_int_eq(send_on(&client, pairs[0].client, HAIL_RELIABLE_ORDERED, 0, "a", 1), HAIL_OK);
     ck_assert_int_eq(send_on(&client, pairs[1].client, HAIL_RELIABLE_ORDERED, 0, "b", 1), HAIL_OK);
-    const struct party_event *first = party_wait(&server, HAIL_EVENT_MESSAGE, 0);
+    const struct live_event *first = live_wait(&server, HAIL_EVENT_MESSAGE, 0);
     ck_assert_uint_eq(first->event.conn.id, pairs[1].server.id);
     ck_assert_int_eq(send_on(&server, pairs[0].server, HAIL_RELIABLE_ORDERED, 0, "c", 1), HAIL_OK);
-    ck_assert(party_says(party_wait(&client, HAIL_EVENT_MESSAGE, 0), "c")); // the other direction
+    ck_assert(live_says(live_wait(&client, HAIL_EVENT_MESSAGE, 0), "c")); // the other direction
     ck_assert_int_eq(hail_simulate(client.endpoint, pairs[0].client, NULL, NULL), HAIL_OK);
-    ck_assert(party_says(party_wait(&server, HAIL_EVENT_MESSAGE, 1), "a")); // sent again
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    ck_assert(live_says(live_wait(&server, HAIL_EVENT_MESSAGE, 1), "a")); // sent again
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -230,22 +230,22 @@ START_TEST(test_info)
     static const uint32_t flags[] = {HAIL_AUTHENTICATED, HAIL_ENCRYPTED | HAIL_AUTHENTICATED};
     static uint8_t data[1000];
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
     struct hail_conn_info info = {.size = sizeof info};
     struct hail_channel_info channel = {.size = sizeof channel};
 
     config.native.simulation = &path;
-    party_start(&client, &config, false);
+    live_start(&client, &config, false);
     config.native.simulation = NULL;
-    party_start(&server, &config, true);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_join(&pair, 1, &server, &client, 0);
     for (size_t i = 0; i < 100; i++)
         ck_assert_int_eq(
             send_on(&client, pair.client, HAIL_RELIABLE_ORDERED, flags[i % 2], data, sizeof data),
             HAIL_OK);
-    party_wait(&server, HAIL_EVENT_MESSAGE, 99);
+    live_wait(&server, HAIL_EVENT_MESSAGE, 99);
 
     ck_assert_int_eq(hail_conn_info(client.endpoint, pair.client, &info), HAIL_OK);
     ck_assert_uint_eq(info.messages_out, 100);
@@ -277,8 +277,8 @@ START_TEST(test_info)
     ck_assert_uint_eq(older.bytes_unsent, 7);
     older.size = sizeof older + 8;
     ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &older), HAIL_EABI);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -292,23 +292,23 @@ START_TEST(test_close_flushes)
     };
     static uint8_t data[LEN];
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     fill(data, LEN, 1);
     ck_assert_int_eq(send_on(&client, pair.client, 0, 0, data, LEN), HAIL_OK);
     ck_assert_int_eq(hail_close(client.endpoint, pair.client), HAIL_OK);
-    ck_assert_int_eq(party_wait(&client, HAIL_EVENT_CLOSED, 0)->event.reason,
+    ck_assert_int_eq(live_wait(&client, HAIL_EVENT_CLOSED, 0)->event.reason,
                      HAIL_CLOSED_BY_APPLICATION);
-    ck_assert_int_eq(party_wait(&server, HAIL_EVENT_CLOSED, 0)->event.reason, HAIL_CLOSED_BY_PEER);
-    ck_assert_uint_eq(party_count(&server, HAIL_EVENT_MESSAGE), 1);
-    ck_assert_mem_eq(party_wait(&server, HAIL_EVENT_MESSAGE, 0)->data, data, LEN);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    ck_assert_int_eq(live_wait(&server, HAIL_EVENT_CLOSED, 0)->event.reason, HAIL_CLOSED_BY_PEER);
+    ck_assert_uint_eq(live_count(&server, HAIL_EVENT_MESSAGE), 1);
+    ck_assert_mem_eq(live_wait(&server, HAIL_EVENT_MESSAGE, 0)->data, data, LEN);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -317,13 +317,13 @@ END_TEST
 static enum hail_status full_status;
 static size_t full_count;
 
-static void send_until_full(struct party *party, struct hail_endpoint *endpoint,
+static void send_until_full(struct live_endpoint *live, struct hail_endpoint *endpoint,
                             const struct hail_event *event)
 {
     static const uint8_t data[1000];
     const struct hail_message message = {.data = data, .len = sizeof data};
 
-    (void)party;
+    (void)live;
     if (event->type != HAIL_EVENT_CONNECTED)
         return;
     while ((full_status = hail_send(endpoint, event->conn, &message)) == HAIL_OK)
@@ -334,23 +334,23 @@ static void send_until_full(struct party *party, struct hail_endpoint *endpoint,
 START_TEST(test_full)
 {
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party server = {.react = send_until_full};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {.react = send_until_full};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
 
     config.message_max = 1000;
     config.unsent_max = 100000;
     full_count = 0;
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
-    party_wait(&client, HAIL_EVENT_MESSAGE, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
+    live_wait(&client, HAIL_EVENT_MESSAGE, 0);
     ck_assert_int_eq(full_status, HAIL_EFULL);
     ck_assert_uint_eq(full_count, 100000 / 1001);
-    party_wait(&client, HAIL_EVENT_MESSAGE, full_count - 1);
-    ck_assert_uint_eq(party_count(&server, HAIL_EVENT_CLOSED), 0);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_wait(&client, HAIL_EVENT_MESSAGE, full_count - 1);
+    ck_assert_uint_eq(live_count(&server, HAIL_EVENT_CLOSED), 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -359,30 +359,30 @@ START_TEST(test_writable)
 {
     static uint8_t data[1000];
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party server = {.polls = _i == 1};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {.polls = _i == 1};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
     size_t taken = 0;
 
     config.message_max = 1000;
     config.unsent_max = 100000;
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     for (size_t round = 0; round < 3; round++) {
         while (send_on(&server, pair.server, HAIL_RELIABLE_ORDERED, 0, data, sizeof data) ==
                HAIL_OK)
             taken++;
-        ck_assert_uint_eq(party_wait(&server, HAIL_EVENT_WRITABLE, round)->event.conn.id,
+        ck_assert_uint_eq(live_wait(&server, HAIL_EVENT_WRITABLE, round)->event.conn.id,
                           pair.server.id);
         struct hail_conn_info info = {.size = sizeof info};
         ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &info), HAIL_OK);
         ck_assert_uint_le(info.bytes_unsent, config.unsent_max / 2);
     }
-    party_wait(&client, HAIL_EVENT_MESSAGE, taken - 1);
-    ck_assert_uint_eq(party_count(&server, HAIL_EVENT_WRITABLE), 3);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_wait(&client, HAIL_EVENT_MESSAGE, taken - 1);
+    ck_assert_uint_eq(live_count(&server, HAIL_EVENT_WRITABLE), 3);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -390,21 +390,21 @@ START_TEST(test_longer_than_the_other_end_takes)
 {
     static uint8_t data[5000];
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
 
-    party_start(&client, &config, false);
+    live_start(&client, &config, false);
     config.message_max = 4000;
-    party_start(&server, &config, true);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_join(&pair, 1, &server, &client, 0);
     ck_assert_int_eq(send_on(&client, pair.client, 0, 0, data, sizeof data), HAIL_OK);
-    const struct party_event *closed = party_wait(&server, HAIL_EVENT_CLOSED, 0);
+    const struct live_event *closed = live_wait(&server, HAIL_EVENT_CLOSED, 0);
     ck_assert_int_eq(closed->event.reason, HAIL_CLOSED_CONFIG);
     ck_assert_str_eq(closed->text, "a message came that is longer than our message_max");
-    ck_assert_int_eq(party_wait(&client, HAIL_EVENT_CLOSED, 0)->event.reason, HAIL_CLOSED_BY_PEER);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    ck_assert_int_eq(live_wait(&client, HAIL_EVENT_CLOSED, 0)->event.reason, HAIL_CLOSED_BY_PEER);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -414,15 +414,15 @@ START_TEST(test_calls)
     static const struct hail_handler handlers[] = {
         {.kind = HAIL_HANDLER_RPC, .name = "Fire", .floor = HAIL_ENCRYPTED}};
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
 
     config.handlers = handlers;
     config.handler_count = 1;
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     const struct hail_call call = {
         .name_hash = hail_name_hash(client.endpoint, "Fire"),
         .args = "now",
@@ -433,7 +433,7 @@ START_TEST(test_calls)
         .call_id = 7,
     };
     ck_assert_int_eq(hail_call(client.endpoint, pair.client, &call), HAIL_OK);
-    const struct party_event *asked = party_wait(&server, HAIL_EVENT_CALL, 0);
+    const struct live_event *asked = live_wait(&server, HAIL_EVENT_CALL, 0);
     ck_assert_uint_eq(asked->event.channel, HAIL_RELIABLE_ORDERED);
     const struct hail_response response = {.call_id = asked->event.call_id,
                                            .flags = asked->event.flags,
@@ -441,9 +441,9 @@ START_TEST(test_calls)
                                            .result = "done",
                                            .len = 4};
     ck_assert_int_eq(hail_respond(server.endpoint, pair.server, &response), HAIL_OK);
-    ck_assert(party_says(party_wait(&client, HAIL_EVENT_RESPONSE, 0), "done"));
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    ck_assert(live_says(live_wait(&client, HAIL_EVENT_RESPONSE, 0), "done"));
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -452,7 +452,7 @@ int main(void)
     Suite *suite = suite_create("delivery");
     TCase *tests = tcase_create("delivery");
 
-    tcase_add_loop_test(tests, test_length, 0, PARTY_COUNTOF(lengths));
+    tcase_add_loop_test(tests, test_length, 0, LIVE_COUNTOF(lengths));
     tcase_add_loop_test(tests, test_many, 0, 4);
     tcase_add_loop_test(tests, test_bad_network, 0, 2);
     tcase_add_test(tests, test_simulate_one);

@@ -1,5 +1,6 @@
 // test_document.c: MLAPI.md's examples, read out of the document and compared with what the code
-// does. SPDX-License-Identifier: MIT
+// does.
+// SPDX-License-Identifier: MIT
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ START_TEST(test_frame)
 {
     uint8_t framed[7] = {0, 0, 0, 0, 0x50, 'h', 'i'};
 
-    hail_frame_write(framed, 3);
+    hail_mlapi_frame_write(framed, 3);
     compare("frame", framed, sizeof framed);
 }
 END_TEST

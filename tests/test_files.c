@@ -1,5 +1,6 @@
 // test_files.c: files with secrets: who else may write or read them, and what becomes of a key log
-// that somebody has made before. SPDX-License-Identifier: MIT
+// that somebody has made before.
+// SPDX-License-Identifier: MIT
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 #include <unistd.h>
 
 #include "crypto/identity.h"
-#include "engine/context.h"
+#include "engine/context/context.h"
 #include "tests/vectors.h"
 
 static char directory[64];

@@ -1,4 +1,5 @@
-// test_frames.c: what packets carry, read and written. SPDX-License-Identifier: MIT
+// test_frames.c: what packets carry, read and written.
+// SPDX-License-Identifier: MIT
 #include "proto/datagram.h"
 #include "proto/frames.h"
 

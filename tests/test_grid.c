@@ -2,7 +2,7 @@
 // come of right ones.
 // SPDX-License-Identifier: MIT
 #include "tests/vectors.h"
-#include "tools/grid.h"
+#include "tools/load/grid.h"
 
 #include <stdlib.h>
 #include <string.h>

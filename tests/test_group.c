@@ -1,9 +1,10 @@
 // test_group.c: a shard's groups against arrays that say who is in which, and counts that other
-// threads read meanwhile. SPDX-License-Identifier: MIT
+// threads read meanwhile.
+// SPDX-License-Identifier: MIT
 #include <pthread.h>
 #include <string.h>
 
-#include "engine/group.h"
+#include "engine/shard/group.h"
 #include "tests/vectors.h"
 
 enum {

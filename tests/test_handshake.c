@@ -1,5 +1,6 @@
 // test_handshake.c: both ends of the native handshake in memory: what each must refuse, and why;
-// and that honest ends reach the same keys. SPDX-License-Identifier: MIT
+// and that honest ends reach the same keys.
+// SPDX-License-Identifier: MIT
 #include "proto/handshake.h"
 
 #include <stdlib.h>
@@ -21,15 +22,15 @@ static const uint8_t conn_data[DATA_LEN] = "let me in";
 static uint64_t seed; // of all dice
 
 // Somebody with a certificate, and what those who believe him trust. Made once: it is slow.
-struct party {
+struct live_endpoint {
     struct hail_issued *root;
     struct hail_issued *server;
     struct hail_identity *identity;
     struct hail_trust *trust;
 };
-static struct party honest;
-static struct party stranger; // the same names, by a root that nobody asked for
-static struct party ended;    // the honest root's, of a certificate that is over
+static struct live_endpoint honest;
+static struct live_endpoint stranger; // the same names, by a root that nobody asked for
+static struct live_endpoint ended;    // the honest root's, of a certificate that is over
 
 static struct hail_issued *issue(const struct hail_issued *by, bool ca, int64_t to_s)
 {
@@ -61,27 +62,27 @@ static size_t append_pem(uint8_t *pem, const struct hail_issued *issued, bool ke
     return len;
 }
 
-static void party_init(struct party *party, const struct hail_issued *by, int64_t to_s)
+static void live_init(struct live_endpoint *live, const struct hail_issued *by, int64_t to_s)
 {
     static uint8_t pem[1 << 14];
     struct hail_fault_report report;
 
-    party->root = by ? NULL : issue(NULL, true, now_s + 1000 * day_s);
-    party->server = issue(by ? by : party->root, false, to_s);
-    size_t len = append_pem(pem, by ? by : party->root, false);
-    HAIL_ASSERT(hail_trust_load(&party->trust, (struct hail_bytes){pem, len}, &report));
-    len = append_pem(pem, party->server, false);
-    len += append_pem(pem + len, party->server, true);
-    HAIL_ASSERT(hail_identity_load(&party->identity, (struct hail_bytes){pem, len},
+    live->root = by ? NULL : issue(NULL, true, now_s + 1000 * day_s);
+    live->server = issue(by ? by : live->root, false, to_s);
+    size_t len = append_pem(pem, by ? by : live->root, false);
+    HAIL_ASSERT(hail_trust_load(&live->trust, (struct hail_bytes){pem, len}, &report));
+    len = append_pem(pem, live->server, false);
+    len += append_pem(pem + len, live->server, true);
+    HAIL_ASSERT(hail_identity_load(&live->identity, (struct hail_bytes){pem, len},
                                    (struct hail_bytes){NULL, 0}, NULL, &report));
 }
 
-static void party_cleanup(struct party *party)
+static void live_cleanup(struct live_endpoint *live)
 {
-    hail_identity_free(party->identity);
-    hail_trust_free(party->trust);
-    hail_issued_free(party->server);
-    hail_issued_free(party->root);
+    hail_identity_free(live->identity);
+    hail_trust_free(live->trust);
+    hail_issued_free(live->server);
+    hail_issued_free(live->root);
 }
 
 static bool believe(void *user, const struct hail_keycert *keycert,
@@ -537,9 +538,9 @@ static void make_agree(struct hail_static_key *key)
 
 START_TEST(test_voucher)
 {
-    const struct party *by = vouchers[_i].voucher == STRANGER ? &stranger
-                             : vouchers[_i].voucher == ENDED  ? &ended
-                                                              : &honest;
+    const struct live_endpoint *by = vouchers[_i].voucher == STRANGER ? &stranger
+                                     : vouchers[_i].voucher == ENDED  ? &ended
+                                                                      : &honest;
     const uint8_t other_key[HAIL_X25519_LEN] = {9, 1};
     static struct ends ends;
     int asked = 0;
@@ -769,9 +770,9 @@ int main(void)
     TCase *tests = tcase_create("handshake");
 
     seed = test_seed();
-    party_init(&honest, NULL, now_s + 100 * day_s);
-    party_init(&stranger, NULL, now_s + 100 * day_s);
-    party_init(&ended, honest.root, now_s - day_s);
+    live_init(&honest, NULL, now_s + 100 * day_s);
+    live_init(&stranger, NULL, now_s + 100 * day_s);
+    live_init(&ended, honest.root, now_s - day_s);
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, test_hello_tampered, HAIL_NOISE_NX, HAIL_NOISE_NK + 1);
     tcase_add_loop_test(tests, test_welcome_tampered, HAIL_NOISE_NX, HAIL_NOISE_NK + 1);
@@ -787,8 +788,8 @@ int main(void)
     tcase_add_loop_test(tests, test_psk, HAIL_NOISE_NX, HAIL_NOISE_NK + 1);
     suite_add_tcase(suite, tests);
     int status = test_run(suite);
-    party_cleanup(&ended);
-    party_cleanup(&stranger);
-    party_cleanup(&honest);
+    live_cleanup(&ended);
+    live_cleanup(&stranger);
+    live_cleanup(&honest);
     return status;
 }

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "tests/party.h"
-#include "tests/trap.h"
+#include "tests/live_endpoint.h"
+#include "tests/malloc_count.h"
 
 enum {
     CONNS = 20,
@@ -167,11 +167,11 @@ static void wait_by_polling(struct ends *ends, int64_t until_ms)
     struct pollfd fd = {.fd = hail_fd(ends->client), .events = POLLIN};
 
     pthread_mutex_unlock(&ends->lock);
-    size_t count = hail_poll(ends->client, events, PARTY_COUNTOF(events));
+    size_t count = hail_poll(ends->client, events, LIVE_COUNTOF(events));
     for (size_t i = 0; i < count; i++)
         on_event(ends->client, &events[i], ends);
     // What the server alone hears of does not wake us: it is looked for again in a moment.
-    if (count == 0 && until_ms > party_clock_ms())
+    if (count == 0 && until_ms > live_clock_ms())
         (void)!poll(&fd, 1, 5);
     pthread_mutex_lock(&ends->lock);
 }
@@ -179,11 +179,11 @@ static void wait_by_polling(struct ends *ends, int64_t until_ms)
 // Waits until all that is wanted has come. False: it has not, in all the time that a test waits.
 static bool wait_for(struct ends *ends, const struct heard *want)
 {
-    int64_t until_ms = party_clock_ms() + party_patience_ms();
+    int64_t until_ms = live_clock_ms() + live_patience_ms();
 
     pthread_mutex_lock(&ends->lock);
     while (!has_come(&ends->heard, want) && ends->heard.closed == 0 && ends->heard.refused == 0 &&
-           party_clock_ms() < until_ms) {
+           live_clock_ms() < until_ms) {
         if (ends->polls)
             wait_by_polling(ends, until_ms);
         else
@@ -280,7 +280,7 @@ static void start(struct ends *ends, struct hail_config *config)
     config->on_log = on_log;
     config->user = ends;
     config->handlers = handlers;
-    config->handler_count = PARTY_COUNTOF(handlers);
+    config->handler_count = LIVE_COUNTOF(handlers);
     config->on_event = on_event;
     ck_assert_int_eq(hail_server_start(&ends->server, config), HAIL_OK);
     config->on_event = ends->polls ? NULL : on_event;
@@ -338,7 +338,7 @@ static const struct {
 START_TEST(test_no_allocation)
 {
     bool native = rows[_i].profile == HAIL_PROFILE_HAIL;
-    struct hail_config config = party_config();
+    struct hail_config config = live_config();
     struct ends ends = {.polls = rows[_i].polls,
                         .lock = PTHREAD_MUTEX_INITIALIZER,
                         .change = PTHREAD_COND_INITIALIZER};
@@ -352,12 +352,12 @@ START_TEST(test_no_allocation)
     start(&ends, &config);
     connect_all(&ends);
 
-    trap_set();
+    malloc_count_start();
     bool come = exchange(&ends, native);
-    size_t calls = trap_open();
+    size_t calls = malloc_count_stop();
 
     if (calls > 0)
-        trap_tell();
+        malloc_count_print();
     ck_assert_msg(calls == 0, "the heap was used %zu times", calls);
     ck_assert_msg(come, "%zu echoes, %zu news, %zu answers have come, %zu connections closed, %s",
                   ends.heard.echoes, ends.heard.news, ends.heard.answers, ends.heard.closed,
@@ -373,17 +373,17 @@ END_TEST
 // The trap itself: what is called here, and what libraries call.
 START_TEST(test_trap)
 {
-    trap_set();
+    malloc_count_start();
     char *copy = strdup("strdup is in a library");
-    size_t calls = trap_open();
+    size_t calls = malloc_count_stop();
 
     ck_assert_uint_eq(calls, 1);
-    trap_set();
+    malloc_count_start();
     free(copy);
     free(NULL);
-    ck_assert_uint_eq(trap_open(), 1);
+    ck_assert_uint_eq(malloc_count_stop(), 1);
     copy = malloc(1);
-    ck_assert_uint_eq(trap_open(), 1);
+    ck_assert_uint_eq(malloc_count_stop(), 1);
     free(copy);
 }
 END_TEST
@@ -395,7 +395,7 @@ int main(void)
 
     tcase_set_timeout(core, 240);
     tcase_add_test(core, test_trap);
-    tcase_add_loop_test(core, test_no_allocation, 0, (int)PARTY_COUNTOF(rows));
+    tcase_add_loop_test(core, test_no_allocation, 0, (int)LIVE_COUNTOF(rows));
     suite_add_tcase(suite, core);
     return test_run(suite);
 }

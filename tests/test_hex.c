@@ -1,7 +1,7 @@
 // test_hex.c: keys read from digits.
 // SPDX-License-Identifier: MIT
 #include "tests/vectors.h"
-#include "tools/hex.h"
+#include "tools/load/hex.h"
 
 static const struct {
     const char *reason;

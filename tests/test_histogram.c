@@ -1,6 +1,7 @@
 // test_histogram.c: quantiles within their error of a sorted array's, over every order of
-// magnitude. SPDX-License-Identifier: MIT
-#include "tools/histogram.h"
+// magnitude.
+// SPDX-License-Identifier: MIT
+#include "tools/load/histogram.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,13 +1,14 @@
 // test_holders.c: a crowd of clients that each hold as much of the server's memory as they are let,
 // and those who come after them: they join, and their messages go on. Two shards in one thread; the
-// crowd writes its frames by hand, and time is the test's. SPDX-License-Identifier: MIT
+// crowd writes its frames by hand, and time is the test's.
+// SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/conn.h"
-#include "engine/packets.h"
+#include "engine/native/packets.h"
+#include "engine/shard/conn.h"
 #include "tests/vectors.h"
 
 enum {
@@ -190,8 +191,8 @@ static void end_cleanup(struct end *end)
     carry_out(end);
     ck_assert(hail_shard_stopped(&end->shard));
     ck_assert_uint_eq(end->shard.pool.used_count, 0);
-    ck_assert_uint_eq(end->shard.native.parcels.used_count, 0);
-    ck_assert_uint_eq(end->shard.native.flights.used_count, 0);
+    ck_assert_uint_eq(end->shard.native.messages.used_count, 0);
+    ck_assert_uint_eq(end->shard.native.sent_packets.used_count, 0);
     ck_assert_uint_eq(end->shard.quota.listed, 0);
     hail_shard_cleanup(&end->shard);
     hail_context_cleanup(&end->context);
@@ -416,7 +417,7 @@ START_TEST(test_records_of_packets)
                                            .channel = HAIL_UNRELIABLE,
                                            .body = body,
                                            .body_len = sizeof body};
-    const struct hail_slab *flights = &server.shard.native.flights;
+    const struct hail_slab *sent_packets = &server.shard.native.sent_packets;
 
     begin(CONNS);
     for (uint32_t i = 0; i < FEW; i++) {
@@ -426,13 +427,13 @@ START_TEST(test_records_of_packets)
         is_silent[slot] = true;
         sender->congestion.window = 1 << 30;
         do {
-            before = sender->flights;
+            before = sender->sent_packets;
             ck_assert_int_eq(hail_conn_send(&server.shard, server.slots[slot], &view), HAIL_OK);
             carry_out(&server);
-        } while (sender->flights > before);
-        ck_assert_uint_gt(sender->flights, 100);
+        } while (sender->sent_packets > before);
+        ck_assert_uint_gt(sender->sent_packets, 100);
     }
-    ck_assert_uint_ge(hail_slab_left(flights), flights->count / 20);
+    ck_assert_uint_ge(hail_slab_left(sent_packets), sent_packets->count / 20);
     uint32_t slot = join();
     for (uint8_t channel = 0; channel < 4; channel++)
         ck_assert_msg(exchange(slot, channel, 50000), "channel %u", channel);

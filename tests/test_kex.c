@@ -1,5 +1,6 @@
 // test_kex.c: X25519 and affine public parts: RFC 7748, wycheproof, what MLAPI computed, and every
-// point that must not be taken. SPDX-License-Identifier: MIT
+// point that must not be taken.
+// SPDX-License-Identifier: MIT
 #include "crypto/kex.h"
 
 #include <stdlib.h>

@@ -20,15 +20,15 @@ static const char host[] = "play.test";
 static json_t *vectors; // keys and chains of each kind
 
 // A CA and a server of its, and what clients trust.
-struct party {
+struct live_endpoint {
     struct hail_issued *root;
     struct hail_issued *leaf;
     struct hail_identity *identity; // of the root
     struct hail_trust *trust;
 };
 
-static struct party honest;
-static struct party stranger;
+static struct live_endpoint honest;
+static struct live_endpoint stranger;
 
 // What a key is used for.
 enum use {
@@ -147,32 +147,32 @@ static struct hail_trust *trust_in(const struct hail_bytes *ders, size_t count, 
     return trust;
 }
 
-static void begin_party(struct party *party)
+static void begin_party(struct live_endpoint *live)
 {
     struct hail_fault_report report = {0};
     struct hail_bytes pem[2];
     uint8_t *text[2];
 
-    party->root = issue(NULL, "root", HAIL_ISSUE_CA);
-    party->leaf = issue(party->root, host, HAIL_ISSUE_SERVER);
-    ck_assert(hail_issued_certificate_pem(party->root, &text[0], &pem[0].len));
-    ck_assert(hail_issued_key_pem(party->root, &text[1], &pem[1].len));
+    live->root = issue(NULL, "root", HAIL_ISSUE_CA);
+    live->leaf = issue(live->root, host, HAIL_ISSUE_SERVER);
+    ck_assert(hail_issued_certificate_pem(live->root, &text[0], &pem[0].len));
+    ck_assert(hail_issued_key_pem(live->root, &text[1], &pem[1].len));
     pem[0].data = text[0];
     pem[1].data = text[1];
-    ck_assert_msg(hail_identity_load(&party->identity, pem[0], pem[1], NULL, &report), "%s",
+    ck_assert_msg(hail_identity_load(&live->identity, pem[0], pem[1], NULL, &report), "%s",
                   report.text);
     free(text[0]);
     free(text[1]);
-    const struct hail_bytes root = hail_issued_der(party->root);
-    party->trust = trust_in(&root, 1, true, &report);
+    const struct hail_bytes root = hail_issued_der(live->root);
+    live->trust = trust_in(&root, 1, true, &report);
 }
 
-static void end_party(struct party *party)
+static void end_party(struct live_endpoint *live)
 {
-    hail_trust_free(party->trust);
-    hail_identity_free(party->identity);
-    hail_issued_free(party->leaf);
-    hail_issued_free(party->root);
+    hail_trust_free(live->trust);
+    hail_identity_free(live->identity);
+    hail_issued_free(live->leaf);
+    hail_issued_free(live->root);
 }
 
 static void setup(void)
@@ -209,7 +209,7 @@ static struct hail_bytes bytes(struct vector_bytes from)
 }
 
 // The party's certificate of a server, with another key in it.
-static struct hail_certificate *leaf_with(const struct party *by, struct hail_bytes spki)
+static struct hail_certificate *leaf_with(const struct live_endpoint *by, struct hail_bytes spki)
 {
     static struct foreign foreign;
     struct hail_certificate *certificate;

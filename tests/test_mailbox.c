@@ -1,10 +1,11 @@
 // test_mailbox.c: records through a mailbox, whole, once and in order, from one thread and from
-// many. SPDX-License-Identifier: MIT
+// many.
+// SPDX-License-Identifier: MIT
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
 
-#include "engine/mailbox.h"
+#include "engine/memory/mailbox.h"
 #include "tests/vectors.h"
 
 enum {
@@ -129,7 +130,7 @@ START_TEST(test_against_counter)
 }
 END_TEST
 
-struct parcel {
+struct record {
     uint64_t producer;
     uint64_t number;
 };
@@ -140,15 +141,15 @@ static void *produce(void *argument)
     uint64_t seed = producer;
 
     for (uint64_t number = 0; number < RECORDS;) {
-        size_t len = sizeof(struct parcel) + test_next(&seed) % 200;
-        struct parcel *parcel = hail_mailbox_reserve(&box, len);
-        if (!parcel) {
+        size_t len = sizeof(struct record) + test_next(&seed) % 200;
+        struct record *record = hail_mailbox_reserve(&box, len);
+        if (!record) {
             sched_yield();
             continue;
         }
-        memset(parcel, (int)producer, len);
-        *parcel = (struct parcel){producer, number++};
-        hail_mailbox_commit(parcel);
+        memset(record, (int)producer, len);
+        *record = (struct record){producer, number++};
+        hail_mailbox_commit(record);
     }
     return NULL;
 }
@@ -162,17 +163,17 @@ START_TEST(test_many_producers)
     for (uintptr_t i = 0; i < PRODUCERS; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, produce, (void *)i), 0);
     for (size_t taken = 0; taken < (size_t)PRODUCERS * RECORDS;) {
-        const struct parcel *parcel = hail_mailbox_next(&box, &len);
-        if (!parcel) {
+        const struct record *record = hail_mailbox_next(&box, &len);
+        if (!record) {
             hail_mailbox_release(&box);
             sched_yield();
             continue;
         }
-        ck_assert_uint_lt(parcel->producer, PRODUCERS);
-        ck_assert_uint_eq(parcel->number, next[parcel->producer]);
-        next[parcel->producer]++;
-        for (size_t i = sizeof *parcel; i < len; i++)
-            ck_assert_uint_eq(((const uint8_t *)parcel)[i], parcel->producer);
+        ck_assert_uint_lt(record->producer, PRODUCERS);
+        ck_assert_uint_eq(record->number, next[record->producer]);
+        next[record->producer]++;
+        for (size_t i = sizeof *record; i < len; i++)
+            ck_assert_uint_eq(((const uint8_t *)record)[i], record->producer);
         taken++;
     }
     for (int i = 0; i < PRODUCERS; i++)

@@ -1,11 +1,12 @@
 // test_memory.c: an application that has its own memory: an endpoint takes what it reserves from
 // there and from nowhere else, says how much that is, and gives all of it back, also when it cannot
-// have enough. SPDX-License-Identifier: MIT
+// have enough.
+// SPDX-License-Identifier: MIT
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/party.h"
+#include "tests/live_endpoint.h"
 
 enum {
     SHARDS = 2,
@@ -70,12 +71,12 @@ static const struct hail_handler handlers[] = {
 
 static struct hail_config config_of(enum hail_profile profile, struct account *account)
 {
-    struct hail_config config = party_config();
+    struct hail_config config = live_config();
 
     config.profile = profile;
     config.native.exchange = HAIL_UNSIGNED;
     config.handlers = handlers;
-    config.handler_count = PARTY_COUNTOF(handlers);
+    config.handler_count = LIVE_COUNTOF(handlers);
     config.message_max = 4096;
     config.buffers_max = 1 << 20;
     config.event_queue_bytes = 1 << 20;
@@ -96,11 +97,11 @@ static void expect_empty(const struct account *account)
 }
 
 // What an endpoint says that it has is what it was given.
-static void compare(const struct party *party, const struct account *account)
+static void compare(const struct live_endpoint *live, const struct account *account)
 {
     struct hail_memory memory = {.size = sizeof memory};
 
-    hail_memory(party->endpoint, &memory);
+    hail_memory(live->endpoint, &memory);
     ck_assert_uint_ge(account->bytes, memory.total);
     ck_assert_uint_lt(account->bytes, memory.total + BESIDE);
 }
@@ -109,28 +110,28 @@ START_TEST(test_account)
 {
     struct account accounts[2];
     struct hail_config config = config_of(profiles[_i / 2], &accounts[0]);
-    struct party server = {.polls = _i % 2 == 0};
-    struct party client = {.polls = _i % 2 == 1};
-    struct party_pair pairs[CONNS];
+    struct live_endpoint server = {.polls = _i % 2 == 0};
+    struct live_endpoint client = {.polls = _i % 2 == 1};
+    struct live_pair pairs[CONNS];
 
     config.shard_count = SHARDS;
-    party_start(&server, &config, true);
+    live_start(&server, &config, true);
     config = config_of(profiles[_i / 2], &accounts[1]);
-    party_start(&client, &config, false);
+    live_start(&client, &config, false);
     compare(&server, &accounts[0]);
     compare(&client, &accounts[1]);
     size_t taken = accounts[0].taken + accounts[1].taken;
 
-    party_join(pairs, CONNS, &server, &client, 0);
+    live_join(pairs, CONNS, &server, &client, 0);
     for (size_t i = 0; i < CONNS; i++)
-        ck_assert_int_eq(party_send(&client, pairs[i].client, 3, "hello"), HAIL_OK);
+        ck_assert_int_eq(live_send(&client, pairs[i].client, 3, "hello"), HAIL_OK);
     for (size_t i = 0; i < CONNS; i++)
-        ck_assert(party_says(party_wait(&server, HAIL_EVENT_MESSAGE, i), "hello"));
+        ck_assert(live_says(live_wait(&server, HAIL_EVENT_MESSAGE, i), "hello"));
     ck_assert_uint_eq(accounts[0].taken + accounts[1].taken, taken); // all of it was at start
-    party_stop(&client, 0);
+    live_stop(&client, 0);
     expect_empty(&accounts[1]);
     ck_assert_uint_gt(accounts[0].bytes, 0);
-    party_stop(&server, 0);
+    live_stop(&server, 0);
     expect_empty(&accounts[0]);
 }
 END_TEST
@@ -144,16 +145,16 @@ START_TEST(test_refused)
     size_t piece = 0;
 
     for (; status != HAIL_OK && piece < PIECES_MAX; piece++) {
-        struct party party = {.polls = true};
+        struct live_endpoint live = {.polls = true};
         struct hail_config config = config_of(profiles[_i / 2], &account);
         account.refuse_at = piece;
-        status = party_try_start(&party, &config, is_server);
+        status = live_try_start(&live, &config, is_server);
         ck_assert_msg(status == HAIL_OK || status == HAIL_ENOMEM, "piece %zu: %s: %s", piece,
-                      hail_strerror(status), party.log);
-        ck_assert_int_eq(party.endpoint != NULL, status == HAIL_OK);
+                      hail_strerror(status), live.log);
+        ck_assert_int_eq(live.endpoint != NULL, status == HAIL_OK);
         if (status != HAIL_OK)
             expect_empty(&account);
-        party_stop(&party, 0);
+        live_stop(&live, 0);
         expect_empty(&account);
     }
     ck_assert_int_eq(status, HAIL_OK);
@@ -165,15 +166,15 @@ START_TEST(test_half)
 {
     struct account account;
     struct hail_config config = config_of(HAIL_PROFILE_HAIL, &account);
-    struct party party = {0};
+    struct live_endpoint live = {0};
 
     if (_i == 0)
         config.allocate = NULL;
     else
         config.release = NULL;
-    ck_assert_int_eq(party_try_start(&party, &config, _i == 0), HAIL_EINVAL);
-    ck_assert(party_logged(&party, HAIL_LOG_ERROR, _i == 0 ? "field=release" : "field=allocate"));
-    party_stop(&party, 0);
+    ck_assert_int_eq(live_try_start(&live, &config, _i == 0), HAIL_EINVAL);
+    ck_assert(live_logged(&live, HAIL_LOG_ERROR, _i == 0 ? "field=release" : "field=allocate"));
+    live_stop(&live, 0);
     ck_assert_uint_eq(account.taken, 0);
 }
 END_TEST
@@ -183,11 +184,11 @@ START_TEST(test_older_config)
 {
     struct account account;
     struct hail_config config = config_of(HAIL_PROFILE_HAIL, &account);
-    struct party party = {0};
+    struct live_endpoint live = {0};
 
     config.size = offsetof(struct hail_config, allocate);
-    party_start(&party, &config, true);
-    party_stop(&party, 0);
+    live_start(&live, &config, true);
+    live_stop(&live, 0);
     ck_assert_uint_eq(account.taken, 0);
 }
 END_TEST

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/party.h"
-#include "tools/settings.h"
+#include "tests/live_endpoint.h"
+#include "tools/daemon/settings.h"
 
 static const char document[] = "proto/mlapi/MLAPI.md";
 
@@ -46,8 +46,8 @@ START_TEST(test_example)
 {
     read_example();
     ck_assert_int_eq(settings.config.profile, HAIL_PROFILE_HAIL);
-    ck_assert_uint_eq(settings.config.channel_count, PARTY_COUNTOF(brought));
-    for (size_t i = 0; i < PARTY_COUNTOF(brought); i++) {
+    ck_assert_uint_eq(settings.config.channel_count, LIVE_COUNTOF(brought));
+    for (size_t i = 0; i < LIVE_COUNTOF(brought); i++) {
         ck_assert_str_eq(settings.channels[i].name, brought[i].name);
         ck_assert_msg(settings.channels[i].kind == brought[i].kind, "%s is of another kind",
                       brought[i].name);
@@ -81,10 +81,10 @@ static struct hail_message message_on(uint8_t channel, uint32_t flags)
 // A server and a client with the example's channels know each other by them, and each carries.
 START_TEST(test_both_ends)
 {
-    struct hail_config config = party_config();
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct hail_config config = live_config();
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
 
     read_example();
     config.profile = HAIL_PROFILE_HAIL;
@@ -92,19 +92,19 @@ START_TEST(test_both_ends)
     config.channels = settings.channels;
     config.channel_count = settings.config.channel_count;
     config.approves_all = true;
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 1);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 1);
     for (uint8_t i = 0; i < settings.config.channel_count; i++) {
         const struct hail_message message = message_on(i, settings.channels[i].floor);
         ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
-        const struct party_event *event = party_wait(&server, HAIL_EVENT_MESSAGE, i);
+        const struct live_event *event = live_wait(&server, HAIL_EVENT_MESSAGE, i);
         ck_assert_uint_eq(event->event.channel, i);
         ck_assert(event->event.flags & HAIL_AUTHENTICATED); // none of them can be forged
-        ck_assert(party_says(event, "moved"));
+        ck_assert(live_says(event, "moved"));
     }
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
     settings_cleanup(&settings);
 }
 END_TEST
@@ -116,7 +116,7 @@ int main(void)
 
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_example);
-    tcase_add_loop_test(tests, test_table, 0, (int)PARTY_COUNTOF(brought));
+    tcase_add_loop_test(tests, test_table, 0, (int)LIVE_COUNTOF(brought));
     tcase_add_test(tests, test_both_ends);
     suite_add_tcase(suite, tests);
     return test_run(suite);

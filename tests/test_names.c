@@ -1,4 +1,5 @@
-// test_names.c: the hashes of names, and UTF-8 that is none. SPDX-License-Identifier: MIT
+// test_names.c: the hashes of names, and UTF-8 that is none.
+// SPDX-License-Identifier: MIT
 #include "proto/mlapi/names.h"
 
 #include <stdlib.h>

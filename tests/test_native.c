@@ -1,5 +1,6 @@
 // test_native.c: the hail profile as applications have it: real sockets, every call of hail.h that
-// means something else on it than on mlapi. SPDX-License-Identifier: MIT
+// means something else on it than on mlapi.
+// SPDX-License-Identifier: MIT
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/party.h"
+#include "tests/live_endpoint.h"
 
 enum {
     CROWD = 8,
@@ -18,7 +19,7 @@ enum {
 
 static struct hail_config config_of(enum hail_io_kind io)
 {
-    struct hail_config config = party_config();
+    struct hail_config config = live_config();
 
     config.profile = HAIL_PROFILE_HAIL;
     config.native.exchange = HAIL_UNSIGNED;
@@ -28,13 +29,13 @@ static struct hail_config config_of(enum hail_io_kind io)
 
 static const enum hail_io_kind ios[] = {HAIL_IO_URING, HAIL_IO_EPOLL};
 
-static enum hail_status send_on(const struct party *party, struct hail_conn conn, uint32_t flags,
-                                const void *data, size_t len)
+static enum hail_status send_on(const struct live_endpoint *live, struct hail_conn conn,
+                                uint32_t flags, const void *data, size_t len)
 {
     const struct hail_message message = {
         .data = data, .len = len, .flags = flags, .channel = HAIL_UNRELIABLE};
 
-    return hail_send(party->endpoint, conn, &message);
+    return hail_send(live->endpoint, conn, &message);
 }
 
 // Encrypted is authenticated as well, and the event says so.
@@ -42,27 +43,27 @@ START_TEST(test_messages)
 {
     static const uint32_t arrive_as[] = {0, 3, 2, 3};
     struct hail_config config = config_of(ios[_i]);
-    struct party server = {.polls = true};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {.polls = true};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     for (uint32_t flags = 0; flags <= 3; flags++) {
         // One under way at a time: their order is nobody's promise.
         ck_assert_int_eq(send_on(&client, pair.client, flags, "up", 2), HAIL_OK);
-        const struct party_event *up = party_wait(&server, HAIL_EVENT_MESSAGE, flags);
-        ck_assert(party_says(up, "up"));
+        const struct live_event *up = live_wait(&server, HAIL_EVENT_MESSAGE, flags);
+        ck_assert(live_says(up, "up"));
         ck_assert_uint_eq(up->event.flags, arrive_as[flags]);
         ck_assert_int_eq(up->event.channel, HAIL_UNRELIABLE);
         ck_assert_int_eq(send_on(&server, pair.server, flags, "down", 4), HAIL_OK);
-        const struct party_event *down = party_wait(&client, HAIL_EVENT_MESSAGE, flags);
-        ck_assert(party_says(down, "down"));
+        const struct live_event *down = live_wait(&client, HAIL_EVENT_MESSAGE, flags);
+        ck_assert(live_says(down, "down"));
         ck_assert_uint_eq(down->event.flags, arrive_as[flags]);
     }
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -87,32 +88,32 @@ START_TEST(test_update)
         ENOUGH = 1100
     };
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
 
     config.native.on_datagram = note_epoch;
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     for (size_t i = 0; i < ENOUGH; i++) { // a packet each
         ck_assert_int_eq(send_on(&client, pair.client, 3, "up", 2), HAIL_OK);
-        party_wait(&server, HAIL_EVENT_MESSAGE, i);
+        live_wait(&server, HAIL_EVENT_MESSAGE, i);
         ck_assert_int_eq(send_on(&server, pair.server, 3, "down", 4), HAIL_OK);
-        party_wait(&client, HAIL_EVENT_MESSAGE, i);
+        live_wait(&client, HAIL_EVENT_MESSAGE, i);
     }
     ck_assert_uint_eq(atomic_load(&epochs_sent), 1);
     ck_assert_uint_eq(atomic_load(&epochs_received), 1);
     ck_assert_int_eq(hail_update_keys(server.endpoint, pair.server), HAIL_OK);
     ck_assert_int_eq(send_on(&server, pair.server, 3, "down", 4), HAIL_OK);
-    party_wait(&client, HAIL_EVENT_MESSAGE, ENOUGH);
+    live_wait(&client, HAIL_EVENT_MESSAGE, ENOUGH);
     ck_assert_int_eq(send_on(&client, pair.client, 3, "up", 2), HAIL_OK);
-    party_wait(&server, HAIL_EVENT_MESSAGE, ENOUGH);
+    live_wait(&server, HAIL_EVENT_MESSAGE, ENOUGH);
     ck_assert_uint_eq(atomic_load(&epochs_received), 3);
     ck_assert_uint_eq(atomic_load(&epochs_sent), 3);
-    party_stop(&client, 0);
+    live_stop(&client, 0);
     ck_assert_int_eq(hail_update_keys(server.endpoint, (struct hail_conn){0}), HAIL_EGONE);
-    party_stop(&server, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -120,17 +121,17 @@ START_TEST(test_longest_in_one_packet)
 {
     static uint8_t body[LONGEST];
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     ck_assert_int_eq(send_on(&client, pair.client, 3, body, LONGEST - 4), HAIL_OK);
-    ck_assert_uint_eq(party_wait(&server, HAIL_EVENT_MESSAGE, 0)->event.len, LONGEST - 4);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    ck_assert_uint_eq(live_wait(&server, HAIL_EVENT_MESSAGE, 0)->event.len, LONGEST - 4);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -138,14 +139,14 @@ END_TEST
 START_TEST(test_keys)
 {
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pairs[2];
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pairs[2];
     uint8_t keys[4][HAIL_KEY_LEN];
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(pairs, 2, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(pairs, 2, &server, &client, 0);
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(hail_client_key(server.endpoint, pairs[i].server, keys[0]), HAIL_OK);
         ck_assert_int_eq(hail_client_key(client.endpoint, pairs[i].client, keys[1]), HAIL_OK);
@@ -161,18 +162,18 @@ START_TEST(test_keys)
     }
     ck_assert_mem_ne(keys[2], keys[3], HAIL_KEY_LEN);
     ck_assert_int_eq(hail_close(client.endpoint, pairs[0].client), HAIL_OK);
-    party_wait_conn(&server, HAIL_EVENT_CLOSED, pairs[0].server);
+    live_wait_conn(&server, HAIL_EVENT_CLOSED, pairs[0].server);
     ck_assert_int_eq(hail_client_key(server.endpoint, pairs[0].server, keys[0]), HAIL_EGONE);
     ck_assert_int_eq(send_on(&server, pairs[0].server, 3, "x", 1), HAIL_EGONE);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
-static void answer(struct party *party, struct hail_endpoint *endpoint,
+static void answer(struct live_endpoint *live, struct hail_endpoint *endpoint,
                    const struct hail_event *event)
 {
-    (void)party;
+    (void)live;
     const struct hail_response response = {.call_id = event->call_id,
                                            .flags = event->flags,
                                            .channel = event->channel,
@@ -186,9 +187,9 @@ static void answer(struct party *party, struct hail_endpoint *endpoint,
 START_TEST(test_calls)
 {
     struct hail_config config = config_of(ios[_i]);
-    struct party server = {.react = answer};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {.react = answer};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
     const struct hail_call call = {
         .network_id = 12,
         .behaviour = 3,
@@ -201,19 +202,19 @@ START_TEST(test_calls)
         .call_id = 4711,
     };
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     ck_assert_int_eq(hail_call(client.endpoint, pair.client, &call), HAIL_OK);
-    const struct party_event *asked = party_wait(&server, HAIL_EVENT_CALL, 0);
+    const struct live_event *asked = live_wait(&server, HAIL_EVENT_CALL, 0);
     ck_assert_uint_eq(asked->event.network_id, 12);
     ck_assert_uint_eq(asked->event.behaviour, 3);
-    const struct party_event *told = party_wait(&client, HAIL_EVENT_RESPONSE, 0);
+    const struct live_event *told = live_wait(&client, HAIL_EVENT_RESPONSE, 0);
     ck_assert_uint_eq(told->event.call_id, 4711);
     ck_assert_uint_eq(told->event.flags, 3);
-    ck_assert(party_says(told, "args"));
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    ck_assert(live_says(told, "args"));
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -222,16 +223,16 @@ START_TEST(test_floors)
 {
     static const struct hail_handler handlers[] = {{.name = "trade", .floor = HAIL_ENCRYPTED}};
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
 
     config.handlers = handlers;
     config.handler_count = 1;
     config.native.floor_closes = _i;
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     struct hail_message message = {
         .data = "gold",
         .len = 4,
@@ -243,52 +244,52 @@ START_TEST(test_floors)
     ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
     message.flags = HAIL_ENCRYPTED;
     ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
-    const struct party_event *trade = party_wait(&server, HAIL_EVENT_MESSAGE, 0);
+    const struct live_event *trade = live_wait(&server, HAIL_EVENT_MESSAGE, 0);
     ck_assert_uint_eq(trade->event.flags, HAIL_ENCRYPTED | HAIL_AUTHENTICATED);
     ck_assert_str_eq(trade->event.handler->name, "trade");
     message.flags = HAIL_AUTHENTICATED;
     ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
     if (_i) {
-        const struct party_event *closed = party_wait(&server, HAIL_EVENT_CLOSED, 0);
+        const struct live_event *closed = live_wait(&server, HAIL_EVENT_CLOSED, 0);
         ck_assert_int_eq(closed->event.reason, HAIL_CLOSED_PROTOCOL);
         ck_assert_ptr_nonnull(strstr(closed->text, "less protection"));
-        party_wait(&client, HAIL_EVENT_CLOSED, 0);
+        live_wait(&client, HAIL_EVENT_CLOSED, 0);
     } else {
         message.flags = HAIL_ENCRYPTED;
         ck_assert_int_eq(hail_send(client.endpoint, pair.client, &message), HAIL_OK);
-        party_wait(&server, HAIL_EVENT_MESSAGE, 1);
+        live_wait(&server, HAIL_EVENT_MESSAGE, 1);
     }
     ck_assert_uint_eq(hail_handler_drops(server.endpoint, 0), 2);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
 START_TEST(test_pinned)
 {
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party server = {0};
-    struct party client = {0};
-    struct party stranger = {0};
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_endpoint stranger = {0};
     uint8_t key[HAIL_STATIC_KEY_LEN];
-    struct party_pair pair;
+    struct live_pair pair;
 
     config.native.exchange = HAIL_PINNED;
-    party_start(&server, &config, true);
+    live_start(&server, &config, true);
     ck_assert_int_eq(hail_server_key(server.endpoint, key), HAIL_OK);
     config.native.static_key = key;
-    party_start(&client, &config, false);
+    live_start(&client, &config, false);
     memset(key, 0x42, sizeof key); // lent for the start, and not longer
-    party_join(&pair, 1, &server, &client, 0);
+    live_join(&pair, 1, &server, &client, 0);
     ck_assert_int_eq(hail_server_key(client.endpoint, key), HAIL_ENOKEY);
-    party_start(&stranger, &config, false);
-    party_connect(&stranger, &server, 1);
-    const struct party_event *closed = party_wait(&stranger, HAIL_EVENT_CLOSED, 0);
+    live_start(&stranger, &config, false);
+    live_connect(&stranger, &server, 1);
+    const struct live_event *closed = live_wait(&stranger, HAIL_EVENT_CLOSED, 0);
     ck_assert_int_eq(closed->event.reason, HAIL_CLOSED_CONFIG);
     ck_assert_ptr_nonnull(strstr(closed->text, "pinned static key"));
-    party_stop(&stranger, 0);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&stranger, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -298,23 +299,23 @@ START_TEST(test_crowd)
     struct hail_config config = config_of(ios[_i]);
     const struct hail_message message = {
         .data = "all", .len = 3, .flags = 3, .channel = HAIL_UNRELIABLE};
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pairs[CROWD];
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pairs[CROWD];
 
     config.shard_count = 3;
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(pairs, CROWD, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(pairs, CROWD, &server, &client, 0);
     ck_assert_int_eq(hail_send_all_but(server.endpoint, pairs[0].server, &message), HAIL_OK);
     for (size_t i = 1; i < CROWD; i++)
-        ck_assert(party_says(party_wait_conn(&client, HAIL_EVENT_MESSAGE, pairs[i].client), "all"));
-    party_stop(&server, 1000); // tells everybody
+        ck_assert(live_says(live_wait_conn(&client, HAIL_EVENT_MESSAGE, pairs[i].client), "all"));
+    live_stop(&server, 1000); // tells everybody
     for (size_t i = 0; i < CROWD; i++)
-        ck_assert_int_eq(party_wait_conn(&client, HAIL_EVENT_CLOSED, pairs[i].client)->event.reason,
+        ck_assert_int_eq(live_wait_conn(&client, HAIL_EVENT_CLOSED, pairs[i].client)->event.reason,
                          HAIL_CLOSED_BY_PEER);
-    ck_assert_uint_eq(party_count(&client, HAIL_EVENT_MESSAGE), CROWD - 1);
-    party_stop(&client, 0);
+    ck_assert_uint_eq(live_count(&client, HAIL_EVENT_MESSAGE), CROWD - 1);
+    live_stop(&client, 0);
 }
 END_TEST
 
@@ -322,17 +323,16 @@ END_TEST
 START_TEST(test_port_taken)
 {
     struct hail_config config = config_of(ios[_i]);
-    struct party first = {0};
-    struct party second = {0};
+    struct live_endpoint first = {0};
+    struct live_endpoint second = {0};
 
     config.shard_count = 2;
-    party_start(&first, &config, true);
+    live_start(&first, &config, true);
     config.port = hail_port(first.endpoint);
-    ck_assert_int_eq(party_try_start(&second, &config, true), HAIL_ESYS);
-    ck_assert_msg(party_logged(&second, HAIL_LOG_ERROR, "Address already in use"), "%s",
-                  second.log);
-    party_stop(&second, 0);
-    party_stop(&first, 0);
+    ck_assert_int_eq(live_try_start(&second, &config, true), HAIL_ESYS);
+    ck_assert_msg(live_logged(&second, HAIL_LOG_ERROR, "Address already in use"), "%s", second.log);
+    live_stop(&second, 0);
+    live_stop(&first, 0);
 }
 END_TEST
 
@@ -340,7 +340,7 @@ END_TEST
 static int open_datagrams(uint16_t to, uint16_t *port)
 {
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval patience = {.tv_sec = party_patience_ms() / 1000};
+    struct timeval patience = {.tv_sec = live_patience_ms() / 1000};
     socklen_t len = sizeof here;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -360,20 +360,20 @@ static int open_datagrams(uint16_t to, uint16_t *port)
 START_TEST(test_empty_to_server)
 {
     struct hail_config config = config_of(ios[_i]);
-    struct party server = {0};
+    struct live_endpoint server = {0};
     uint8_t datagram[HELLO_LEN] = {1, 2}; // type and version (WIRE.md, section 2.1)
     uint16_t port;
 
-    party_start(&server, &config, true);
+    live_start(&server, &config, true);
     int fd = open_datagrams(hail_port(server.endpoint), &port);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(send(fd, "", 0, 0), 0);
     ck_assert_int_eq(send(fd, datagram, sizeof datagram, 0), HELLO_LEN);
     ck_assert_int_eq(recv(fd, datagram, sizeof datagram, 0), REFUSE_LEN);
-    ck_assert_uint_eq(party_stat(&server, "datagrams_in"), 4);
-    ck_assert_uint_eq(party_stat(&server, "dropped_short"), 3);
+    ck_assert_uint_eq(live_stat(&server, "datagrams_in"), 4);
+    ck_assert_uint_eq(live_stat(&server, "dropped_short"), 3);
     close(fd);
-    party_stop(&server, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -381,13 +381,13 @@ START_TEST(test_empty_to_client)
 {
     struct hail_config config = config_of(ios[_i]);
     uint8_t refuse[REFUSE_LEN] = {5, [9] = 5, [10] = 1}; // full (WIRE.md, section 2.5)
-    struct party client = {0};
+    struct live_endpoint client = {0};
     struct sockaddr_in from;
     socklen_t from_len = sizeof from;
     uint8_t hello[HELLO_LEN];
     uint16_t port;
 
-    party_start(&client, &config, false);
+    live_start(&client, &config, false);
     int fd = open_datagrams(0, &port);
     const struct hail_target target = {.host = "127.0.0.1", .port = port, .tag = 1};
     ck_assert_int_eq(hail_connect(client.endpoint, &target), HAIL_OK);
@@ -398,11 +398,11 @@ START_TEST(test_empty_to_client)
     memcpy(refuse + 1, hello + 4, 8); // the token
     ck_assert_int_eq(sendto(fd, refuse, sizeof refuse, 0, (struct sockaddr *)&from, from_len),
                      REFUSE_LEN);
-    ck_assert_int_eq(party_wait_tag(&client, HAIL_EVENT_CLOSED, 1)->event.reason,
+    ck_assert_int_eq(live_wait_tag(&client, HAIL_EVENT_CLOSED, 1)->event.reason,
                      HAIL_CLOSED_DENIED);
-    ck_assert_uint_eq(party_stat(&client, "dropped_short"), 3);
+    ck_assert_uint_eq(live_stat(&client, "dropped_short"), 3);
     close(fd);
-    party_stop(&client, 0);
+    live_stop(&client, 0);
 }
 END_TEST
 
@@ -427,17 +427,17 @@ static const struct {
 START_TEST(test_config)
 {
     struct hail_config config = config_of(HAIL_IO_AUTO);
-    struct party party = {0};
+    struct live_endpoint live = {0};
 
     config.native.exchange = refused[_i].exchange;
     config.native.cookies = refused[_i].cookies;
     config.native.iterations = refused[_i].iterations;
     config.native.key_rotation_s = refused[_i].rotation_s;
-    ck_assert_msg(party_try_start(&party, &config, refused[_i].is_server) == HAIL_EINVAL, "%s",
+    ck_assert_msg(live_try_start(&live, &config, refused[_i].is_server) == HAIL_EINVAL, "%s",
                   refused[_i].why);
-    ck_assert_msg(party_logged(&party, HAIL_LOG_ERROR, refused[_i].want), "%s: %s", refused[_i].why,
-                  party.log);
-    party_stop(&party, 0);
+    ck_assert_msg(live_logged(&live, HAIL_LOG_ERROR, refused[_i].want), "%s: %s", refused[_i].why,
+                  live.log);
+    live_stop(&live, 0);
 }
 END_TEST
 
@@ -447,18 +447,18 @@ int main(void)
     TCase *tests = tcase_create("native");
 
     tcase_set_timeout(tests, 120);
-    tcase_add_loop_test(tests, test_config, 0, PARTY_COUNTOF(refused));
-    tcase_add_loop_test(tests, test_messages, 0, PARTY_COUNTOF(ios));
+    tcase_add_loop_test(tests, test_config, 0, LIVE_COUNTOF(refused));
+    tcase_add_loop_test(tests, test_messages, 0, LIVE_COUNTOF(ios));
     tcase_add_test(tests, test_update);
     tcase_add_test(tests, test_longest_in_one_packet);
     tcase_add_test(tests, test_keys);
-    tcase_add_loop_test(tests, test_calls, 0, PARTY_COUNTOF(ios));
+    tcase_add_loop_test(tests, test_calls, 0, LIVE_COUNTOF(ios));
     tcase_add_loop_test(tests, test_floors, 0, 2);
     tcase_add_test(tests, test_pinned);
-    tcase_add_loop_test(tests, test_port_taken, 0, PARTY_COUNTOF(ios));
-    tcase_add_loop_test(tests, test_crowd, 0, PARTY_COUNTOF(ios));
-    tcase_add_loop_test(tests, test_empty_to_server, 0, PARTY_COUNTOF(ios));
-    tcase_add_loop_test(tests, test_empty_to_client, 0, PARTY_COUNTOF(ios));
+    tcase_add_loop_test(tests, test_port_taken, 0, LIVE_COUNTOF(ios));
+    tcase_add_loop_test(tests, test_crowd, 0, LIVE_COUNTOF(ios));
+    tcase_add_loop_test(tests, test_empty_to_server, 0, LIVE_COUNTOF(ios));
+    tcase_add_loop_test(tests, test_empty_to_client, 0, LIVE_COUNTOF(ios));
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

@@ -1,10 +1,11 @@
 // test_neighbours.c: endpoints of either profile in one process at once, each with limits, threads
 // and names of its own: nothing is shared, so nothing of one is seen at another, and the end of one
-// is not felt by the others. SPDX-License-Identifier: MIT
+// is not felt by the others.
+// SPDX-License-Identifier: MIT
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/party.h"
+#include "tests/live_endpoint.h"
 
 enum {
     CONNS = 6,
@@ -29,19 +30,19 @@ static const struct hail_channel channels[] = {
 struct side {
     struct hail_config config;
     uint8_t channel; // that is reliable and ordered
-    struct party server;
-    struct party client;
-    struct party_pair pairs[CONNS];
+    struct live_endpoint server;
+    struct live_endpoint client;
+    struct live_pair pairs[CONNS];
     size_t exchanged;
 };
 
-static void echo(struct party *party, struct hail_endpoint *endpoint,
+static void echo(struct live_endpoint *live, struct hail_endpoint *endpoint,
                  const struct hail_event *event)
 {
     const struct hail_message message = {
         .data = event->data, .len = event->len, .flags = event->flags, .channel = event->channel};
 
-    (void)party;
+    (void)live;
     if (event->type == HAIL_EVENT_MESSAGE && !event->named)
         (void)!hail_send(endpoint, event->conn, &message);
 }
@@ -51,12 +52,12 @@ static void configure(struct side sides[SIDES])
     struct hail_config *mlapi = &sides[0].config;
     struct hail_config *native = &sides[1].config;
 
-    *mlapi = party_config();
+    *mlapi = live_config();
     mlapi->shard_count = 3;
     mlapi->message_max = 2000;
     mlapi->handlers = guarded;
-    mlapi->handler_count = PARTY_COUNTOF(guarded);
-    *native = party_config();
+    mlapi->handler_count = LIVE_COUNTOF(guarded);
+    *native = live_config();
     native->profile = HAIL_PROFILE_HAIL;
     native->native.exchange = HAIL_UNSIGNED;
     native->io = HAIL_IO_EPOLL;
@@ -64,9 +65,9 @@ static void configure(struct side sides[SIDES])
     native->conns_max = CONNS;
     native->message_max = 12000;
     native->handlers = open;
-    native->handler_count = PARTY_COUNTOF(open);
+    native->handler_count = LIVE_COUNTOF(open);
     native->channels = channels;
-    native->channel_count = PARTY_COUNTOF(channels);
+    native->channel_count = LIVE_COUNTOF(channels);
     sides[0].channel = HAIL_RELIABLE_ORDERED;
     sides[1].channel = 1;
 }
@@ -74,10 +75,10 @@ static void configure(struct side sides[SIDES])
 static void start(struct side *side, uint64_t first_tag)
 {
     side->server.react = echo;
-    party_start(&side->server, &side->config, true);
+    live_start(&side->server, &side->config, true);
     side->config.shard_count = 1;
-    party_start(&side->client, &side->config, false);
-    party_join(side->pairs, CONNS, &side->server, &side->client, first_tag);
+    live_start(&side->client, &side->config, false);
+    live_join(side->pairs, CONNS, &side->server, &side->client, first_tag);
 }
 
 static enum hail_status send_bytes(struct side *side, size_t conn, const void *data, size_t len)
@@ -121,8 +122,8 @@ static void expect_rounds(struct side *side, size_t number, size_t rounds)
 
     ck_assert_ptr_nonnull(want);
     for (size_t i = 0; i < rounds * CONNS; i++) {
-        const struct party_event *event =
-            party_wait(&side->client, HAIL_EVENT_MESSAGE, side->exchanged + i);
+        const struct live_event *event =
+            live_wait(&side->client, HAIL_EVENT_MESSAGE, side->exchanged + i);
         size_t conn = 0;
         while (conn < CONNS && side->pairs[conn].client.id != event->event.conn.id)
             conn++;
@@ -132,8 +133,8 @@ static void expect_rounds(struct side *side, size_t number, size_t rounds)
         ck_assert_mem_eq(event->data, want, len);
     }
     side->exchanged += rounds * CONNS;
-    ck_assert_uint_eq(party_count(&side->client, HAIL_EVENT_MESSAGE), side->exchanged);
-    ck_assert_uint_eq(party_stat(&side->server, "messages_in_both"), side->exchanged);
+    ck_assert_uint_eq(live_count(&side->client, HAIL_EVENT_MESSAGE), side->exchanged);
+    ck_assert_uint_eq(live_stat(&side->server, "messages_in_both"), side->exchanged);
     free(want);
 }
 
@@ -153,13 +154,13 @@ static void trade(struct side *sides)
                          HAIL_OK);
         // What follows it on its channel is taken after it.
         ck_assert_int_eq(send_bytes(&sides[s], 0, "then", 4), HAIL_OK);
-        party_wait(&sides[s].client, HAIL_EVENT_MESSAGE, before);
+        live_wait(&sides[s].client, HAIL_EVENT_MESSAGE, before);
         sides[s].exchanged++;
     }
     ck_assert_uint_eq(hail_handler_drops(sides[0].server.endpoint, 0), 1);
     ck_assert_uint_eq(hail_handler_drops(sides[1].server.endpoint, 1), 0);
-    ck_assert_uint_eq(party_count(&sides[0].server, HAIL_EVENT_MESSAGE), sides[0].exchanged);
-    ck_assert_uint_eq(party_count(&sides[1].server, HAIL_EVENT_MESSAGE), sides[1].exchanged + 1);
+    ck_assert_uint_eq(live_count(&sides[0].server, HAIL_EVENT_MESSAGE), sides[0].exchanged);
+    ck_assert_uint_eq(live_count(&sides[1].server, HAIL_EVENT_MESSAGE), sides[1].exchanged + 1);
 }
 
 // Each has its own limits.
@@ -169,10 +170,10 @@ static void exceed(struct side *sides)
 
     ck_assert_int_eq(send_bytes(&sides[0], 0, data, 2001), HAIL_EINVAL);
     ck_assert_int_eq(send_bytes(&sides[1], 0, data, 12001), HAIL_EINVAL);
-    ck_assert_uint_eq(party_stat(&sides[0].server, "conns_open"), CONNS);
-    ck_assert_uint_eq(party_stat(&sides[1].server, "conns_open"), CONNS);
-    ck_assert_uint_eq(party_stat(&sides[0].server, "datagrams_in"), 0);
-    ck_assert_uint_gt(party_stat(&sides[1].server, "datagrams_in"), 0);
+    ck_assert_uint_eq(live_stat(&sides[0].server, "conns_open"), CONNS);
+    ck_assert_uint_eq(live_stat(&sides[1].server, "conns_open"), CONNS);
+    ck_assert_uint_eq(live_stat(&sides[0].server, "datagrams_in"), 0);
+    ck_assert_uint_gt(live_stat(&sides[1].server, "datagrams_in"), 0);
 }
 
 START_TEST(test_both_profiles)
@@ -191,15 +192,15 @@ START_TEST(test_both_profiles)
     trade(sides);
 
     // The one goes, the other goes on.
-    party_stop(&sides[0].server, 0);
+    live_stop(&sides[0].server, 0);
     for (size_t i = 0; i < CONNS; i++)
-        party_wait_conn(&sides[0].client, HAIL_EVENT_CLOSED, sides[0].pairs[i].client);
-    party_stop(&sides[0].client, 0);
+        live_wait_conn(&sides[0].client, HAIL_EVENT_CLOSED, sides[0].pairs[i].client);
+    live_stop(&sides[0].client, 0);
     send_rounds(sides, 1, 2);
     expect_rounds(&sides[1], 1, 2);
-    ck_assert_uint_eq(party_count(&sides[1].client, HAIL_EVENT_CLOSED), 0);
-    party_stop(&sides[1].client, 0);
-    party_stop(&sides[1].server, 0);
+    ck_assert_uint_eq(live_count(&sides[1].client, HAIL_EVENT_CLOSED), 0);
+    live_stop(&sides[1].client, 0);
+    live_stop(&sides[1].server, 0);
     free(sides);
 }
 END_TEST

@@ -1,6 +1,7 @@
 // test_netsim.c: the simulated network by itself: what is put in comes out as often, as late and in
-// the order that it should. SPDX-License-Identifier: MIT
-#include "engine/netsim.h"
+// the order that it should.
+// SPDX-License-Identifier: MIT
+#include "engine/native/netsim.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,9 @@ static struct network {
     struct hail_arena arena;
     struct hail_netsim netsim;
     uint64_t now_ns;
-    uint32_t came[COUNT];         // how often
-    uint64_t late_ns[COUNT];      // the first time
-    uint32_t arrivals[2 * COUNT]; // in their order
+    uint32_t came[COUNT];             // how often
+    uint64_t late_ns[COUNT];          // the first time
+    uint32_t reassemblies[2 * COUNT]; // in their order
     uint32_t arrival_count;
 } network;
 
@@ -47,7 +48,7 @@ static void take_all(void)
         if (network.came[number]++ == 0)
             network.late_ns[number] =
                 held->due_ns - (1000000000 + (uint64_t)number * GAP_US * ns_per_us);
-        network.arrivals[network.arrival_count++] = number;
+        network.reassemblies[network.arrival_count++] = number;
         hail_netsim_free(&network.netsim, held);
     }
 }
@@ -122,7 +123,7 @@ START_TEST(test_row)
         }
     }
     for (uint32_t i = 1; i < network.arrival_count; i++)
-        out_of_turn += network.arrivals[i] < network.arrivals[i - 1];
+        out_of_turn += network.reassemblies[i] < network.reassemblies[i - 1];
     // Five times the standard deviation of the coarsest: 5 * sqrt(0.25 / 20,000).
     ck_assert_double_eq_tol((double)lost / COUNT, rows[_i].lost, 0.018);
     ck_assert_double_eq_tol((double)twice / COUNT, rows[_i].twice, 0.018);
@@ -147,12 +148,12 @@ START_TEST(test_seed_repeats)
     network_init(&how, ROOM);
     run();
     uint32_t count = network.arrival_count;
-    memcpy(first, network.arrivals, sizeof first);
+    memcpy(first, network.reassemblies, sizeof first);
     hail_arena_cleanup(&network.arena);
     network_init(&how, ROOM);
     run();
     ck_assert_uint_eq(network.arrival_count, count);
-    ck_assert_mem_eq(network.arrivals, first, sizeof first);
+    ck_assert_mem_eq(network.reassemblies, first, sizeof first);
     hail_arena_cleanup(&network.arena);
 }
 END_TEST

@@ -1,11 +1,12 @@
 // test_nonces.c: nothing is ever sealed twice under one key and nonce: not over updates, moves,
-// handshakes and restarts, and by neither end. SPDX-License-Identifier: MIT
+// handshakes and restarts, and by neither end.
+// SPDX-License-Identifier: MIT
 #include <stdio.h>
 #include <string.h>
 
 #include "proto/handshake.h"
 #include "proto/ticket.h"
-#include "tests/pair.h"
+#include "tests/peer_pair.h"
 #include "tests/vectors.h"
 
 enum {

@@ -1,4 +1,5 @@
-// test_packet.c: packets, sealed and opened under the traffic keys. SPDX-License-Identifier: MIT
+// test_packet.c: packets, sealed and opened under the traffic keys.
+// SPDX-License-Identifier: MIT
 #include "proto/packet.h"
 
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 // test_peer.c: two joined peers: packets that must not be taken, keys that change, addresses that
-// change. SPDX-License-Identifier: MIT
+// change.
+// SPDX-License-Identifier: MIT
 #include <string.h>
 
-#include "tests/pair.h"
+#include "tests/peer_pair.h"
 #include "tests/vectors.h"
 
 enum {

@@ -1,7 +1,7 @@
 // test_plan.c: hail-load's command line: what each wrong one is told, and what right ones mean.
 // SPDX-License-Identifier: MIT
 #include "tests/vectors.h"
-#include "tools/plan.h"
+#include "tools/load/plan.h"
 
 #include <stdlib.h>
 #include <string.h>

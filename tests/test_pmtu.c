@@ -1,5 +1,6 @@
 // test_pmtu.c: the search for what a path takes, on paths that take what they like and lose the
-// rest, and some more by chance. SPDX-License-Identifier: MIT
+// rest, and some more by chance.
+// SPDX-License-Identifier: MIT
 #include "proto/packet.h"
 #include "proto/pmtu.h"
 #include "tests/vectors.h"

@@ -1,4 +1,5 @@
-// test_policy.c: which names are known, and what they take. SPDX-License-Identifier: MIT
+// test_policy.c: which names are known, and what they take.
+// SPDX-License-Identifier: MIT
 #include "proto/policy.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/pool.h"
+#include "engine/memory/pool.h"
 #include "tests/vectors.h"
 
 enum {

@@ -1,6 +1,6 @@
 // test_queue.c: the queue of slots against a plain list.
 // SPDX-License-Identifier: MIT
-#include "engine/queue.h"
+#include "engine/memory/queue.h"
 #include "tests/vectors.h"
 
 enum {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/quota.h"
+#include "engine/delivery/quota.h"
 #include "tests/vectors.h"
 
 enum {

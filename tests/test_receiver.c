@@ -1,12 +1,13 @@
 // test_receiver.c: what a peer may do to a receiver with parts of messages: how much it can make it
 // keep, and for how long. A client's shard writes the frames by hand; two shards in one thread, in
-// time that the test makes. SPDX-License-Identifier: MIT
+// time that the test makes.
+// SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/conn.h"
-#include "engine/packets.h"
+#include "engine/native/packets.h"
+#include "engine/shard/conn.h"
 #include "tests/vectors.h"
 
 enum {
@@ -196,7 +197,7 @@ static void end_cleanup(struct end *end)
     carry_out(end);
     ck_assert(hail_shard_stopped(&end->shard));
     ck_assert_uint_eq(end->shard.pool.used_count, 0);
-    ck_assert_uint_eq(end->shard.native.arrivals.records.used_count, 0);
+    ck_assert_uint_eq(end->shard.native.reassemblies.records.used_count, 0);
     hail_shard_cleanup(&end->shard);
     hail_context_cleanup(&end->context);
 }
@@ -309,7 +310,7 @@ START_TEST(test_charge)
     begin(false);
     send_part(charges[_i].channel, charges[_i].id, charges[_i].total, charges[_i].offset, 1);
     ck_assert_msg(receiver()->stored ==
-                      hail_arrivals_charge(charges[_i].blocks, charges[_i].records),
+                      hail_reassembly_charge(charges[_i].blocks, charges[_i].records),
                   "%s: %llu", charges[_i].why, (unsigned long long)receiver()->stored);
     ck_assert_uint_eq(server.shard.pool.used_count, charges[_i].blocks);
     finish();
@@ -319,16 +320,16 @@ END_TEST
 // What a receiver promises to keep: one of the longest and 1 MiB, and what goes with them.
 static uint64_t most_kept(void)
 {
-    return hail_arrivals_charge(hail_reassembly_blocks_max(MESSAGE_MAX + HAIL_STORE_LEAST) +
-                                    2 * HAIL_AHEAD_MAX,
-                                HAIL_AHEAD_MAX);
+    return hail_reassembly_charge(hail_segments_blocks_max(MESSAGE_MAX + HAIL_STORE_LEAST) +
+                                      2 * HAIL_AHEAD_MAX,
+                                  HAIL_AHEAD_MAX);
 }
 
 // One-byte parts as far apart as can be, of messages whose turn it is not: the limit is on what
 // they occupy. Then the message whose turn it is comes, and is kept nevertheless.
 START_TEST(test_tiny_parts)
 {
-    uint32_t step = HAIL_REASSEMBLY_BYTES;
+    uint32_t step = HAIL_SEGMENTS_BYTES;
     uint64_t refused = 0;
 
     begin(false);
@@ -342,9 +343,10 @@ START_TEST(test_tiny_parts)
         settle();
         refused += !is_acknowledged();
         ck_assert_uint_le(receiver()->stored, most_kept());
-        ck_assert_uint_eq(receiver()->stored,
-                          hail_arrivals_charge(server.shard.pool.used_count,
-                                               server.shard.native.arrivals.records.used_count));
+        ck_assert_uint_eq(
+            receiver()->stored,
+            hail_reassembly_charge(server.shard.pool.used_count,
+                                   server.shard.native.reassemblies.records.used_count));
     }
     ck_assert_uint_gt(refused, 0);
     ck_assert_uint_gt(receiver()->stored, most_kept() - 1024);

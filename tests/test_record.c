@@ -1,7 +1,7 @@
 // test_record.c: what a matrix measured goes to a file and comes back the same; what is no such
 // file is refused with the place; ratios, and what a comparison says.
 // SPDX-License-Identifier: MIT
-#include "tools/record.h"
+#include "tools/load/record.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,9 +10,9 @@
 
 #include "crypto/base.h"
 #include "tests/vectors.h"
-#include "tools/bars.h"
-#include "tools/compare.h"
-#include "tools/page.h"
+#include "tools/load/compare.h"
+#include "tools/load/page.h"
+#include "tools/load/targets.h"
 
 enum {
     TOLD_LEN = 16384
@@ -96,7 +96,7 @@ START_TEST(other_files_are_refused)
 }
 END_TEST
 
-// Three rows: hail plain and both, and the floor; costs are those given, times 1, 1.01, 1.02...
+// Three rows: hail plain and both, and the baseline; costs are those given, times 1, 1.01, 1.02...
 static struct record record_of(double plain, double both, double least, size_t repeats)
 {
     struct record record = {.about = json_pack("{ss}", "cpu", "a <fast> & \"good\" one"),
@@ -109,7 +109,7 @@ static struct record record_of(double plain, double both, double least, size_t r
     for (size_t i = 0; i < 3; i++) {
         record.rows[i] =
             (struct record_row){.kind = RECORD_CLOSED, .size = 128, .connections = 100, .burst = 1};
-        snprintf(record.rows[i].who, RECORD_WORD_LEN, "%s", i < 2 ? "hail" : "floor");
+        snprintf(record.rows[i].who, RECORD_WORD_LEN, "%s", i < 2 ? "hail" : "baseline");
         snprintf(record.rows[i].io, RECORD_WORD_LEN, "uring");
         snprintf(record.rows[i].flags, RECORD_WORD_LEN, "%s", i == 1 ? "both" : "plain");
         for (size_t j = 0; j < repeats; j++) {
@@ -166,14 +166,14 @@ START_TEST(ratios_are_of_the_same_repeat)
     ck_assert_uint_eq(ratio.count, 3);
     for (size_t i = 0; i < 3; i++)
         ck_assert(fabs(ratio.values[i] - 1.25) < 1e-9);
-    record_ratio(&record, &record.rows[1], RECORD_TO_FLOOR, &ratio);
+    record_ratio(&record, &record.rows[1], RECORD_TO_BASELINE, &ratio);
     ck_assert(fabs(sample_median(&ratio) - 2.5) < 1e-9);
     record_ratio(&record, &record.rows[0], RECORD_TO_PLAIN, &ratio);
     ck_assert_msg(ratio.count == 0, "plain has no ratio to itself");
-    record_ratio(&record, &record.rows[2], RECORD_TO_FLOOR, &ratio);
-    ck_assert_msg(ratio.count == 0, "nor the floor");
+    record_ratio(&record, &record.rows[2], RECORD_TO_BASELINE, &ratio);
+    ck_assert_msg(ratio.count == 0, "nor the baseline");
     record.rows[2].connections = 1000;
-    record_ratio(&record, &record.rows[1], RECORD_TO_FLOOR, &ratio);
+    record_ratio(&record, &record.rows[1], RECORD_TO_BASELINE, &ratio);
     ck_assert_msg(ratio.count == 0, "another number of connections is no base");
     record_cleanup(&record);
 }
@@ -192,28 +192,28 @@ static int compare(struct record before, struct record after, double p_max)
 }
 
 // What is promised is judged by the median of what rows say, and not without them.
-START_TEST(bars_are_judged)
+START_TEST(targets_are_judged)
 {
     struct record record = record_of(4, 4.1, 2, 3);
     size_t judged = 0;
     struct bar bar;
 
-    for (size_t i = 0; i < bars_count(); i++) {
-        if (!bars_judge(&record, i, &bar))
+    for (size_t i = 0; i < targets_count(); i++) {
+        if (!targets_judge(&record, i, &bar))
             continue;
         judged++;
         bool is_to_plain = strstr(bar.text, "hail in plaintext") != NULL;
-        ck_assert_msg(is_to_plain || strstr(bar.text, "floor"), "%s", bar.text);
+        ck_assert_msg(is_to_plain || strstr(bar.text, "baseline"), "%s", bar.text);
         ck_assert(fabs(sample_median(&bar.measured) - (is_to_plain ? 4.1 / 4 : 4.1 / 2)) < 1e-9);
         ck_assert_msg(bar.is_kept == is_to_plain, "%s", bar.text); // 1.025 of 1.05; 2.05 of 1.15
     }
     ck_assert_uint_eq(judged, 2);
     for (size_t i = 0; i < record.row_count; i++)
-        ck_assert(bars_wants(&record.rows[i]));
+        ck_assert(targets_wants(&record.rows[i]));
     record.rows[1].size = 64; // which nothing is promised of
-    ck_assert(!bars_wants(&record.rows[1]));
-    for (size_t i = 0; i < bars_count(); i++)
-        ck_assert(!bars_judge(&record, i, &bar));
+    ck_assert(!targets_wants(&record.rows[1]));
+    for (size_t i = 0; i < targets_count(); i++)
+        ck_assert(!targets_judge(&record, i, &bar));
     record_cleanup(&record);
 }
 END_TEST
@@ -243,8 +243,8 @@ START_TEST(rows_without_a_partner_are_told)
 
     other.rows[2].size = 64;
     ck_assert_int_eq(compare(record_of(4, 5, 2, 5), other, 0.01), COMPARE_SAME);
-    ck_assert(strstr(told, "only in the first: floor uring, plain, 128 bytes") != NULL);
-    ck_assert(strstr(told, "only in the second: floor uring, plain, 64 bytes") != NULL);
+    ck_assert(strstr(told, "only in the first: baseline uring, plain, 128 bytes") != NULL);
+    ck_assert(strstr(told, "only in the second: baseline uring, plain, 64 bytes") != NULL);
     other = record_of(4, 5, 2, 5);
     for (size_t i = 0; i < other.row_count; i++)
         other.rows[i].size = 64;
@@ -311,7 +311,7 @@ int main(void)
     tcase_add_test(tcase, other_files_are_refused);
     tcase_add_test(tcase, comes_back_as_it_went);
     tcase_add_test(tcase, ratios_are_of_the_same_repeat);
-    tcase_add_test(tcase, bars_are_judged);
+    tcase_add_test(tcase, targets_are_judged);
     tcase_add_test(tcase, changes_are_told_from_chance);
     tcase_add_test(tcase, rows_without_a_partner_are_told);
     tcase_add_test(tcase, wrong_usage_is_told);

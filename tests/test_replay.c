@@ -1,4 +1,5 @@
-// test_replay.c: which packet numbers are taken, and which are meant. SPDX-License-Identifier: MIT
+// test_replay.c: which packet numbers are taken, and which are meant.
+// SPDX-License-Identifier: MIT
 #include "proto/replay.h"
 
 #include <inttypes.h>
@@ -14,7 +15,7 @@ static const struct {
     const char *why;
     uint64_t number;
     bool want;
-} arrivals[] = {
+} reassemblies[] = {
     {"the first is 0", 0, true},
     {"0 again", 0, false},
     {"skip ahead inside one word", 9, true},
@@ -57,12 +58,12 @@ START_TEST(test_arrival)
     struct hail_replay replay = {0};
 
     for (int i = 0; i <= _i; i++) {
-        bool got = hail_replay_fresh(&replay, arrivals[i].number);
+        bool got = hail_replay_fresh(&replay, reassemblies[i].number);
         if (i == _i)
-            ck_assert_msg(got == arrivals[i].want, "%s: got %s", arrivals[i].why,
+            ck_assert_msg(got == reassemblies[i].want, "%s: got %s", reassemblies[i].why,
                           got ? "fresh" : "not fresh");
         if (got)
-            hail_replay_mark(&replay, arrivals[i].number);
+            hail_replay_mark(&replay, reassemblies[i].number);
     }
 }
 END_TEST
@@ -142,7 +143,7 @@ static void model_take(struct model *model, uint64_t number)
 }
 
 // A number that lies a little before or behind the largest, seldom far off.
-static uint64_t arrival(uint64_t *dice, uint64_t largest, uint64_t reach)
+static uint64_t reassembly(uint64_t *dice, uint64_t largest, uint64_t reach)
 {
     uint64_t step = test_next(dice) % reach;
 
@@ -164,7 +165,7 @@ START_TEST(test_against_list)
         model = (struct model){.count = 0};
         uint64_t largest = round % 8 == 0 ? UINT64_MAX - 2 * W : test_next(&dice) % 5000;
         for (int step = 0; step < STEPS; step++) {
-            uint64_t number = arrival(&dice, largest, reach);
+            uint64_t number = reassembly(&dice, largest, reach);
             bool want = model_fresh(&model, number);
             ck_assert_msg(hail_replay_fresh(&replay, number) == want,
                           "%" PRIu64 " is %sfresh behind %" PRIu64, number, want ? "" : "not ",
@@ -213,7 +214,7 @@ int main(void)
     Suite *suite = suite_create("replay");
     TCase *tests = tcase_create("replay");
 
-    tcase_add_loop_test(tests, test_arrival, 0, HAIL_COUNTOF(arrivals));
+    tcase_add_loop_test(tests, test_arrival, 0, HAIL_COUNTOF(reassemblies));
     tcase_add_loop_test(tests, test_meaning, 0, HAIL_COUNTOF(meanings));
     tcase_add_test(tests, test_against_list);
     tcase_add_test(tests, test_nearest);

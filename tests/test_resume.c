@@ -1,16 +1,17 @@
 // test_resume.c: clients that come back with a ticket, on real sockets: to the server they left, to
 // one that was started anew with the same ticket key or another, and where the ticket is not for;
-// and by themselves, when they are told to. SPDX-License-Identifier: MIT
+// and by themselves, when they are told to.
+// SPDX-License-Identifier: MIT
 #include <string.h>
 
-#include "tests/party.h"
+#include "tests/live_endpoint.h"
 
 static const uint8_t ticket_key[HAIL_TICKET_KEY_LEN] = {1, 2, 3};
 static const uint8_t other_key[HAIL_TICKET_KEY_LEN] = {4, 5, 6};
 
 static struct hail_config config_of(void)
 {
-    struct hail_config config = party_config();
+    struct hail_config config = live_config();
 
     config.profile = HAIL_PROFILE_HAIL;
     config.native.exchange = HAIL_UNSIGNED;
@@ -23,7 +24,7 @@ struct ticket {
     uint8_t bytes[HAIL_TICKET_MAX];
 };
 
-static struct ticket ticket_of(const struct party *client, struct hail_conn conn)
+static struct ticket ticket_of(const struct live_endpoint *client, struct hail_conn conn)
 {
     struct ticket ticket = {.len = sizeof ticket.bytes};
 
@@ -32,8 +33,8 @@ static struct ticket ticket_of(const struct party *client, struct hail_conn conn
 }
 
 // Connects with a ticket, or NULL, and returns the client's CONNECTED event.
-static struct hail_event come(struct party *client, const char *host, uint16_t port, uint64_t tag,
-                              const struct ticket *ticket)
+static struct hail_event come(struct live_endpoint *client, const char *host, uint16_t port,
+                              uint64_t tag, const struct ticket *ticket)
 {
     const struct hail_target target = {
         .host = host,
@@ -44,23 +45,23 @@ static struct hail_event come(struct party *client, const char *host, uint16_t p
     };
 
     ck_assert_int_eq(hail_connect(client->endpoint, &target), HAIL_OK);
-    return party_wait_tag(client, HAIL_EVENT_CONNECTED, tag)->event;
+    return live_wait_tag(client, HAIL_EVENT_CONNECTED, tag)->event;
 }
 
 // Everybody gets a fresh one with each connection; with any of them he comes back.
 START_TEST(test_resumed)
 {
     struct hail_config config = config_of();
-    struct party server = {0};
-    struct party client = {0};
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
     struct ticket tickets[3];
 
     config.native.exchange = HAIL_PINNED;
     uint8_t key[HAIL_STATIC_KEY_LEN];
-    party_start(&server, &config, true);
+    live_start(&server, &config, true);
     ck_assert_int_eq(hail_server_key(server.endpoint, key), HAIL_OK);
     config.native.static_key = key;
-    party_start(&client, &config, false);
+    live_start(&client, &config, false);
     uint16_t port = hail_port(server.endpoint);
     struct hail_event joined = come(&client, "127.0.0.1", port, 0, NULL);
     ck_assert(!joined.resumed);
@@ -68,36 +69,36 @@ START_TEST(test_resumed)
     for (uint64_t i = 1; i < 3; i++) {
         joined = come(&client, "127.0.0.1", port, i, &tickets[i - 1]);
         ck_assert(joined.resumed);
-        ck_assert(party_wait(&server, HAIL_EVENT_CONNECTED, i)->event.resumed);
+        ck_assert(live_wait(&server, HAIL_EVENT_CONNECTED, i)->event.resumed);
         tickets[i] = ticket_of(&client, joined.conn);
         ck_assert(tickets[i].len != tickets[i - 1].len ||
                   memcmp(tickets[i].bytes, tickets[i - 1].bytes, tickets[i].len) != 0);
     }
     ck_assert(come(&client, "127.0.0.1", port, 3, &tickets[0]).resumed);
-    ck_assert_uint_eq(party_stat(&server, "handshakes_resumed"), 3);
-    ck_assert_uint_eq(party_stat(&client, "handshakes_resumed"), 3);
-    ck_assert_uint_ge(party_stat(&server, "tickets_issued"), 4);
+    ck_assert_uint_eq(live_stat(&server, "handshakes_resumed"), 3);
+    ck_assert_uint_eq(live_stat(&client, "handshakes_resumed"), 3);
+    ck_assert_uint_ge(live_stat(&server, "tickets_issued"), 4);
 
     // The keys of the resumed are their own, and what is said under them arrives.
     uint8_t keys[2][HAIL_KEY_LEN];
     ck_assert_int_eq(hail_client_key(client.endpoint, joined.conn, keys[0]), HAIL_OK);
     ck_assert_int_eq(hail_client_key(server.endpoint,
-                                     party_wait(&server, HAIL_EVENT_CONNECTED, 2)->event.conn,
+                                     live_wait(&server, HAIL_EVENT_CONNECTED, 2)->event.conn,
                                      keys[1]),
                      HAIL_OK);
     ck_assert_mem_eq(keys[0], keys[1], sizeof keys[0]);
-    ck_assert_int_eq(party_send(&client, joined.conn, HAIL_ENCRYPTED, "back"), HAIL_OK);
-    ck_assert(party_says(party_wait(&server, HAIL_EVENT_MESSAGE, 0), "back"));
+    ck_assert_int_eq(live_send(&client, joined.conn, HAIL_ENCRYPTED, "back"), HAIL_OK);
+    ck_assert(live_says(live_wait(&server, HAIL_EVENT_MESSAGE, 0), "back"));
     size_t len = HAIL_TICKET_MAX;
     ck_assert_int_eq(hail_ticket(server.endpoint,
-                                 party_wait(&server, HAIL_EVENT_CONNECTED, 2)->event.conn,
+                                 live_wait(&server, HAIL_EVENT_CONNECTED, 2)->event.conn,
                                  tickets[0].bytes, &len),
                      HAIL_ENOKEY);
     len = 10;
     ck_assert_int_eq(hail_ticket(client.endpoint, joined.conn, tickets[0].bytes, &len),
                      HAIL_EINVAL);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -121,28 +122,28 @@ START_TEST(test_restarted)
 {
     struct hail_config config = config_of();
     struct hail_config client_config = config;
-    struct party servers[2] = {{0}, {0}};
-    struct party client = {0};
+    struct live_endpoint servers[2] = {{0}, {0}};
+    struct live_endpoint client = {0};
 
     config.native.ticket_key = ticket_key;
-    party_start(&servers[0], &config, true);
-    party_start(&client, &client_config, false);
+    live_start(&servers[0], &config, true);
+    live_start(&client, &client_config, false);
     config.port = hail_port(servers[0].endpoint);
     struct hail_event first = come(&client, "127.0.0.1", config.port, 0, NULL);
     struct ticket ticket = ticket_of(&client, first.conn);
-    party_stop(&servers[0], 1000);
-    party_wait(&client, HAIL_EVENT_CLOSED, 0);
+    live_stop(&servers[0], 1000);
+    live_wait(&client, HAIL_EVENT_CLOSED, 0);
 
     config.native.ticket_key = restarts[_i].key;
     config.native.no_tickets = restarts[_i].no_tickets;
-    party_start(&servers[1], &config, true);
+    live_start(&servers[1], &config, true);
     struct hail_event second = come(&client, restarts[_i].host, config.port, 1, &ticket);
     ck_assert_msg(second.resumed == restarts[_i].resumed, "%s", restarts[_i].why);
-    ck_assert_uint_eq(party_stat(&servers[1], "handshakes_resumed"), restarts[_i].resumed);
+    ck_assert_uint_eq(live_stat(&servers[1], "handshakes_resumed"), restarts[_i].resumed);
     if (restarts[_i].dropped)
-        ck_assert_msg(party_stat(&servers[1], restarts[_i].dropped) == 1, "%s", restarts[_i].why);
-    party_stop(&client, 0);
-    party_stop(&servers[1], 0);
+        ck_assert_msg(live_stat(&servers[1], restarts[_i].dropped) == 1, "%s", restarts[_i].why);
+    live_stop(&client, 0);
+    live_stop(&servers[1], 0);
 }
 END_TEST
 
@@ -151,11 +152,11 @@ END_TEST
 START_TEST(test_damaged)
 {
     struct hail_config config = config_of();
-    struct party server = {0};
-    struct party client = {0};
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
     uint16_t port = hail_port(server.endpoint);
     struct ticket ticket = ticket_of(&client, come(&client, "127.0.0.1", port, 0, NULL).conn);
     struct hail_target target = {.host = "127.0.0.1", .port = port, .ticket = ticket.bytes};
@@ -168,15 +169,15 @@ START_TEST(test_damaged)
     ck_assert_int_eq(hail_connect(client.endpoint, &target), HAIL_EINVAL);
     ticket.bytes[ticket.len - 1] ^= 1; // the ticket's tag
     ck_assert(!come(&client, "127.0.0.1", port, 1, &ticket).resumed);
-    ck_assert_uint_eq(party_stat(&server, "dropped_ticket_forged"), 1);
+    ck_assert_uint_eq(live_stat(&server, "dropped_ticket_forged"), 1);
     ticket.bytes[ticket.len - 1] ^= 1;
     ticket.bytes[60] ^= 1; // the client's key: the ticket is another's
     ck_assert(!come(&client, "127.0.0.1", port, 2, &ticket).resumed);
-    ck_assert_uint_eq(party_stat(&server, "dropped_ticket_forged"), 2);
+    ck_assert_uint_eq(live_stat(&server, "dropped_ticket_forged"), 2);
     ticket.bytes[60] ^= 1;
     ck_assert(come(&client, "127.0.0.1", port, 3, &ticket).resumed);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -185,33 +186,34 @@ START_TEST(test_other_policy)
 {
     struct hail_config config = config_of();
     struct hail_config strict = config;
-    struct party server = {0};
-    struct party client = {0};
-    struct party other = {0};
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_endpoint other = {0};
 
     config.native.cookies = HAIL_COOKIE_ALWAYS; // and a ticket does not spare it
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
     uint16_t port = hail_port(server.endpoint);
     struct ticket ticket = ticket_of(&client, come(&client, "127.0.0.1", port, 0, NULL).conn);
     strict.default_floor = HAIL_ENCRYPTED;
-    party_start(&other, &strict, false);
+    live_start(&other, &strict, false);
     const struct hail_target target = {
         .host = "127.0.0.1", .port = port, .ticket = ticket.bytes, .ticket_len = ticket.len};
     ck_assert_int_eq(hail_connect(other.endpoint, &target), HAIL_OK);
-    ck_assert_int_eq(party_wait(&other, HAIL_EVENT_CLOSED, 0)->event.reason, HAIL_CLOSED_CONFIG);
-    ck_assert_uint_eq(party_stat(&server, "dropped_policy"), 1);
+    ck_assert_int_eq(live_wait(&other, HAIL_EVENT_CLOSED, 0)->event.reason, HAIL_CLOSED_CONFIG);
+    ck_assert_uint_eq(live_stat(&server, "dropped_policy"), 1);
     ck_assert(come(&client, "127.0.0.1", port, 1, &ticket).resumed);
-    ck_assert_uint_eq(party_stat(&server, "retries"), 2);
-    party_stop(&other, 0);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    ck_assert_uint_eq(live_stat(&server, "retries"), 2);
+    live_stop(&other, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
 // ---- By itself
 
-static void connect_for(struct party *client, uint16_t port, uint64_t tag, uint32_t reconnect_ms)
+static void connect_for(struct live_endpoint *client, uint16_t port, uint64_t tag,
+                        uint32_t reconnect_ms)
 {
     const struct hail_target target = {
         .host = "127.0.0.1", .port = port, .tag = tag, .reconnect_ms = reconnect_ms};
@@ -237,50 +239,50 @@ START_TEST(test_reconnects)
     };
     struct hail_config config = config_of();
     struct hail_config client_config = config;
-    struct party servers[2] = {{0}, {0}};
-    struct party client = {.polls = _i == 1};
+    struct live_endpoint servers[2] = {{0}, {0}};
+    struct live_endpoint client = {.polls = _i == 1};
     struct hail_conn next[CLIENTS];
 
     config.native.ticket_key = ticket_key;
-    party_start(&servers[0], &config, true);
-    party_start(&client, &client_config, false);
+    live_start(&servers[0], &config, true);
+    live_start(&client, &client_config, false);
     config.port = hail_port(servers[0].endpoint);
     for (uint64_t tag = 0; tag < CLIENTS; tag++)
         connect_for(&client, config.port, tag, tag == 0 ? 0 : 60000);
     for (size_t i = 0; i < CLIENTS; i++)
-        party_wait(&client, HAIL_EVENT_CONNECTED, i);
-    party_stop(&servers[0], 1000);
+        live_wait(&client, HAIL_EVENT_CONNECTED, i);
+    live_stop(&servers[0], 1000);
     for (uint64_t tag = 0; tag < CLIENTS; tag++) {
-        const struct hail_event *closed = &party_wait_tag(&client, HAIL_EVENT_CLOSED, tag)->event;
+        const struct hail_event *closed = &live_wait_tag(&client, HAIL_EVENT_CLOSED, tag)->event;
         ck_assert_int_eq(closed->reason, HAIL_CLOSED_BY_PEER);
         ck_assert_int_eq(closed->next.id != 0, tag != 0);
         ck_assert_uint_ne(closed->next.id, closed->conn.id);
         next[tag] = closed->next;
     }
     config.native.ticket_key = returns[_i].key;
-    party_start(&servers[1], &config, true);
+    live_start(&servers[1], &config, true);
     for (uint64_t tag = 1; tag < CLIENTS; tag++) {
         const struct hail_event *back =
-            &party_wait_conn(&client, HAIL_EVENT_CONNECTED, next[tag])->event;
+            &live_wait_conn(&client, HAIL_EVENT_CONNECTED, next[tag])->event;
         ck_assert_uint_eq(back->tag, tag);
         ck_assert_msg(back->resumed == returns[_i].resumed, "%s", returns[_i].why);
-        ck_assert_int_eq(party_send(&client, back->conn, HAIL_ENCRYPTED, "back"), HAIL_OK);
-        ck_assert(party_says(party_wait(&servers[1], HAIL_EVENT_MESSAGE, tag - 1), "back"));
+        ck_assert_int_eq(live_send(&client, back->conn, HAIL_ENCRYPTED, "back"), HAIL_OK);
+        ck_assert(live_says(live_wait(&servers[1], HAIL_EVENT_MESSAGE, tag - 1), "back"));
     }
-    ck_assert_uint_eq(party_count(&client, HAIL_EVENT_CONNECTED), 2 * CLIENTS - 1);
-    ck_assert_uint_eq(party_count(&client, HAIL_EVENT_CLOSED), CLIENTS);
-    ck_assert_uint_ge(party_stat(&client, "reconnects"), CLIENTS - 1);
+    ck_assert_uint_eq(live_count(&client, HAIL_EVENT_CONNECTED), 2 * CLIENTS - 1);
+    ck_assert_uint_eq(live_count(&client, HAIL_EVENT_CLOSED), CLIENTS);
+    ck_assert_uint_ge(live_stat(&client, "reconnects"), CLIENTS - 1);
 
     // And once more: it is no affair of the first connection alone.
-    party_stop(&servers[1], 1000);
-    struct hail_event again = party_wait_conn(&client, HAIL_EVENT_CLOSED, next[1])->event;
+    live_stop(&servers[1], 1000);
+    struct hail_event again = live_wait_conn(&client, HAIL_EVENT_CLOSED, next[1])->event;
     ck_assert_uint_ne(again.next.id, 0);
-    struct party third = {0};
-    party_start(&third, &config, true);
-    ck_assert(party_wait_conn(&client, HAIL_EVENT_CONNECTED, again.next)->event.resumed ==
+    struct live_endpoint third = {0};
+    live_start(&third, &config, true);
+    ck_assert(live_wait_conn(&client, HAIL_EVENT_CONNECTED, again.next)->event.resumed ==
               (returns[_i].key != NULL));
-    party_stop(&client, 1000);
-    party_stop(&third, 0);
+    live_stop(&client, 1000);
+    live_stop(&third, 0);
 }
 END_TEST
 
@@ -288,38 +290,38 @@ END_TEST
 START_TEST(test_gives_up)
 {
     struct hail_config config = config_of();
-    struct party server = {0};
-    struct party client = {0};
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
     size_t len = HAIL_TICKET_MAX;
     uint8_t ticket[HAIL_TICKET_MAX];
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
     uint16_t port = hail_port(server.endpoint);
     connect_for(&client, port, 1, 400);
     connect_for(&client, port, 2, 3600000);
-    party_wait_tag(&client, HAIL_EVENT_CONNECTED, 1);
-    party_wait_tag(&client, HAIL_EVENT_CONNECTED, 2);
-    party_stop(&server, 1000);
-    struct hail_event brief = party_wait_tag(&client, HAIL_EVENT_CLOSED, 1)->event;
-    struct hail_event patient = party_wait_tag(&client, HAIL_EVENT_CLOSED, 2)->event;
-    int64_t since_ms = party_clock_ms();
-    ck_assert_int_eq(party_send(&client, patient.next, 0, "early"), HAIL_ESTATE);
+    live_wait_tag(&client, HAIL_EVENT_CONNECTED, 1);
+    live_wait_tag(&client, HAIL_EVENT_CONNECTED, 2);
+    live_stop(&server, 1000);
+    struct hail_event brief = live_wait_tag(&client, HAIL_EVENT_CLOSED, 1)->event;
+    struct hail_event patient = live_wait_tag(&client, HAIL_EVENT_CLOSED, 2)->event;
+    int64_t since_ms = live_clock_ms();
+    ck_assert_int_eq(live_send(&client, patient.next, 0, "early"), HAIL_ESTATE);
     ck_assert_int_eq(hail_ticket(client.endpoint, patient.next, ticket, &len), HAIL_ENOKEY);
     ck_assert_int_eq(hail_close(client.endpoint, patient.next), HAIL_OK);
     const struct hail_event *closed =
-        &party_wait_conn(&client, HAIL_EVENT_CLOSED, patient.next)->event;
+        &live_wait_conn(&client, HAIL_EVENT_CLOSED, patient.next)->event;
     ck_assert_int_eq(closed->reason, HAIL_CLOSED_BY_APPLICATION);
     ck_assert_uint_eq(closed->next.id, 0);
-    closed = &party_wait_conn(&client, HAIL_EVENT_CLOSED, brief.next)->event;
+    closed = &live_wait_conn(&client, HAIL_EVENT_CLOSED, brief.next)->event;
     ck_assert(closed->reason == HAIL_CLOSED_CONNECT ||
               closed->reason == HAIL_CLOSED_HANDSHAKE_TIMEOUT);
     ck_assert_uint_eq(closed->next.id, 0);
     ck_assert_uint_eq(closed->tag, 1);
-    ck_assert_int_lt(party_clock_ms() - since_ms, party_patience_ms());
-    ck_assert_uint_eq(party_count(&client, HAIL_EVENT_CLOSED), 4);
-    ck_assert_uint_eq(party_count(&client, HAIL_EVENT_CONNECTED), 2);
-    party_stop(&client, 0);
+    ck_assert_int_lt(live_clock_ms() - since_ms, live_patience_ms());
+    ck_assert_uint_eq(live_count(&client, HAIL_EVENT_CLOSED), 4);
+    ck_assert_uint_eq(live_count(&client, HAIL_EVENT_CONNECTED), 2);
+    live_stop(&client, 0);
 }
 END_TEST
 
@@ -328,34 +330,34 @@ START_TEST(test_not_wanted)
 {
     struct hail_config config = config_of();
     struct hail_config client_config = config;
-    struct party servers[2] = {{0}, {0}};
-    struct party client = {0};
+    struct live_endpoint servers[2] = {{0}, {0}};
+    struct live_endpoint client = {0};
 
     config.approves_all = false;
-    party_start(&servers[0], &config, true);
-    party_start(&client, &client_config, false);
+    live_start(&servers[0], &config, true);
+    live_start(&client, &client_config, false);
     config.port = hail_port(servers[0].endpoint);
     for (uint64_t tag = 0; tag < 2; tag++) {
         connect_for(&client, config.port, tag, 60000);
-        struct hail_conn asks = party_wait(&servers[0], HAIL_EVENT_REQUEST, tag)->event.conn;
+        struct hail_conn asks = live_wait(&servers[0], HAIL_EVENT_REQUEST, tag)->event.conn;
         ck_assert_int_eq(hail_approve(servers[0].endpoint, asks, tag), HAIL_OK);
-        party_wait_tag(&client, HAIL_EVENT_CONNECTED, tag);
+        live_wait_tag(&client, HAIL_EVENT_CONNECTED, tag);
         if (tag == 0)
             ck_assert_int_eq(hail_close(servers[0].endpoint, asks), HAIL_OK);
     }
-    ck_assert_uint_eq(party_wait_tag(&client, HAIL_EVENT_CLOSED, 0)->event.next.id, 0);
-    party_stop(&servers[0], 1000);
-    struct hail_conn next = party_wait_tag(&client, HAIL_EVENT_CLOSED, 1)->event.next;
+    ck_assert_uint_eq(live_wait_tag(&client, HAIL_EVENT_CLOSED, 0)->event.next.id, 0);
+    live_stop(&servers[0], 1000);
+    struct hail_conn next = live_wait_tag(&client, HAIL_EVENT_CLOSED, 1)->event.next;
     ck_assert_uint_ne(next.id, 0);
-    party_start(&servers[1], &config, true);
+    live_start(&servers[1], &config, true);
     ck_assert_int_eq(hail_deny(servers[1].endpoint,
-                               party_wait(&servers[1], HAIL_EVENT_REQUEST, 0)->event.conn, "no"),
+                               live_wait(&servers[1], HAIL_EVENT_REQUEST, 0)->event.conn, "no"),
                      HAIL_OK);
-    const struct hail_event *closed = &party_wait_conn(&client, HAIL_EVENT_CLOSED, next)->event;
+    const struct hail_event *closed = &live_wait_conn(&client, HAIL_EVENT_CLOSED, next)->event;
     ck_assert_int_eq(closed->reason, HAIL_CLOSED_DENIED);
     ck_assert_uint_eq(closed->next.id, 0);
-    party_stop(&client, 0);
-    party_stop(&servers[1], 0);
+    live_stop(&client, 0);
+    live_stop(&servers[1], 0);
 }
 END_TEST
 
@@ -363,19 +365,19 @@ END_TEST
 START_TEST(test_stopped)
 {
     struct hail_config config = config_of();
-    struct party server = {0};
-    struct party client = {0};
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
     connect_for(&client, hail_port(server.endpoint), 1, 3600000);
-    party_wait_tag(&client, HAIL_EVENT_CONNECTED, 1);
-    party_stop(&server, 1000);
-    struct hail_conn next = party_wait_tag(&client, HAIL_EVENT_CLOSED, 1)->event.next;
-    party_drain(&client, 0);
-    ck_assert_int_eq(party_wait_conn(&client, HAIL_EVENT_CLOSED, next)->event.reason,
+    live_wait_tag(&client, HAIL_EVENT_CONNECTED, 1);
+    live_stop(&server, 1000);
+    struct hail_conn next = live_wait_tag(&client, HAIL_EVENT_CLOSED, 1)->event.next;
+    live_drain(&client, 0);
+    ck_assert_int_eq(live_wait_conn(&client, HAIL_EVENT_CLOSED, next)->event.reason,
                      HAIL_CLOSED_SHUTDOWN);
-    party_stop(&client, 0);
+    live_stop(&client, 0);
 }
 END_TEST
 
@@ -386,10 +388,10 @@ int main(void)
 
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_resumed);
-    tcase_add_loop_test(tests, test_restarted, 0, PARTY_COUNTOF(restarts));
+    tcase_add_loop_test(tests, test_restarted, 0, LIVE_COUNTOF(restarts));
     tcase_add_test(tests, test_damaged);
     tcase_add_test(tests, test_other_policy);
-    tcase_add_loop_test(tests, test_reconnects, 0, PARTY_COUNTOF(returns));
+    tcase_add_loop_test(tests, test_reconnects, 0, LIVE_COUNTOF(returns));
     tcase_add_test(tests, test_gives_up);
     tcase_add_test(tests, test_not_wanted);
     tcase_add_test(tests, test_stopped);

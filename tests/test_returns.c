@@ -1,11 +1,12 @@
 // test_returns.c: clients that come back, by the clock: tickets that are over, keys that have been
 // rotated, paths that are lost and servers that are gone without a word. Shards in one thread, on a
-// network in memory; time moves only here. SPDX-License-Identifier: MIT
+// network in memory; time moves only here.
+// SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/conn.h"
+#include "engine/shard/conn.h"
 #include "tests/vectors.h"
 
 enum {

@@ -1,7 +1,7 @@
 // test_rooms.c: rooms against a flat list of who is where.
 // SPDX-License-Identifier: MIT
 #include "tests/vectors.h"
-#include "tools/rooms.h"
+#include "tools/load/rooms.h"
 
 #include <string.h>
 

@@ -1,8 +1,9 @@
 // test_rpc.c: what becomes of calls: answered, refused, unknown, late, or never answered, on both
-// profiles where the wire has words for it. SPDX-License-Identifier: MIT
+// profiles where the wire has words for it.
+// SPDX-License-Identifier: MIT
 #include <string.h>
 
-#include "tests/party.h"
+#include "tests/live_endpoint.h"
 
 enum {
     SHORT_MS = 30,
@@ -26,10 +27,10 @@ enum deed {
 
 static struct hail_config config_of(bool native)
 {
-    struct hail_config config = party_config();
+    struct hail_config config = live_config();
 
     config.handlers = handlers;
-    config.handler_count = PARTY_COUNTOF(handlers);
+    config.handler_count = LIVE_COUNTOF(handlers);
     config.calls_max = 4;
     config.takes_unknown_names = false;
     if (native) {
@@ -39,7 +40,7 @@ static struct hail_config config_of(bool native)
     return config;
 }
 
-static void serve(struct party *party, struct hail_endpoint *endpoint,
+static void serve(struct live_endpoint *live, struct hail_endpoint *endpoint,
                   const struct hail_event *event)
 {
     struct hail_response response = {.call_id = event->call_id,
@@ -48,7 +49,7 @@ static void serve(struct party *party, struct hail_endpoint *endpoint,
                                      .result = event->data,
                                      .len = event->len};
 
-    (void)party;
+    (void)live;
     if (event->type != HAIL_EVENT_CALL || !event->wants_response)
         return;
     enum deed deed = (enum deed)(*(const char *)event->data);
@@ -63,11 +64,11 @@ static void serve(struct party *party, struct hail_endpoint *endpoint,
     (void)!hail_respond(endpoint, event->conn, &response);
 }
 
-static enum hail_status call(const struct party *party, struct hail_conn conn, const char *name,
-                             const char *args, uint64_t id, uint32_t timeout_ms)
+static enum hail_status call(const struct live_endpoint *live, struct hail_conn conn,
+                             const char *name, const char *args, uint64_t id, uint32_t timeout_ms)
 {
     const struct hail_call one = {
-        .name_hash = hail_name_hash(party->endpoint, name),
+        .name_hash = hail_name_hash(live->endpoint, name),
         .args = args,
         .len = strlen(args),
         .flags = HAIL_ENCRYPTED | HAIL_AUTHENTICATED,
@@ -77,7 +78,7 @@ static enum hail_status call(const struct party *party, struct hail_conn conn, c
         .timeout_ms = timeout_ms,
     };
 
-    return hail_call(party->endpoint, conn, &one);
+    return hail_call(live->endpoint, conn, &one);
 }
 
 static const struct {
@@ -102,31 +103,31 @@ START_TEST(test_outcome)
     size_t row = (size_t)_i / 2;
     bool native = _i % 2 == 0;
     struct hail_config config = config_of(native);
-    struct party server = {.react = serve};
-    struct party client = {.polls = _i % 4 < 2};
-    struct party_pair pair;
+    struct live_endpoint server = {.react = serve};
+    struct live_endpoint client = {.polls = _i % 4 < 2};
+    struct live_pair pair;
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     // An id may be used again when it has been answered.
     for (size_t i = 0; i < 2; i++) {
         ck_assert_int_eq(call(&client, pair.client, outcomes[row].name, outcomes[row].args, 77,
                               outcomes[row].timeout_ms),
                          HAIL_OK);
-        const struct party_event *event = party_wait(&client, HAIL_EVENT_RESPONSE, i);
+        const struct live_event *event = live_wait(&client, HAIL_EVENT_RESPONSE, i);
         ck_assert_msg(event->event.status == (native ? outcomes[row].native : outcomes[row].mlapi),
                       "%s: %s", outcomes[row].why, hail_strerror(event->event.status));
         ck_assert_uint_eq(event->event.call_id, 77);
         ck_assert_uint_eq(event->event.conn.id, pair.client.id);
         if (event->event.status == HAIL_EREFUSED)
-            ck_assert(party_says(event, "r")); // and what the other end says to it
+            ck_assert(live_says(event, "r")); // and what the other end says to it
     }
-    ck_assert_uint_eq(party_stat(&client, "calls_timed_out"),
+    ck_assert_uint_eq(live_stat(&client, "calls_timed_out"),
                       (native ? outcomes[row].native : outcomes[row].mlapi) == HAIL_ETIMEOUT ? 2
                                                                                              : 0);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -135,21 +136,21 @@ END_TEST
 START_TEST(test_late)
 {
     struct hail_config config = config_of(_i == 0);
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     for (uint64_t i = 0; i < 4; i++)
         ck_assert_int_eq(call(&client, pair.client, "Fire", "q", i, SHORT_MS), HAIL_OK);
-    const struct party_event *first = party_wait(&server, HAIL_EVENT_CALL, 0);
+    const struct live_event *first = live_wait(&server, HAIL_EVENT_CALL, 0);
     for (size_t i = 0; i < 4; i++)
-        ck_assert_int_eq(party_wait(&client, HAIL_EVENT_RESPONSE, i)->event.status, HAIL_ETIMEOUT);
+        ck_assert_int_eq(live_wait(&client, HAIL_EVENT_RESPONSE, i)->event.status, HAIL_ETIMEOUT);
 
     ck_assert_int_eq(call(&client, pair.client, "Fire", "q", 0, LONG_MS), HAIL_OK);
-    const struct party_event *again = party_wait(&server, HAIL_EVENT_CALL, 4);
+    const struct live_event *again = live_wait(&server, HAIL_EVENT_CALL, 4);
     ck_assert_uint_ne(first->event.call_id, again->event.call_id);
     struct hail_response response = {
         .call_id = first->event.call_id, .flags = first->event.flags, .result = "late", .len = 4};
@@ -157,14 +158,14 @@ START_TEST(test_late)
     response.call_id = again->event.call_id;
     response.result = "good";
     ck_assert_int_eq(hail_respond(server.endpoint, pair.server, &response), HAIL_OK);
-    ck_assert(party_says(party_wait(&client, HAIL_EVENT_RESPONSE, 4), "good"));
-    ck_assert_uint_eq(party_stat(&client, "dropped_call"), 1);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    ck_assert(live_says(live_wait(&client, HAIL_EVENT_RESPONSE, 4), "good"));
+    ck_assert_uint_eq(live_stat(&client, "dropped_call"), 1);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
-static void answer_with_tag(struct party *party, struct hail_endpoint *endpoint,
+static void answer_with_tag(struct live_endpoint *live, struct hail_endpoint *endpoint,
                             const struct hail_event *event)
 {
     const struct hail_response response = {.call_id = event->call_id,
@@ -173,7 +174,7 @@ static void answer_with_tag(struct party *party, struct hail_endpoint *endpoint,
                                            .result = &event->tag,
                                            .len = sizeof event->tag};
 
-    (void)party;
+    (void)live;
     if (event->type == HAIL_EVENT_CALL)
         (void)!hail_respond(endpoint, event->conn, &response);
 }
@@ -182,15 +183,15 @@ static void answer_with_tag(struct party *party, struct hail_endpoint *endpoint,
 START_TEST(test_many)
 {
     struct hail_config config = config_of(_i == 0);
-    struct party server = {0};
-    struct party client = {.react = answer_with_tag};
-    struct party_pair pairs[CROWD];
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {.react = answer_with_tag};
+    struct live_pair pairs[CROWD];
     struct hail_conn conns[CROWD];
     size_t sent;
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(pairs, CROWD, &server, &client, 100);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(pairs, CROWD, &server, &client, 100);
     for (size_t i = 0; i < CROWD; i++)
         conns[i] = pairs[i].server;
     const struct hail_call one = {
@@ -202,15 +203,15 @@ START_TEST(test_many)
     };
     ck_assert_int_eq(hail_call_many(server.endpoint, conns, CROWD, &one, &sent), HAIL_OK);
     ck_assert_uint_eq(sent, CROWD);
-    party_wait(&server, HAIL_EVENT_RESPONSE, CROWD - 1);
+    live_wait(&server, HAIL_EVENT_RESPONSE, CROWD - 1);
     ck_assert_int_eq(hail_call_all_but(server.endpoint, conns[1], &one), HAIL_OK);
-    party_wait(&server, HAIL_EVENT_RESPONSE, 2 * CROWD - 2);
+    live_wait(&server, HAIL_EVENT_RESPONSE, 2 * CROWD - 2);
     ck_assert_int_eq(hail_call_all(server.endpoint, &one), HAIL_OK);
-    party_wait(&server, HAIL_EVENT_RESPONSE, 3 * CROWD - 2);
+    live_wait(&server, HAIL_EVENT_RESPONSE, 3 * CROWD - 2);
 
     size_t answers[CROWD] = {0};
     for (size_t i = 0; i < 3 * CROWD - 1; i++) {
-        const struct party_event *event = party_wait(&server, HAIL_EVENT_RESPONSE, i);
+        const struct live_event *event = live_wait(&server, HAIL_EVENT_RESPONSE, i);
         uint64_t tag;
         ck_assert_int_eq(event->event.status, HAIL_OK);
         ck_assert_uint_eq(event->event.len, sizeof tag);
@@ -220,8 +221,8 @@ START_TEST(test_many)
     }
     for (size_t i = 0; i < CROWD; i++)
         ck_assert_uint_eq(answers[i], i == 1 ? 2 : 3);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -240,18 +241,18 @@ static const struct {
 START_TEST(test_what_can_be_said)
 {
     struct hail_config config = config_of(said[_i].native);
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
     const struct hail_response response = {.call_id = 1, .status = said[_i].said};
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     ck_assert_msg(hail_respond(server.endpoint, pair.server, &response) == said[_i].want, "%s",
                   said[_i].why);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -260,10 +261,10 @@ int main(void)
     Suite *suite = suite_create("rpc");
     TCase *tests = tcase_create("rpc");
 
-    tcase_add_loop_test(tests, test_outcome, 0, 2 * PARTY_COUNTOF(outcomes));
+    tcase_add_loop_test(tests, test_outcome, 0, 2 * LIVE_COUNTOF(outcomes));
     tcase_add_loop_test(tests, test_late, 0, 2);
     tcase_add_loop_test(tests, test_many, 0, 2);
-    tcase_add_loop_test(tests, test_what_can_be_said, 0, PARTY_COUNTOF(said));
+    tcase_add_loop_test(tests, test_what_can_be_said, 0, LIVE_COUNTOF(said));
     tcase_set_timeout(tests, 120);
     suite_add_tcase(suite, tests);
     return test_run(suite);

@@ -1,6 +1,6 @@
 // test_sample.c: medians, intervals and the rank test against counting every case there is.
 // SPDX-License-Identifier: MIT
-#include "tools/sample.h"
+#include "tools/load/sample.h"
 
 #include <math.h>
 #include <stdlib.h>

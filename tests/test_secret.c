@@ -1,4 +1,5 @@
-// test_secret.c: wiping and comparing. SPDX-License-Identifier: MIT
+// test_secret.c: wiping and comparing.
+// SPDX-License-Identifier: MIT
 #include "crypto/secret.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 // test_session.c: both ends of a session: with MLAPI's own ends from its transcripts, with each
 // other, and with everything out of its state, cut, changed or unprotected.
 // SPDX-License-Identifier: MIT
-#include "tests/ends.h"
+#include "tests/session_pair.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static struct hail_mlapi_network encrypted(void)
     return network;
 }
 
-static void check_message(struct ends *ends, struct hail_mlapi_session *from,
+static void check_message(struct pair *pair, struct hail_mlapi_session *from,
                           struct hail_mlapi_session *to, uint64_t *dice)
 {
     static uint8_t body[300];
@@ -49,12 +49,12 @@ static void check_message(struct ends *ends, struct hail_mlapi_session *from,
     for (size_t i = 0; i < sent.body_len; i++)
         body[i] = (uint8_t)test_next(dice);
     struct hail_mlapi_bare bare;
-    size_t len = hail_mlapi_session_prepare(from, &bare, out, &sent, &ends->random);
+    size_t len = hail_mlapi_session_prepare(from, &bare, out, &sent, &pair->random);
     hail_mlapi_protect(NULL, &bare, 1);
     ck_assert_uint_eq(len, hail_mlapi_message_len(&sent));
-    ck_assert_int_eq(ends_give(ends, to, out, len), HAIL_ACCEPT);
-    ck_assert_int_eq(ends->result.event, HAIL_MLAPI_EVENT_MESSAGE);
-    const struct hail_message_view *got = &ends->result.message;
+    ck_assert_int_eq(session_pair_give(pair, to, out, len), HAIL_ACCEPT);
+    ck_assert_int_eq(pair->result.event, HAIL_MLAPI_EVENT_MESSAGE);
+    const struct hail_message_view *got = &pair->result.message;
     ck_assert_int_eq(got->kind, sent.kind);
     ck_assert_uint_eq(got->flags, sent.flags);
     ck_assert_uint_eq(got->name_hash, sent.name_hash);
@@ -77,20 +77,20 @@ START_TEST(test_pair)
     network.sign_key_exchange = _i & 2;
     network.enable_scene_management = _i & 4;
     network.connection_approval = _i & 8;
-    struct ends *ends = ends_init(&network, test_next(&dice));
-    while (ends->stage < STAGE_CONNECTED)
-        ends_step(ends);
-    ck_assert_int_eq(ends->server.state, HAIL_MLAPI_CONNECTED);
-    ck_assert_int_eq(ends->client.state, HAIL_MLAPI_CONNECTED);
-    ck_assert_int_eq(ends->server.has_key, network.enable_encryption);
-    ck_assert_mem_eq(ends->server.key, ends->client.key, sizeof ends->server.key);
-    ck_assert_int_eq(ends->asked, ends->setup.signing);
+    struct pair *pair = session_pair_init(&network, test_next(&dice));
+    while (pair->stage < STAGE_CONNECTED)
+        session_pair_step(pair);
+    ck_assert_int_eq(pair->server.state, HAIL_MLAPI_CONNECTED);
+    ck_assert_int_eq(pair->client.state, HAIL_MLAPI_CONNECTED);
+    ck_assert_int_eq(pair->server.has_key, network.enable_encryption);
+    ck_assert_mem_eq(pair->server.key, pair->client.key, sizeof pair->server.key);
+    ck_assert_int_eq(pair->asked, pair->setup.signing);
     for (int i = 0; i < 300; i++) {
         bool up = test_next(&dice) % 2;
-        check_message(ends, up ? &ends->client : &ends->server, up ? &ends->server : &ends->client,
+        check_message(pair, up ? &pair->client : &pair->server, up ? &pair->server : &pair->client,
                       &dice);
     }
-    ends_free(ends);
+    session_pair_free(pair);
 }
 END_TEST
 
@@ -104,12 +104,12 @@ static void inject(struct hail_mlapi_session *session, const struct vector_bytes
 }
 
 // What our end answers, unwrapped, must be of the type and body that MLAPI's other end sent.
-static void check_reply(struct ends *ends, const struct hail_mlapi_session *session, uint8_t type,
+static void check_reply(struct pair *pair, const struct hail_mlapi_session *session, uint8_t type,
                         const struct vector_bytes *body)
 {
     struct hail_mlapi_packet packet;
 
-    ck_assert_int_eq(hail_mlapi_unwrap(&packet, ends->result.reply, ends->result.reply_len,
+    ck_assert_int_eq(hail_mlapi_unwrap(&packet, pair->result.reply, pair->result.reply_len,
                                        session->has_key ? &session->keys : NULL),
                      HAIL_ACCEPT);
     ck_assert_uint_eq(packet.type, type);
@@ -138,49 +138,49 @@ static void check_rewrap(const json_t *row, const struct hail_mlapi_session *ses
 }
 
 // One message of the transcript, given to our end of the other side.
-static void play(struct ends *ends, const json_t *row, const json_t *request,
+static void play(struct pair *pair, const json_t *row, const json_t *request,
                  const struct vector_bytes *key)
 {
     bool from_server = strcmp(vector_text(row, "from"), "server") == 0;
-    struct hail_mlapi_session *to = from_server ? &ends->client : &ends->server;
+    struct hail_mlapi_session *to = from_server ? &pair->client : &pair->server;
     struct vector_bytes wire = vector_hex(row, "wire");
     struct vector_bytes body = vector_hex(row, "body");
     int64_t type = vector_int(row, "type");
 
     check_rewrap(row, to);
-    ck_assert_msg(ends_give(ends, to, wire.data, wire.len) == HAIL_ACCEPT, "%s",
+    ck_assert_msg(session_pair_give(pair, to, wire.data, wire.len) == HAIL_ACCEPT, "%s",
                   vector_text(row, "name"));
     if (type == HAIL_MLAPI_HAIL) {
-        ck_assert_int_eq(ends->result.event, HAIL_MLAPI_EVENT_KEYED);
-        check_reply(ends, to, HAIL_MLAPI_HAIL_RESPONSE, NULL);
+        ck_assert_int_eq(pair->result.event, HAIL_MLAPI_EVENT_KEYED);
+        check_reply(pair, to, HAIL_MLAPI_HAIL_RESPONSE, NULL);
         inject(to, key);
     } else if (type == HAIL_MLAPI_HAIL_RESPONSE) {
-        ck_assert_int_eq(ends->result.event, HAIL_MLAPI_EVENT_KEYED);
-        check_reply(ends, to, HAIL_MLAPI_GREETINGS, NULL);
+        ck_assert_int_eq(pair->result.event, HAIL_MLAPI_EVENT_KEYED);
+        check_reply(pair, to, HAIL_MLAPI_GREETINGS, NULL);
         inject(to, key);
     } else if (type == HAIL_MLAPI_GREETINGS) {
         struct vector_bytes want = vector_hex(request, "body");
-        check_reply(ends, to, HAIL_MLAPI_CONNECTION_REQUEST, &want);
+        check_reply(pair, to, HAIL_MLAPI_CONNECTION_REQUEST, &want);
         free(want.data);
     } else if (type == HAIL_MLAPI_CONNECTION_REQUEST) {
         struct hail_mlapi_approval approval;
-        ck_assert_int_eq(ends->result.event, HAIL_MLAPI_EVENT_REQUEST);
-        ck_assert_uint_eq(ends->result.data.len, ends->client.conn_data.len);
-        if (ends->client.conn_data.len > 0)
-            ck_assert_mem_eq(ends->result.data.data, ends->client.conn_data.data,
-                             ends->client.conn_data.len);
-        hail_mlapi_server_approve(to, &approval, 1, 0.25F, &ends->random);
+        ck_assert_int_eq(pair->result.event, HAIL_MLAPI_EVENT_REQUEST);
+        ck_assert_uint_eq(pair->result.data.len, pair->client.conn_data.len);
+        if (pair->client.conn_data.len > 0)
+            ck_assert_mem_eq(pair->result.data.data, pair->client.conn_data.data,
+                             pair->client.conn_data.len);
+        hail_mlapi_server_approve(to, &approval, 1, 0.25F, &pair->random);
     } else if (type == HAIL_MLAPI_CONNECTION_APPROVED) {
-        ck_assert_int_eq(ends->result.event, HAIL_MLAPI_EVENT_CONNECTED);
-        ck_assert_uint_eq(ends->result.client_id, 1);
+        ck_assert_int_eq(pair->result.event, HAIL_MLAPI_EVENT_CONNECTED);
+        ck_assert_uint_eq(pair->result.client_id, 1);
     } else if (type == HAIL_MLAPI_UNNAMED) {
-        ck_assert_int_eq(ends->result.event, HAIL_MLAPI_EVENT_MESSAGE);
-        ck_assert_uint_eq(ends->result.message.flags, (uint64_t)vector_int(row, "flags"));
-        ck_assert_uint_eq(ends->result.message.body_len, body.len);
-        ck_assert_mem_eq(ends->result.message.body, body.data, body.len);
+        ck_assert_int_eq(pair->result.event, HAIL_MLAPI_EVENT_MESSAGE);
+        ck_assert_uint_eq(pair->result.message.flags, (uint64_t)vector_int(row, "flags"));
+        ck_assert_uint_eq(pair->result.message.body_len, body.len);
+        ck_assert_mem_eq(pair->result.message.body, body.data, body.len);
     } else {
         ck_assert_int_eq(type, HAIL_MLAPI_TIME_SYNC);
-        ck_assert_int_eq(ends->result.event, HAIL_MLAPI_EVENT_NONE);
+        ck_assert_int_eq(pair->result.event, HAIL_MLAPI_EVENT_NONE);
     }
     free(wire.data);
     free(body.data);
@@ -211,9 +211,9 @@ START_TEST(test_transcript)
     network.enable_scene_management =
         json_is_true(json_object_get(config, "EnableSceneManagement"));
     network.connection_approval = json_is_true(json_object_get(config, "ConnectionApproval"));
-    struct ends *ends = ends_init(&network, 5);
-    ck_assert_uint_eq(ends->setup.config_hash, strtoull(vector_text(config, "hash"), NULL, 16));
-    ends->client.conn_data = (struct hail_bytes){data.data, data.len};
+    struct pair *pair = session_pair_init(&network, 5);
+    ck_assert_uint_eq(pair->setup.config_hash, strtoull(vector_text(config, "hash"), NULL, 16));
+    pair->client.conn_data = (struct hail_bytes){data.data, data.len};
     json_array_foreach(messages, i, row)
     {
         if (vector_int(row, "type") == HAIL_MLAPI_CONNECTION_REQUEST)
@@ -221,14 +221,14 @@ START_TEST(test_transcript)
     }
     ck_assert_ptr_nonnull(request);
     if (network.enable_encryption) { // the messages' keys, for wrapping them again
-        hail_mlapi_keys_init(&ends->client.keys, key.data);
-        hail_mlapi_keys_init(&ends->server.keys, key.data);
+        hail_mlapi_keys_init(&pair->client.keys, key.data);
+        hail_mlapi_keys_init(&pair->server.keys, key.data);
     }
-    json_array_foreach(messages, i, row) play(ends, row, request, &key);
-    ck_assert_int_eq(ends->client.state, HAIL_MLAPI_CONNECTED);
-    ck_assert_int_eq(ends->server.state, HAIL_MLAPI_CONNECTED);
+    json_array_foreach(messages, i, row) play(pair, row, request, &key);
+    ck_assert_int_eq(pair->client.state, HAIL_MLAPI_CONNECTED);
+    ck_assert_int_eq(pair->server.state, HAIL_MLAPI_CONNECTED);
     ck_assert_uint_eq(json_object_size(all), HAIL_COUNTOF(transcripts) + 1); // and a note
-    ends_free(ends);
+    session_pair_free(pair);
     free(key.data);
     free(data.data);
     json_decref(root);
@@ -236,30 +236,30 @@ START_TEST(test_transcript)
 END_TEST
 
 // How MLAPI's own client took a signed hail, spoilt or not; ours the same.
-static void check_hail(const json_t *row, struct ends *ends)
+static void check_hail(const json_t *row, struct pair *pair)
 {
     struct vector_bytes wire = vector_hex(row, "wire");
     bool taken = strcmp(vector_text(row, "real_client"), "hail response sent") == 0;
     bool unknown_type = strstr(vector_text(row, "real_client"), "Invalid signature type") != NULL;
-    const struct hail_mlapi_session before = ends->client;
+    const struct hail_mlapi_session before = pair->client;
 
-    enum hail_verdict got = ends_give(ends, &ends->client, wire.data, wire.len);
+    enum hail_verdict got = session_pair_give(pair, &pair->client, wire.data, wire.len);
     ck_assert_int_eq(got, taken          ? HAIL_ACCEPT
                           : unknown_type ? HAIL_DROP_MALFORMED
                                          : HAIL_DROP_SIGNATURE);
-    ck_assert_int_eq(ends->result.close, !taken);
-    ck_assert_int_eq(ends->result.reply_len > 0, taken);
-    ck_assert_int_eq(ends->client.has_key, taken);
-    ck_assert_int_eq(ends->client.state, taken ? HAIL_MLAPI_EXPECT_GREETINGS : HAIL_MLAPI_FAILED);
-    ends->client = before;
+    ck_assert_int_eq(pair->result.close, !taken);
+    ck_assert_int_eq(pair->result.reply_len > 0, taken);
+    ck_assert_int_eq(pair->client.has_key, taken);
+    ck_assert_int_eq(pair->client.state, taken ? HAIL_MLAPI_EXPECT_GREETINGS : HAIL_MLAPI_FAILED);
+    pair->client = before;
     if (taken) { // and what the verifier does not believe is not taken, whoever signed it
-        ends->setup.verifier.check = doubt;
-        ck_assert_int_eq(ends_give(ends, &ends->client, wire.data, wire.len),
+        pair->setup.verifier.check = doubt;
+        ck_assert_int_eq(session_pair_give(pair, &pair->client, wire.data, wire.len),
                          HAIL_DROP_CERTIFICATE);
-        ck_assert_int_eq(ends->result.report.fault, HAIL_FAULT_UNKNOWN_ISSUER);
-        ck_assert(ends->result.close && !ends->client.has_key);
-        ends->setup.verifier.check = ends_believe;
-        ends->client = before;
+        ck_assert_int_eq(pair->result.report.fault, HAIL_FAULT_UNKNOWN_ISSUER);
+        ck_assert(pair->result.close && !pair->client.has_key);
+        pair->setup.verifier.check = session_pair_believe;
+        pair->client = before;
     }
     free(wire.data);
 }
@@ -273,11 +273,11 @@ START_TEST(test_signed_hails)
     size_t i;
 
     network.sign_key_exchange = true;
-    struct ends *ends = ends_init(&network, 5);
+    struct pair *pair = session_pair_init(&network, 5);
     json_array_foreach(json_object_get(json_object_get(root, "hail"), lists[_i]), i, row)
-        check_hail(row, ends);
+        check_hail(row, pair);
     ck_assert_uint_gt(i, 0);
-    ends_free(ends);
+    session_pair_free(pair);
     json_decref(root);
 }
 END_TEST
@@ -296,16 +296,16 @@ START_TEST(test_mlapi_key)
         struct vector_bytes part = vector_hex(row, "client_public");
         struct vector_bytes key = vector_hex(row, "client_key");
         uint8_t body[100];
-        struct ends *ends = ends_init(&network, i);
+        struct pair *pair = session_pair_init(&network, i);
 
-        memcpy(ends->server.private_key, scalar.data, scalar.len);
+        memcpy(pair->server.private_key, scalar.data, scalar.len);
         size_t len = hail_mlapi_hail_response_write(body, sizeof body,
                                                     (struct hail_bytes){part.data, part.len});
         ck_assert_int_eq(
-            ends_give_wrapped(ends, &ends->server, HAIL_MLAPI_HAIL_RESPONSE, 0, body, len),
+            session_pair_give_wrapped(pair, &pair->server, HAIL_MLAPI_HAIL_RESPONSE, 0, body, len),
             HAIL_ACCEPT);
-        ck_assert_mem_eq(ends->server.key, key.data, key.len);
-        ends_free(ends);
+        ck_assert_mem_eq(pair->server.key, key.data, key.len);
+        session_pair_free(pair);
         free(scalar.data);
         free(part.data);
         free(key.data);
@@ -321,7 +321,7 @@ START_TEST(test_short_secret)
 {
     static const char salt[] = "P1sN0R4inb0wPl5P1sPls";
     const struct hail_mlapi_network network = encrypted();
-    struct ends *ends = ends_init(&network, 1);
+    struct pair *pair = session_pair_init(&network, 1);
     struct hail_x25519_pair peer;
     uint8_t shared[HAIL_X25519_LEN];
     uint8_t big[HAIL_X25519_LEN];
@@ -330,8 +330,8 @@ START_TEST(test_short_secret)
     uint8_t key[32];
 
     do {
-        hail_x25519_pair_init(&peer, &ends->random);
-        ck_assert(hail_x25519(shared, ends->server.private_key, peer.public_key));
+        hail_x25519_pair_init(&peer, &pair->random);
+        ck_assert(hail_x25519(shared, pair->server.private_key, peer.public_key));
     } while (shared[31] != 0);
     for (size_t i = 0; i < sizeof big; i++)
         big[i] = shared[31 - i];
@@ -340,10 +340,11 @@ START_TEST(test_short_secret)
                                (struct hail_bytes){(const uint8_t *)salt, sizeof salt - 1}, 1000));
     struct hail_bytes bytes = {part, hail_affine_write(part, peer.public_key)};
     size_t len = hail_mlapi_hail_response_write(body, sizeof body, bytes);
-    ck_assert_int_eq(ends_give_wrapped(ends, &ends->server, HAIL_MLAPI_HAIL_RESPONSE, 0, body, len),
-                     HAIL_ACCEPT);
-    ck_assert_mem_eq(ends->server.key, key, sizeof key);
-    ends_free(ends);
+    ck_assert_int_eq(
+        session_pair_give_wrapped(pair, &pair->server, HAIL_MLAPI_HAIL_RESPONSE, 0, body, len),
+        HAIL_ACCEPT);
+    ck_assert_mem_eq(pair->server.key, key, sizeof key);
+    session_pair_free(pair);
 }
 END_TEST
 
@@ -380,8 +381,8 @@ static const struct {
 START_TEST(test_types_by_state)
 {
     const struct hail_mlapi_network network = encrypted();
-    struct ends *ends = ends_at(&network, states[_i].stage);
-    struct hail_mlapi_session *to = states[_i].server ? &ends->server : &ends->client;
+    struct pair *pair = session_pair_at(&network, states[_i].stage);
+    struct hail_mlapi_session *to = states[_i].server ? &pair->server : &pair->client;
     const struct hail_mlapi_session before = *to;
 
     ck_assert_int_eq(to->state, states[_i].state);
@@ -389,7 +390,8 @@ START_TEST(test_types_by_state)
         for (uint32_t flags = 0; flags <= HAIL_FLAGS_BOTH; flags++) {
             if ((flags == 0 && type > HAIL_MLAPI_TYPE_CLEAR_MAX) || (flags != 0 && !to->has_key))
                 continue;
-            enum hail_verdict got = ends_give_wrapped(ends, to, (uint8_t)type, flags, NULL, 0);
+            enum hail_verdict got =
+                session_pair_give_wrapped(pair, to, (uint8_t)type, flags, NULL, 0);
             if (type > HAIL_MLAPI_TYPE_LAST) {
                 ck_assert_msg(got == HAIL_DROP_TYPE, "%s: %u", states[_i].why, type);
             } else if (states[_i].taken >> type & 1) { // an empty body is another matter
@@ -400,12 +402,12 @@ START_TEST(test_types_by_state)
             } else {
                 ck_assert_msg(got == HAIL_DROP_UNEXPECTED, "%s: %u", states[_i].why, type);
             }
-            ck_assert(!ends->result.close && ends->result.reply_len == 0);
-            ck_assert_int_eq(ends->result.event, HAIL_MLAPI_EVENT_NONE);
+            ck_assert(!pair->result.close && pair->result.reply_len == 0);
+            ck_assert_int_eq(pair->result.event, HAIL_MLAPI_EVENT_NONE);
             ck_assert_mem_eq(to, &before, sizeof before);
         }
     }
-    ends_free(ends);
+    session_pair_free(pair);
 }
 END_TEST
 
@@ -413,16 +415,18 @@ END_TEST
 START_TEST(test_protected_too_early)
 {
     const struct hail_mlapi_network network = encrypted();
-    struct ends *ends = ends_at(&network, STAGE_HAIL);
+    struct pair *pair = session_pair_at(&network, STAGE_HAIL);
 
     for (uint8_t flags = 1; flags <= HAIL_FLAGS_BOTH; flags++) {
         uint8_t message[65] = {flags};
-        ck_assert_int_eq(ends_give(ends, &ends->client, message, sizeof message), HAIL_DROP_NO_KEY);
-        ck_assert_int_eq(ends_give(ends, &ends->server, message, sizeof message), HAIL_DROP_NO_KEY);
+        ck_assert_int_eq(session_pair_give(pair, &pair->client, message, sizeof message),
+                         HAIL_DROP_NO_KEY);
+        ck_assert_int_eq(session_pair_give(pair, &pair->server, message, sizeof message),
+                         HAIL_DROP_NO_KEY);
     }
-    while (ends->stage < STAGE_CONNECTED)
-        ends_step(ends);
-    ends_free(ends);
+    while (pair->stage < STAGE_CONNECTED)
+        session_pair_step(pair);
+    session_pair_free(pair);
 }
 END_TEST
 
@@ -437,26 +441,26 @@ START_TEST(test_cut_anywhere)
     network.enable_encryption = _i & 2;
     network.sign_key_exchange = _i & 1;
     network.connection_approval = true;
-    struct ends *ends = ends_init(&network, 99);
-    for (; ends->stage < STAGE_CONNECTED; ends_step(ends)) {
-        struct hail_mlapi_session *to = ends_receiver(ends);
+    struct pair *pair = session_pair_init(&network, 99);
+    for (; pair->stage < STAGE_CONNECTED; session_pair_step(pair)) {
+        struct hail_mlapi_session *to = session_pair_receiver(pair);
         const struct hail_mlapi_session before = *to;
-        if (ends->stage == STAGE_DECISION)
+        if (pair->stage == STAGE_DECISION)
             continue;
-        for (size_t len = 0; len < ends->len; len++) {
-            enum hail_verdict got = ends_give(ends, to, ends->message, len);
-            if (ends->stage == STAGE_GREETINGS && len > 0)
+        for (size_t len = 0; len < pair->len; len++) {
+            enum hail_verdict got = session_pair_give(pair, to, pair->message, len);
+            if (pair->stage == STAGE_GREETINGS && len > 0)
                 ck_assert_int_eq(got, HAIL_ACCEPT);
             else
-                ck_assert_msg(got != HAIL_ACCEPT, "stage %d, length %zu", (int)ends->stage, len);
-            if (ends->stage == STAGE_HAIL && len > 0)
-                ck_assert(ends->result.close && to->state == HAIL_MLAPI_FAILED);
-            else if (ends->stage != STAGE_GREETINGS)
+                ck_assert_msg(got != HAIL_ACCEPT, "stage %d, length %zu", (int)pair->stage, len);
+            if (pair->stage == STAGE_HAIL && len > 0)
+                ck_assert(pair->result.close && to->state == HAIL_MLAPI_FAILED);
+            else if (pair->stage != STAGE_GREETINGS)
                 ck_assert_mem_eq(to, &before, sizeof before);
             *to = before;
         }
     }
-    ends_free(ends);
+    session_pair_free(pair);
 }
 END_TEST
 
@@ -483,27 +487,27 @@ START_TEST(test_bad_point)
     struct vector_bytes part = test_unhex(bad_parts[_i].part);
     struct hail_mlapi_hail_body hail = {.public_part = {part.data, part.len}};
     uint8_t body[100];
-    struct ends *ends = ends_at(&network, STAGE_HAIL);
-    const struct hail_mlapi_session client = ends->client;
+    struct pair *pair = session_pair_at(&network, STAGE_HAIL);
+    const struct hail_mlapi_session client = pair->client;
 
     size_t len = hail_mlapi_hail_write(body, sizeof body, &hail, false);
-    ck_assert_int_eq(ends_give_wrapped(ends, &ends->client, HAIL_MLAPI_HAIL, 0, body, len),
+    ck_assert_int_eq(session_pair_give_wrapped(pair, &pair->client, HAIL_MLAPI_HAIL, 0, body, len),
                      HAIL_DROP_POINT);
-    ck_assert(ends->result.close && !ends->client.has_key && ends->result.report.text[0] != 0);
-    ends->client = client;
+    ck_assert(pair->result.close && !pair->client.has_key && pair->result.report.text[0] != 0);
+    pair->client = client;
 
-    ends_step(ends);
-    const struct hail_mlapi_session server = ends->server;
+    session_pair_step(pair);
+    const struct hail_mlapi_session server = pair->server;
     for (int tries = 0; tries < 3; tries++) {
-        ck_assert_msg(ends_give_wrapped(ends, &ends->server, HAIL_MLAPI_HAIL_RESPONSE, 0, body,
-                                        len) == HAIL_DROP_POINT,
+        ck_assert_msg(session_pair_give_wrapped(pair, &pair->server, HAIL_MLAPI_HAIL_RESPONSE, 0,
+                                                body, len) == HAIL_DROP_POINT,
                       "%s", bad_parts[_i].why);
-        ck_assert(!ends->result.close && ends->result.reply_len == 0);
-        ck_assert_mem_eq(&ends->server, &server, sizeof server);
+        ck_assert(!pair->result.close && pair->result.reply_len == 0);
+        ck_assert_mem_eq(&pair->server, &server, sizeof server);
     }
-    while (ends->stage < STAGE_CONNECTED) // a right one still works
-        ends_step(ends);
-    ends_free(ends);
+    while (pair->stage < STAGE_CONNECTED) // a right one still works
+        session_pair_step(pair);
+    session_pair_free(pair);
     free(part.data);
 }
 END_TEST
@@ -512,49 +516,50 @@ END_TEST
 START_TEST(test_admission_needs_both_flags)
 {
     const struct hail_mlapi_network network = encrypted();
-    struct ends *ends = ends_at(&network, STAGE_REQUEST);
+    struct pair *pair = session_pair_at(&network, STAGE_REQUEST);
     uint8_t body[100];
-    const struct hail_mlapi_request_body request = {.config_hash = ends->setup.config_hash};
+    const struct hail_mlapi_request_body request = {.config_hash = pair->setup.config_hash};
     const struct hail_mlapi_approved_body approved = {.client_id = 1};
 
     size_t len = hail_mlapi_request_write(body, sizeof body, &request, false);
     for (uint32_t flags = 0; flags < HAIL_FLAGS_BOTH; flags++) {
-        ck_assert_int_eq(
-            ends_give_wrapped(ends, &ends->server, HAIL_MLAPI_CONNECTION_REQUEST, flags, body, len),
-            HAIL_DROP_UNPROTECTED);
-        ck_assert(!ends->result.close);
-        ck_assert_int_eq(ends->server.state, HAIL_MLAPI_EXPECT_REQUEST);
+        ck_assert_int_eq(session_pair_give_wrapped(pair, &pair->server,
+                                                   HAIL_MLAPI_CONNECTION_REQUEST, flags, body, len),
+                         HAIL_DROP_UNPROTECTED);
+        ck_assert(!pair->result.close);
+        ck_assert_int_eq(pair->server.state, HAIL_MLAPI_EXPECT_REQUEST);
     }
-    ends_step(ends);
-    ends_step(ends);
+    session_pair_step(pair);
+    session_pair_step(pair);
     len = hail_mlapi_approved_write(body, sizeof body, &approved, true);
     for (uint32_t flags = 0; flags < HAIL_FLAGS_BOTH; flags++) {
-        ck_assert_int_eq(ends_give_wrapped(ends, &ends->client, HAIL_MLAPI_CONNECTION_APPROVED,
-                                           flags, body, len),
+        ck_assert_int_eq(session_pair_give_wrapped(
+                             pair, &pair->client, HAIL_MLAPI_CONNECTION_APPROVED, flags, body, len),
                          HAIL_DROP_UNPROTECTED);
-        ck_assert_int_eq(ends->client.state, HAIL_MLAPI_EXPECT_APPROVED);
+        ck_assert_int_eq(pair->client.state, HAIL_MLAPI_EXPECT_APPROVED);
     }
-    ends_step(ends);
-    ck_assert_int_eq(ends->client.state, HAIL_MLAPI_CONNECTED);
-    ends_free(ends);
+    session_pair_step(pair);
+    ck_assert_int_eq(pair->client.state, HAIL_MLAPI_CONNECTED);
+    session_pair_free(pair);
 }
 END_TEST
 
 START_TEST(test_other_config)
 {
     const struct hail_mlapi_network network = encrypted();
-    struct ends *ends = ends_at(&network, STAGE_REQUEST);
-    struct hail_mlapi_setup other = ends->setup;
+    struct pair *pair = session_pair_at(&network, STAGE_REQUEST);
+    struct hail_mlapi_setup other = pair->setup;
 
     other.config_hash ^= 1;
-    ends->server.setup = &other;
-    ck_assert_int_eq(ends_give(ends, &ends->server, ends->message, ends->len), HAIL_DROP_CONFIG);
-    ck_assert(ends->result.close);
-    ck_assert_int_eq(ends->server.state, HAIL_MLAPI_FAILED);
-    ends->server.setup = &ends->setup;
-    ck_assert_int_eq(ends_give(ends, &ends->server, ends->message, ends->len),
+    pair->server.setup = &other;
+    ck_assert_int_eq(session_pair_give(pair, &pair->server, pair->message, pair->len),
+                     HAIL_DROP_CONFIG);
+    ck_assert(pair->result.close);
+    ck_assert_int_eq(pair->server.state, HAIL_MLAPI_FAILED);
+    pair->server.setup = &pair->setup;
+    ck_assert_int_eq(session_pair_give(pair, &pair->server, pair->message, pair->len),
                      HAIL_DROP_UNEXPECTED);
-    ends_free(ends);
+    session_pair_free(pair);
 }
 END_TEST
 
@@ -565,27 +570,28 @@ START_TEST(test_conn_data_max)
     struct hail_mlapi_network network = encrypted();
 
     network.connection_approval = true;
-    struct ends *ends = ends_at(&network, STAGE_REQUEST);
-    struct hail_mlapi_request_body request = {ends->setup.config_hash, {data, 100}};
-    ends->setup.conn_data_max = 99;
+    struct pair *pair = session_pair_at(&network, STAGE_REQUEST);
+    struct hail_mlapi_request_body request = {pair->setup.config_hash, {data, 100}};
+    pair->setup.conn_data_max = 99;
     size_t len = hail_mlapi_request_write(body, sizeof body, &request, true);
     ck_assert_int_eq(
-        ends_give_wrapped(ends, &ends->server, HAIL_MLAPI_CONNECTION_REQUEST, 3, body, len),
+        session_pair_give_wrapped(pair, &pair->server, HAIL_MLAPI_CONNECTION_REQUEST, 3, body, len),
         HAIL_DROP_TOO_LARGE);
-    ck_assert_int_eq(ends->server.state, HAIL_MLAPI_EXPECT_REQUEST);
-    ends->setup.conn_data_max = 100;
+    ck_assert_int_eq(pair->server.state, HAIL_MLAPI_EXPECT_REQUEST);
+    pair->setup.conn_data_max = 100;
     ck_assert_int_eq(
-        ends_give_wrapped(ends, &ends->server, HAIL_MLAPI_CONNECTION_REQUEST, 3, body, len),
+        session_pair_give_wrapped(pair, &pair->server, HAIL_MLAPI_CONNECTION_REQUEST, 3, body, len),
         HAIL_ACCEPT);
-    ck_assert_uint_eq(ends->result.data.len, 100);
-    ends_free(ends);
+    ck_assert_uint_eq(pair->result.data.len, 100);
+    session_pair_free(pair);
 
-    ends = ends_at(&network, STAGE_GREETINGS); // the most that a client sends fits its reply
-    ends->client.conn_data = (struct hail_bytes){data, sizeof data};
-    ends_step(ends);
-    ck_assert_int_eq(ends_give(ends, &ends->server, ends->message, ends->len), HAIL_ACCEPT);
-    ck_assert_uint_eq(ends->result.data.len, sizeof data);
-    ends_free(ends);
+    pair =
+        session_pair_at(&network, STAGE_GREETINGS); // the most that a client sends fits its reply
+    pair->client.conn_data = (struct hail_bytes){data, sizeof data};
+    session_pair_step(pair);
+    ck_assert_int_eq(session_pair_give(pair, &pair->server, pair->message, pair->len), HAIL_ACCEPT);
+    ck_assert_uint_eq(pair->result.data.len, sizeof data);
+    session_pair_free(pair);
 }
 END_TEST
 
@@ -593,23 +599,23 @@ END_TEST
 START_TEST(test_second_time)
 {
     const struct hail_mlapi_network network = encrypted();
-    struct ends *ends = ends_at(&network, STAGE_REQUEST);
+    struct pair *pair = session_pair_at(&network, STAGE_REQUEST);
     static uint8_t request[HAIL_MLAPI_HAIL_MAX];
-    size_t request_len = ends->len;
+    size_t request_len = pair->len;
     uint8_t key[HAIL_MLAPI_KEY_LEN];
 
-    memcpy(key, ends->client.key, sizeof key);
-    memcpy(request, ends->message, request_len);
-    while (ends->stage < STAGE_CONNECTED) {
-        ck_assert_int_eq(ends_give(ends, &ends->client, ends->hail.message, ends->hail.len),
+    memcpy(key, pair->client.key, sizeof key);
+    memcpy(request, pair->message, request_len);
+    while (pair->stage < STAGE_CONNECTED) {
+        ck_assert_int_eq(session_pair_give(pair, &pair->client, pair->hail.message, pair->hail.len),
                          HAIL_DROP_UNEXPECTED);
-        ends_step(ends);
-        ck_assert_int_eq(ends_give(ends, &ends->server, request, request_len),
+        session_pair_step(pair);
+        ck_assert_int_eq(session_pair_give(pair, &pair->server, request, request_len),
                          HAIL_DROP_UNEXPECTED);
     }
-    ck_assert_mem_eq(key, ends->client.key, sizeof key);
-    ck_assert_mem_eq(key, ends->server.key, sizeof key);
-    ends_free(ends);
+    ck_assert_mem_eq(key, pair->client.key, sizeof key);
+    ck_assert_mem_eq(key, pair->server.key, sizeof key);
+    session_pair_free(pair);
 }
 END_TEST
 
@@ -627,7 +633,7 @@ static const struct {
 START_TEST(test_rejects)
 {
     const struct hail_mlapi_network network = encrypted();
-    struct ends *ends = ends_at(&network, STAGE_CONNECTED);
+    struct pair *pair = session_pair_at(&network, STAGE_CONNECTED);
     json_t *root = vectors_mlapi();
     json_t *row;
     size_t i;
@@ -638,13 +644,13 @@ START_TEST(test_rejects)
         bool want = strcmp(vector_text(row, "result"), "accept") == 0;
         struct vector_bytes wire = vector_hex(row, "wire");
         struct vector_bytes key = vector_hex(row, "key");
-        const struct hail_mlapi_session before = ends->server;
+        const struct hail_mlapi_session before = pair->server;
 
-        ends->server.has_key = key.len > 0 && !strstr(what, "EnableEncryption=false");
+        pair->server.has_key = key.len > 0 && !strstr(what, "EnableEncryption=false");
         if (key.len > 0)
-            inject(&ends->server, &key);
-        const struct hail_mlapi_session keyed = ends->server;
-        enum hail_verdict got = ends_give(ends, &ends->server, wire.data, wire.len);
+            inject(&pair->server, &key);
+        const struct hail_mlapi_session keyed = pair->server;
+        enum hail_verdict got = session_pair_give(pair, &pair->server, wire.data, wire.len);
         bool differs = false;
         for (size_t j = 0; j < HAIL_COUNTOF(differences); j++) {
             if (strcmp(differences[j].what, what) == 0) {
@@ -654,14 +660,14 @@ START_TEST(test_rejects)
         }
         ck_assert_msg(differs || (got == HAIL_ACCEPT) == want, "%s: %s", what,
                       hail_verdict_name(got));
-        ck_assert(!ends->result.close && ends->result.reply_len == 0); // no answer, and it stays
-        ck_assert_mem_eq(&ends->server, &keyed, sizeof keyed);
-        ends->server = before;
+        ck_assert(!pair->result.close && pair->result.reply_len == 0); // no answer, and it stays
+        ck_assert_mem_eq(&pair->server, &keyed, sizeof keyed);
+        pair->server = before;
         free(wire.data);
         free(key.data);
     }
     ck_assert_uint_eq(i, 69);
-    ends_free(ends);
+    session_pair_free(pair);
     json_decref(root);
 }
 END_TEST

@@ -1,7 +1,7 @@
 // test_settings.c: haild's INI file: what each bad line is told, and what good ones set.
 // SPDX-License-Identifier: MIT
 #include "tests/vectors.h"
-#include "tools/settings.h"
+#include "tools/daemon/settings.h"
 
 #include <stdlib.h>
 #include <string.h>

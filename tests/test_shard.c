@@ -1,5 +1,6 @@
 // test_shard.c: a server's shard and a client's, wired in memory: joins, messages, floors, calls
-// and every limit, with streams torn into pieces. SPDX-License-Identifier: MIT
+// and every limit, with streams torn into pieces.
+// SPDX-License-Identifier: MIT
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -511,19 +512,19 @@ START_TEST(test_leaves_while_his_response_waits)
     struct hail_x25519_pair pair;
     struct hail_random random;
     uint8_t part[HAIL_AFFINE_MAX];
-    uint8_t message[HAIL_FRAME_HEADER_LEN + 2 + HAIL_AFFINE_MAX];
+    uint8_t message[HAIL_MLAPI_FRAME_HEADER_LEN + 2 + HAIL_AFFINE_MAX];
 
     hail_random_init_seeded(&random, 7);
     hail_x25519_pair_init(&pair, &random);
     struct hail_bytes public_part = {part, hail_affine_write(part, pair.public_key)};
-    message[HAIL_FRAME_HEADER_LEN] = HAIL_MLAPI_HAIL_RESPONSE << 2;
-    size_t len =
-        1 + hail_mlapi_hail_response_write(message + HAIL_FRAME_HEADER_LEN + 1,
-                                           sizeof message - HAIL_FRAME_HEADER_LEN - 1, public_part);
-    hail_frame_write(message, len);
+    message[HAIL_MLAPI_FRAME_HEADER_LEN] = HAIL_MLAPI_HAIL_RESPONSE << 2;
+    size_t len = 1 + hail_mlapi_hail_response_write(
+                         message + HAIL_MLAPI_FRAME_HEADER_LEN + 1,
+                         sizeof message - HAIL_MLAPI_FRAME_HEADER_LEN - 1, public_part);
+    hail_mlapi_frame_write(message, len);
     world_raw(world); // so that he has to wait
     uint32_t slot = world_raw(world);
-    world_feed(world, slot, message, HAIL_FRAME_HEADER_LEN + len);
+    world_feed(world, slot, message, HAIL_MLAPI_FRAME_HEADER_LEN + len);
     hail_shard_ended(&world->server.shard, slot, 0);
     world_run(world);
     ck_assert(!world->server.open[slot]);
@@ -531,7 +532,7 @@ START_TEST(test_leaves_while_his_response_waits)
     world_sleep(world, STRETCH_WAIT_MS);
     ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_KEYS_STRETCHED), 0);
 
-    world_feed(world, slot, message, HAIL_FRAME_HEADER_LEN + len);
+    world_feed(world, slot, message, HAIL_MLAPI_FRAME_HEADER_LEN + len);
     ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_KEYS_STRETCHED), 0);
     world_sleep(world, STRETCH_WAIT_MS);
     ck_assert_uint_eq(world_stat(&world->server, HAIL_STAT_KEYS_STRETCHED), 1);

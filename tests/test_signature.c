@@ -1,5 +1,6 @@
 // test_signature.c: who signed what: our own signatures, MLAPI's recorded ones, and every way in
-// which one is not right. SPDX-License-Identifier: MIT
+// which one is not right.
+// SPDX-License-Identifier: MIT
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 // test_socket.c: what the kernel is told to throw away of a flood is thrown away, and nothing else;
 // and it is let go again, whatever the kernel refuses.
 // SPDX-License-Identifier: MIT
-#include "engine/socket.h"
+#include "engine/io/socket.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,10 +1,11 @@
 // test_sources.c: what prefixes have, against a list that is searched; and more prefixes than
-// anybody could keep. SPDX-License-Identifier: MIT
+// anybody could keep.
+// SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "engine/sources.h"
-#include "engine/table.h"
+#include "engine/shard/sources.h"
+#include "engine/shard/table.h"
 #include "tests/vectors.h"
 
 enum {

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tests/party.h"
+#include "tests/live_endpoint.h"
 
 enum {
     EXPORTED_LEN = 24,
@@ -46,21 +46,21 @@ static const struct {
 
 START_TEST(test_export)
 {
-    const struct hail_config config = party_config();
-    struct party server = {.polls = true};
-    struct party client = {0};
-    struct party_pair pair;
-    static uint8_t outs[PARTY_COUNTOF(exports)][8161];
+    const struct hail_config config = live_config();
+    struct live_endpoint server = {.polls = true};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
+    static uint8_t outs[LIVE_COUNTOF(exports)][8161];
     static uint8_t other[8161];
     uint8_t keys[2][HAIL_KEY_LEN];
 
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     ck_assert_int_eq(hail_client_key(server.endpoint, pair.server, keys[0]), HAIL_OK);
     ck_assert_int_eq(hail_client_key(client.endpoint, pair.client, keys[1]), HAIL_OK);
     ck_assert_mem_eq(keys[0], keys[1], HAIL_KEY_LEN);
-    for (size_t i = 0; i < PARTY_COUNTOF(exports); i++) {
+    for (size_t i = 0; i < LIVE_COUNTOF(exports); i++) {
         enum hail_status got =
             hail_export_key(server.endpoint, pair.server, exports[i].label, exports[i].context,
                             exports[i].context_len, outs[i], exports[i].len);
@@ -78,24 +78,24 @@ START_TEST(test_export)
             ck_assert_msg(memcmp(outs[i], outs[j], 32) != 0, "%s: the same as %s", exports[i].why,
                           exports[j].why);
     }
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
 START_TEST(test_no_key)
 {
-    struct hail_config config = party_config();
-    struct party server = {0};
-    struct party client = {0};
-    struct party_pair pair;
+    struct hail_config config = live_config();
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
     struct hail_conn_info info = {.size = sizeof info};
     uint8_t key[HAIL_KEY_LEN];
 
     config.mlapi.enable_encryption = false;
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&pair, 1, &server, &client, 0);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
     ck_assert_int_eq(hail_client_key(server.endpoint, pair.server, key), HAIL_ENOKEY);
     ck_assert_int_eq(hail_client_key(client.endpoint, pair.client, key), HAIL_ENOKEY);
     ck_assert_int_eq(hail_export_key(server.endpoint, pair.server, "x", NULL, 0, key, sizeof key),
@@ -106,15 +106,15 @@ START_TEST(test_no_key)
     ck_assert(!info.has_key);
     info.size++;
     ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &info), HAIL_EABI);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
 // Every call that takes a name says that this one is of nobody.
-static void check_gone(const struct party *party, struct hail_conn conn, const char *why)
+static void check_gone(const struct live_endpoint *live, struct hail_conn conn, const char *why)
 {
-    struct hail_endpoint *endpoint = party->endpoint;
+    struct hail_endpoint *endpoint = live->endpoint;
     struct hail_conn_info info = {.size = sizeof info};
     const struct hail_message message = {.data = "x", .len = 1};
     const struct hail_call call = {.wants_response = true};
@@ -136,7 +136,7 @@ static void check_gone(const struct party *party, struct hail_conn conn, const c
         {"hail_close", hail_close(endpoint, conn)},
     };
 
-    for (size_t i = 0; i < PARTY_COUNTOF(answers); i++)
+    for (size_t i = 0; i < LIVE_COUNTOF(answers); i++)
         ck_assert_msg(answers[i].status == HAIL_EGONE, "%s: %s: %s", why, answers[i].call,
                       hail_strerror(answers[i].status));
     ck_assert_mem_eq(key, untouched, sizeof key);
@@ -144,41 +144,41 @@ static void check_gone(const struct party *party, struct hail_conn conn, const c
 
 START_TEST(test_stale_names)
 {
-    struct hail_config config = party_config();
-    struct party server = {.polls = _i};
-    struct party client = {0};
-    struct party_pair first;
-    struct party_pair second;
+    struct hail_config config = live_config();
+    struct live_endpoint server = {.polls = _i};
+    struct live_endpoint client = {0};
+    struct live_pair first;
+    struct live_pair second;
 
     config.conns_max = 1; // so that the next connection has the same slot
     config.handshakes_max = 1;
-    party_start(&server, &config, true);
-    party_start(&client, &config, false);
-    party_join(&first, 1, &server, &client, 1);
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&first, 1, &server, &client, 1);
     for (int i = 0; i < 64; i++)
         check_gone(&server, (struct hail_conn){first.server.id ^ UINT64_C(1) << i}, "a bit off");
     check_gone(&server, (struct hail_conn){0}, "no name");
     check_gone(&server, next_of(first.server), "not yet given");
     ck_assert_int_eq(hail_close(client.endpoint, first.client), HAIL_OK);
-    party_wait_conn(&server, HAIL_EVENT_CLOSED, first.server);
-    party_wait_conn(&client, HAIL_EVENT_CLOSED, first.client);
+    live_wait_conn(&server, HAIL_EVENT_CLOSED, first.server);
+    live_wait_conn(&client, HAIL_EVENT_CLOSED, first.client);
     check_gone(&server, first.server, "closed, at the server");
     check_gone(&client, first.client, "closed, at the client");
 
-    party_join(&second, 1, &server, &client, 2);
+    live_join(&second, 1, &server, &client, 2);
     ck_assert_uint_eq(second.server.id, next_of(first.server).id);
     ck_assert_uint_eq(second.client.id, next_of(first.client).id);
     check_gone(&server, first.server, "taken again, at the server");
     check_gone(&client, first.client, "taken again, at the client");
 
     // And whoever has the slot now has not noticed.
-    ck_assert_int_eq(party_send(&server, second.server, 3, "for the second"), HAIL_OK);
-    const struct party_event *message = party_wait(&client, HAIL_EVENT_MESSAGE, 0);
-    ck_assert(party_says(message, "for the second"));
+    ck_assert_int_eq(live_send(&server, second.server, 3, "for the second"), HAIL_OK);
+    const struct live_event *message = live_wait(&client, HAIL_EVENT_MESSAGE, 0);
+    ck_assert(live_says(message, "for the second"));
     ck_assert_uint_eq(message->event.tag, 2);
-    ck_assert_uint_eq(party_stat(&server, "sends_failed"), 0);
-    party_stop(&client, 0);
-    party_stop(&server, 0);
+    ck_assert_uint_eq(live_stat(&server, "sends_failed"), 0);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
 }
 END_TEST
 
@@ -207,14 +207,14 @@ struct name {
 
 // The names of one endpoint, in the order in which they were told.
 struct ledger {
-    const struct party *party;
+    const struct live_endpoint *live;
     struct name names[STORM_CONNS + STORM_STAY];
     _Atomic size_t count;
 };
 
 struct storm {
-    struct party server;
-    struct party client;
+    struct live_endpoint server;
+    struct live_endpoint client;
     struct ledger ledgers[2]; // the server's, the client's
     pthread_mutex_t lock;     // of appending, and of `fault`
     char fault[160];          // the first that was found
@@ -250,7 +250,7 @@ static void publish(struct storm *storm, struct ledger *ledger, struct hail_endp
 
     pthread_mutex_lock(&storm->lock);
     size_t index = atomic_load_explicit(&ledger->count, memory_order_relaxed);
-    bool room = index < PARTY_COUNTOF(ledger->names);
+    bool room = index < LIVE_COUNTOF(ledger->names);
     struct name *name = &ledger->names[room ? index : 0];
     bool known = room && hail_client_key(endpoint, event->conn, name->key) == HAIL_OK &&
                  hail_export_key(endpoint, event->conn, "storm", NULL, 0, name->exported,
@@ -287,10 +287,10 @@ static void mark_closed(struct ledger *ledger, struct hail_conn conn)
 }
 
 // The server lets in all but a few, and closes whoever has said something.
-static void storm_at_server(struct party *party, struct hail_endpoint *endpoint,
+static void storm_at_server(struct live_endpoint *live, struct hail_endpoint *endpoint,
                             const struct hail_event *event)
 {
-    struct storm *storm = party->user;
+    struct storm *storm = live->user;
     struct ledger *ledger = &storm->ledgers[0];
     enum hail_status status = HAIL_OK;
 
@@ -326,10 +326,10 @@ static void begin_another(struct storm *storm, struct hail_endpoint *client, uin
 }
 
 // A client says something, sometimes leaves at once, and where one ends another begins.
-static void storm_at_client(struct party *party, struct hail_endpoint *endpoint,
+static void storm_at_client(struct live_endpoint *live, struct hail_endpoint *endpoint,
                             const struct hail_event *event)
 {
-    struct storm *storm = party->user;
+    struct storm *storm = live->user;
     const struct hail_message message = {
         .data = "x", .len = 1, .flags = (uint32_t)(event->tag % 4)};
 
@@ -369,7 +369,7 @@ struct reader {
 
 static void read_name(struct reader *reader, const struct ledger *ledger, const struct name *name)
 {
-    const struct hail_endpoint *endpoint = ledger->party->endpoint;
+    const struct hail_endpoint *endpoint = ledger->live->endpoint;
     struct storm *storm = reader->storm;
     struct hail_conn_info info = {.size = sizeof info};
     uint8_t exported[EXPORTED_LEN];
@@ -410,7 +410,7 @@ static void read_next(struct reader *reader, size_t which, const struct name *na
     struct hail_conn next = next_of(name->conn);
     uint8_t key[HAIL_KEY_LEN];
 
-    if (hail_client_key(ledger->party->endpoint, next, key) != HAIL_OK || find_name(ledger, next))
+    if (hail_client_key(ledger->live->endpoint, next, key) != HAIL_OK || find_name(ledger, next))
         return;
     for (size_t i = reader->guess_count; i-- > 0;) {
         const struct guess *guess = &reader->guesses[i];
@@ -430,11 +430,11 @@ static void read_next(struct reader *reader, size_t which, const struct name *na
 // Counters only grow, but for those that say how much there is.
 static void read_counters(struct reader *reader, size_t which)
 {
-    const struct party *party = reader->storm->ledgers[which].party;
+    const struct live_endpoint *live = reader->storm->ledgers[which].live;
     struct hail_counter now[STORM_COUNTERS];
     struct hail_counter *before = reader->counters[which];
 
-    reader->counter_count = hail_stats(party->endpoint, now, STORM_COUNTERS);
+    reader->counter_count = hail_stats(live->endpoint, now, STORM_COUNTERS);
     for (size_t i = 0; i < reader->counter_count; i++) {
         bool gauge = strcmp(now[i].name, "conns_open") == 0 ||
                      strcmp(now[i].name, "handshakes_open") == 0 ||
@@ -490,7 +490,7 @@ static const struct {
 
 static void storm_start(struct storm *storm, int row)
 {
-    struct hail_config config = party_config();
+    struct hail_config config = live_config();
 
     storm->server.polls = storms[row].server_polls;
     storm->client.polls = storms[row].client_polls;
@@ -498,17 +498,17 @@ static void storm_start(struct storm *storm, int row)
     storm->client.react = storm_at_client;
     storm->server.user = storm->client.user = storm;
     storm->client.partner = storm->server.polls ? &storm->server : NULL;
-    storm->ledgers[0].party = &storm->server;
-    storm->ledgers[1].party = &storm->client;
+    storm->ledgers[0].live = &storm->server;
+    storm->ledgers[1].live = &storm->client;
     pthread_mutex_init(&storm->lock, NULL);
     sem_init(&storm->seen, 0, 0);
     config.approves_all = false;
     config.io = storms[row].io;
     config.shard_count = storms[row].server_shards;
-    party_start(&storm->server, &config, true);
+    live_start(&storm->server, &config, true);
     storm->port = hail_port(storm->server.endpoint);
     config.shard_count = storms[row].client_shards;
-    party_start(&storm->client, &config, false);
+    live_start(&storm->client, &config, false);
 }
 
 // All connections but the last few come and go: the client is told of the end of each, and begins
@@ -519,14 +519,14 @@ static void storm_rages(struct storm *storm)
     for (uint64_t i = 0; i < STORM_WIDTH; i++)
         begin_another(storm, storm->client.endpoint, i);
     for (size_t i = 0; i < STORM_CONNS; i++)
-        party_wait(&storm->client, HAIL_EVENT_CLOSED, i);
+        live_wait(&storm->client, HAIL_EVENT_CLOSED, i);
     for (uint64_t i = 0; i < STORM_STAY; i++)
         begin_another(storm, storm->client.endpoint, STORM_CONNS + i);
     for (uint64_t i = 0; i < STORM_STAY; i++) {
-        const struct party_event *connected =
-            party_wait_tag(&storm->client, HAIL_EVENT_CONNECTED, STORM_CONNS + i);
+        const struct live_event *connected =
+            live_wait_tag(&storm->client, HAIL_EVENT_CONNECTED, STORM_CONNS + i);
         for (size_t j = 0;; j++) {
-            const struct party_event *one = party_wait(&storm->server, HAIL_EVENT_CONNECTED, j);
+            const struct live_event *one = live_wait(&storm->server, HAIL_EVENT_CONNECTED, j);
             if (one->event.client_id == connected->event.client_id)
                 break;
         }
@@ -540,11 +540,11 @@ static void storm_settles(struct storm *storm)
 
     atomic_store_explicit(&storm->settled, true, memory_order_release);
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += party_patience_ms() / 1000;
+    until.tv_sec += live_patience_ms() / 1000;
     for (size_t i = 0; i < STORM_READERS; i++)
         ck_assert_msg(sem_timedwait(&storm->seen, &until) == 0, "a reader does not get through");
-    party_drain(&storm->server, (uint32_t)party_patience_ms());
-    party_drain(&storm->client, (uint32_t)party_patience_ms());
+    live_drain(&storm->server, (uint32_t)live_patience_ms());
+    live_drain(&storm->client, (uint32_t)live_patience_ms());
     atomic_store_explicit(&storm->over, true, memory_order_release);
 }
 
@@ -580,7 +580,7 @@ static void check_ledgers(struct storm *storm, const char *why)
     }
     ck_assert_uint_eq(client->count + denied, server->count);
     ck_assert_uint_ge(denied, STORM_CONNS / 8);
-    ck_assert_uint_eq(party_stat(&storm->server, "closed_denied"), denied);
+    ck_assert_uint_eq(live_stat(&storm->server, "closed_denied"), denied);
 }
 
 static void check_reader(const struct reader *reader, const char *why)
@@ -601,21 +601,21 @@ static void check_stats(const struct storm *storm)
 {
     static const char *const closed[] = {"closed_by_application", "closed_by_peer", "closed_denied",
                                          "closed_shutdown"};
-    const struct party *ends[] = {&storm->server, &storm->client};
+    const struct live_endpoint *ends[] = {&storm->server, &storm->client};
 
     for (size_t which = 0; which < 2; which++) {
         uint64_t sum = 0;
-        for (size_t i = 0; i < PARTY_COUNTOF(closed); i++)
-            sum += party_stat(ends[which], closed[i]);
+        for (size_t i = 0; i < LIVE_COUNTOF(closed); i++)
+            sum += live_stat(ends[which], closed[i]);
         ck_assert_uint_eq(sum, STORM_CONNS + STORM_STAY);
-        ck_assert_uint_eq(party_stat(ends[which], "conns_open"), 0);
-        ck_assert_uint_eq(party_stat(ends[which], "handshakes_open"), 0);
-        ck_assert_uint_eq(party_stat(ends[which], "bytes_waiting"), 0);
+        ck_assert_uint_eq(live_stat(ends[which], "conns_open"), 0);
+        ck_assert_uint_eq(live_stat(ends[which], "handshakes_open"), 0);
+        ck_assert_uint_eq(live_stat(ends[which], "bytes_waiting"), 0);
     }
-    ck_assert_uint_eq(party_stat(&storm->server, "conns_accepted"), STORM_CONNS + STORM_STAY);
-    ck_assert_uint_eq(party_stat(&storm->server, "conns_refused"), 0);
+    ck_assert_uint_eq(live_stat(&storm->server, "conns_accepted"), STORM_CONNS + STORM_STAY);
+    ck_assert_uint_eq(live_stat(&storm->server, "conns_refused"), 0);
     // More, where the news of a client's leaving was still on its way.
-    ck_assert_uint_ge(party_stat(&storm->server, "closed_shutdown"), STORM_STAY);
+    ck_assert_uint_ge(live_stat(&storm->server, "closed_shutdown"), STORM_STAY);
 }
 
 START_TEST(test_storm)
@@ -646,8 +646,8 @@ START_TEST(test_storm)
         guessed += readers[i].guess_count;
     }
     printf("%s: %zu keys read, %zu before they were told\n", storms[_i].why, found, guessed);
-    party_stop(&storm->client, 0);
-    party_stop(&storm->server, 0);
+    live_stop(&storm->client, 0);
+    live_stop(&storm->server, 0);
     pthread_mutex_destroy(&storm->lock);
     sem_destroy(&storm->seen);
     free(readers);
@@ -660,11 +660,11 @@ int main(void)
     Suite *suite = suite_create("storm");
     TCase *tests = tcase_create("storm");
 
-    tcase_set_timeout(tests, 4.0 * (double)party_patience_ms() / 1000.0);
+    tcase_set_timeout(tests, 4.0 * (double)live_patience_ms() / 1000.0);
     tcase_add_test(tests, test_export);
     tcase_add_test(tests, test_no_key);
     tcase_add_loop_test(tests, test_stale_names, 0, 2);
-    tcase_add_loop_test(tests, test_storm, 0, PARTY_COUNTOF(storms));
+    tcase_add_loop_test(tests, test_storm, 0, LIVE_COUNTOF(storms));
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

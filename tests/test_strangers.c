@@ -418,7 +418,7 @@ START_TEST(test_bad_finishes_wait_nowhere)
 
     lone_init(&server, &native, true, 1);
     size_t len = greet(&server, &stranger, 3, finish);
-    for (uint32_t i = 0; i < 2 * HAIL_LOBBY_MAX; i++) {
+    for (uint32_t i = 0; i < 2 * HAIL_HANDSHAKE_QUEUE_MAX; i++) {
         const struct sockaddr_in from = {
             .sin_family = AF_INET, .sin_port = htons(LONE_PORT), .sin_addr = {htonl(0xc0000201u)}};
         uint8_t forged[HAIL_DATAGRAM_MAX];
@@ -428,7 +428,7 @@ START_TEST(test_bad_finishes_wait_nowhere)
                             len);
         ck_assert_uint_eq(server.shard.native.finishes.count, 0);
     }
-    ck_assert_uint_eq(lone_drops(&server, HAIL_DROP_FORGED), 2 * HAIL_LOBBY_MAX);
+    ck_assert_uint_eq(lone_drops(&server, HAIL_DROP_FORGED), 2 * HAIL_HANDSHAKE_QUEUE_MAX);
     lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT, finish, len);
     ck_assert_uint_eq(server.events[HAIL_EVENT_REQUEST], 1);
     ck_assert_uint_eq(lone_drops(&server, HAIL_DROP_BUDGET), 0);

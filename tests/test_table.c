@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "engine/table.h"
+#include "engine/shard/table.h"
 #include "tests/vectors.h"
 
 enum {
@@ -105,12 +105,12 @@ START_TEST(test_published_is_wiped)
     hail_table_publish_peer(&table, slot, (struct sockaddr *)&peer, sizeof peer);
     hail_table_publish_key(&table, slot, key);
     hail_table_publish_connected(&table, slot);
-    hail_table_count(&table, slot, HAIL_TRAFFIC_BYTES_IN, 3);
+    hail_table_count(&table, slot, HAIL_CONN_FIGURE_BYTES_IN, 3);
     ck_assert(hail_table_read(&table, hail_table_name(&table, slot), &view));
     ck_assert_uint_eq(view.facts, HAIL_FACT_KEY | HAIL_FACT_CONNECTED);
     ck_assert_mem_eq(view.key, key, sizeof key);
     ck_assert_mem_eq(&view.peer, &peer, sizeof peer);
-    ck_assert_uint_eq(view.traffic[HAIL_TRAFFIC_BYTES_IN], 3);
+    ck_assert_uint_eq(view.traffic[HAIL_CONN_FIGURE_BYTES_IN], 3);
 
     hail_table_free(&table, slot);
     ck_assert_uint_eq(hail_table_take(&table), slot);
@@ -118,7 +118,7 @@ START_TEST(test_published_is_wiped)
     ck_assert_uint_eq(view.facts, 0);
     for (size_t i = 0; i < sizeof key; i++)
         ck_assert_uint_eq(view.key[i], 0);
-    ck_assert_uint_eq(view.traffic[HAIL_TRAFFIC_BYTES_IN], 0);
+    ck_assert_uint_eq(view.traffic[HAIL_CONN_FIGURE_BYTES_IN], 0);
 }
 END_TEST
 

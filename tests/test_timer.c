@@ -1,6 +1,6 @@
 // test_timer.c: the heap of deadlines against a table that is searched.
 // SPDX-License-Identifier: MIT
-#include "engine/timer.h"
+#include "engine/shard/timer.h"
 #include "tests/vectors.h"
 
 enum {

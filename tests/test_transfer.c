@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/conn.h"
+#include "engine/shard/conn.h"
 #include "tests/vectors.h"
 
 enum {

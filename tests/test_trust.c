@@ -1,5 +1,6 @@
 // test_trust.c: whom a client believes: each wrong certificate with its own fault, and the right
-// ones. SPDX-License-Identifier: MIT
+// ones.
+// SPDX-License-Identifier: MIT
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-// test_varint.c: numbers in the fewest bytes. SPDX-License-Identifier: MIT
+// test_varint.c: numbers in the fewest bytes.
+// SPDX-License-Identifier: MIT
 #include "proto/varint.h"
 
 #include <stdlib.h>

@@ -1,11 +1,12 @@
 // test_waiting.c: clients of the hail profile that have proven their keys and wait to be let in,
 // against strangers with true cookies, and against each other where places are few. Shards in one
-// thread, on a network in memory; time moves only here. SPDX-License-Identifier: MIT
+// thread, on a network in memory; time moves only here.
+// SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/conn.h"
+#include "engine/shard/conn.h"
 #include "tests/vectors.h"
 
 enum {

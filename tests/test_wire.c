@@ -1,5 +1,6 @@
 // test_wire.c: WIRE.md's examples of handshakes, keys, packets, frames and policies, read out of
-// the document and made again. SPDX-License-Identifier: MIT
+// the document and made again.
+// SPDX-License-Identifier: MIT
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

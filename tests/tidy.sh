@@ -82,8 +82,8 @@ rules() {
         $(of proto engine tools bench tests but bench/peer_openssl.c)
     code 'only crypto/gcm.c and batch.c see intel-ipsec-mb, and what measures it' \
         '#include <intel-ipsec-mb' $(of $all but crypto/gcm.c crypto/batch.c bench/bench_crypto.c)
-    code 'only engine/uring.c sees io_uring, and what it is measured against' \
-        '#include <liburing' $(of $all but engine/uring.c bench/floor.c)
+    code 'only engine/io/uring.c sees io_uring, and what it is measured against' \
+        '#include <liburing' $(of $all but engine/io/uring.c bench/baseline.c)
     code 'proto/ has no heap, clock, dice or socket of its own: they come in as arguments' \
         "\\<($heap|$clock|$dice|$files)\\(" \
         $(of proto)
@@ -106,7 +106,7 @@ rules() {
     lengths
     named_in_build
     for file in $sources $scripts; do
-        head -n 5 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
+        head -n 12 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
             [ "$(basename "$file")" = CMakeLists.txt ] || [ "${file##*.}" = cmake ] ||
             echo "$file:1: no SPDX line"
     done

@@ -1,5 +1,6 @@
 // vectors.h: what every test shares: test vectors in JSON, bytes in hex, seeds, and running a
-// suite. SPDX-License-Identifier: MIT
+// suite.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_TESTS_VECTORS_H
 #define HAIL_TESTS_VECTORS_H
 

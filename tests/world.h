@@ -4,7 +4,7 @@
 #ifndef HAIL_TESTS_WORLD_H
 #define HAIL_TESTS_WORLD_H
 
-#include "engine/conn.h"
+#include "engine/shard/conn.h"
 #include "tests/vectors.h"
 
 enum {

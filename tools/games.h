@@ -5,7 +5,7 @@
 
 #include <stdatomic.h>
 
-#include "tools/rooms.h"
+#include "tools/load/rooms.h"
 
 // What the games could not do, for the counters at the end.
 struct games {

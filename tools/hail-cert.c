@@ -1,5 +1,6 @@
 // hail-cert: makes development certificates and ticket keys, says what is in a file, and runs a
-// client's check. SPDX-License-Identifier: MIT
+// client's check.
+// SPDX-License-Identifier: MIT
 #include "crypto/bundle.h"
 #include "crypto/issue.h"
 #include "crypto/random.h"

@@ -1,6 +1,7 @@
 // bits.h: MLAPI's bit-packed numbers, strings and byte arrays (MLAPI.md, "Numbers"). Bits fill each
 // byte from the least significant up. A reader or writer that ran out of room stays failed and
-// gives zeros; check once at the end. SPDX-License-Identifier: MIT
+// gives zeros; check once at the end.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_PROTO_MLAPI_BITS_H
 #define HAIL_PROTO_MLAPI_BITS_H
 

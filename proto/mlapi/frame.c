@@ -2,21 +2,22 @@
 // SPDX-License-Identifier: MIT
 #include "proto/mlapi/frame.h"
 
-enum hail_frame_state hail_frame_next(const uint8_t *stream, size_t stream_len, size_t payload_max,
-                                      size_t *payload_len)
+enum hail_mlapi_frame_state hail_mlapi_frame_next(const uint8_t *stream, size_t stream_len,
+                                                  size_t payload_max, size_t *payload_len)
 {
     *payload_len = 0;
-    if (stream_len < HAIL_FRAME_HEADER_LEN)
-        return HAIL_FRAME_PARTIAL;
+    if (stream_len < HAIL_MLAPI_FRAME_HEADER_LEN)
+        return HAIL_MLAPI_FRAME_PARTIAL;
     size_t len = (size_t)stream[0] << 24 | (size_t)stream[1] << 16 | (size_t)stream[2] << 8 |
                  (size_t)stream[3];
     if (len == 0 || len > payload_max)
-        return HAIL_FRAME_BAD;
+        return HAIL_MLAPI_FRAME_BAD;
     *payload_len = len;
-    return stream_len - HAIL_FRAME_HEADER_LEN < len ? HAIL_FRAME_PARTIAL : HAIL_FRAME_WHOLE;
+    return stream_len - HAIL_MLAPI_FRAME_HEADER_LEN < len ? HAIL_MLAPI_FRAME_PARTIAL
+                                                          : HAIL_MLAPI_FRAME_WHOLE;
 }
 
-void hail_frame_write(uint8_t header[HAIL_FRAME_HEADER_LEN], size_t payload_len)
+void hail_mlapi_frame_write(uint8_t header[HAIL_MLAPI_FRAME_HEADER_LEN], size_t payload_len)
 {
     HAIL_ASSERT(payload_len > 0);
     HAIL_ASSERT(payload_len <= UINT32_MAX);

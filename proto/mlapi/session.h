@@ -1,6 +1,7 @@
 // session.h: one end of one MLAPI connection, from the server's hail to its last message; server
 // and client (MLAPI.md, "A session"). Sans-IO: messages come in without their frame, replies and
-// events go out, dice and clocks are handed in. SPDX-License-Identifier: MIT
+// events go out, dice and clocks are handed in.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_PROTO_MLAPI_SESSION_H
 #define HAIL_PROTO_MLAPI_SESSION_H
 

@@ -1,5 +1,6 @@
 // certificates.c: writes a CA, and a server's certificate that is right and ones that are wrong in
-// each way, into a folder. SPDX-License-Identifier: MIT
+// each way, into a folder.
+// SPDX-License-Identifier: MIT
 #include "crypto/base.h"
 #include "crypto/issue.h"
 

@@ -136,21 +136,21 @@ def interrupted():
         equal(os.listdir(folder), ["found.json"], "what is left in the folder")
 
 
-@scenario("matrix: the floor as a peer, ratios to it, and a peer that fails")
+@scenario("matrix: the baseline as a peer, ratios to it, and a peer that fails")
 def peers():
     with tempfile.TemporaryDirectory() as folder:
         found = os.path.join(folder, "found.json")
         line = ("matrix", *TINY, "--only", "closed", "--profiles", "hail", "--io", "epoll",
                 "--flags", "plain", "--json", found)
         out, _ = run("hail-load", *line, "--peers", os.path.join(program("."), "..", "bench"))
-        floors = [row for row in read_json(found)["rows"] if row["who"] == "floor"]
-        equal([(row["io"], row["size"], row["burst"]) for row in floors], [("epoll", 64, 2)],
-              "rows of the floor")
-        check("system calls" in read_json(found)["about"]["floor"], "about")
-        # Behind the cost and its bounds: no ratio to plain, which it is, and one to the floor.
+        baselines = [row for row in read_json(found)["rows"] if row["who"] == "baseline"]
+        equal([(row["io"], row["size"], row["burst"]) for row in baselines], [("epoll", 64, 2)],
+              "rows of the baseline")
+        check("system calls" in read_json(found)["about"]["baseline"], "about")
+        # Behind the cost and its bounds: no ratio to plain, which it is, and one to the baseline.
         check(re.search(r"^hail +epoll .*?\) +- +[0-9.]+ ", out, re.MULTILINE), out)
-        fake = os.path.join(folder, "floor")
-        for text, want in (("#!/bin/sh\nexit 3\n", "floor did not come to its end"),
+        fake = os.path.join(folder, "baseline")
+        for text, want in (("#!/bin/sh\nexit 3\n", "baseline did not come to its end"),
                            ("#!/bin/sh\necho yes\n", "does not answer as")):
             with open(fake, "w", encoding="utf-8") as file:
                 file.write(text)

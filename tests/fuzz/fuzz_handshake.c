@@ -1,5 +1,6 @@
 // fuzz_handshake.c: a datagram as a handshake message: what either end decodes before it knows
-// anything about the other. SPDX-License-Identifier: MIT
+// anything about the other.
+// SPDX-License-Identifier: MIT
 //
 // Holds  nothing outside the datagram is read; each message is taken in one form only: what a
 //        decoder takes, the encoder writes back byte for byte; of a hello that is to be refused the

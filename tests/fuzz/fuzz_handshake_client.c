@@ -30,7 +30,7 @@ struct ends {
     struct hail_noise server;
 };
 
-static struct ends *ends_of(uint8_t pattern)
+static struct ends *session_pair_of(uint8_t pattern)
 {
     static const uint8_t psk[HAIL_NOISE_PSK_LEN] = {5, 4, 3};
     static struct ends all[HAIL_HELLO_RESUME + 1];
@@ -126,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    struct ends *ends = ends_of((uint8_t)(HAIL_HELLO_NX + data[0] % 4));
+    struct ends *ends = session_pair_of((uint8_t)(HAIL_HELLO_NX + data[0] % 4));
     struct hail_noise server = ends->server;
     size_t overhead = hail_noise_overhead(&server);
     struct hail_bytes payload = {data + 1, size - 1};

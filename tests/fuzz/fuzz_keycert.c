@@ -1,5 +1,6 @@
 // fuzz_keycert.c: a key certificate: its form, whom it convinces, and what it says when the right
-// key has signed it. SPDX-License-Identifier: MIT
+// key has signed it.
+// SPDX-License-Identifier: MIT
 //
 // Holds  nothing outside the bytes is read; there is one form: what is read, written again, is the
 //        same. It is believed only if the signed parts are the honest ones. Its window and name,

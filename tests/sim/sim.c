@@ -198,7 +198,7 @@ static void on_datagrams(struct sim *sim, const struct hail_shard *shard,
             sim_fail(sim, "a datagram of no or too great length");
         if (task->views[i].iov_len > task->views[0].iov_len ||
             (i + 1 < task->view_count && task->views[i].iov_len != task->views[0].iov_len))
-            sim_fail(sim, "a train whose datagrams differ in length");
+            sim_fail(sim, "a GSO batch whose datagrams differ in length");
         datagram.len = (uint16_t)task->views[i].iov_len;
         memcpy(datagram.bytes, task->views[i].iov_base, datagram.len);
         post(sim, &datagram);
@@ -340,7 +340,7 @@ static void join(struct sim *sim, uint32_t index)
     if (hail_command_run(&sim->client_shard, &command, &done) != HAIL_OK)
         sim_fail(sim, "a client cannot connect");
     for (uint32_t slot = 0; slot < sim->client_shard.table.fresh; slot++) {
-        const struct hail_connection *conn = &sim->client_shard.conns[slot];
+        const struct hail_conn_slot *conn = &sim->client_shard.conns[slot];
         if (conn->state == HAIL_CONN_CONNECTING && conn->tag == index) {
             client->slot = slot;
             client->conn = hail_table_name(&sim->client_shard.table, slot);

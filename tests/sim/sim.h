@@ -2,10 +2,10 @@
 // reorders, corrupts and moves, with strangers that mean no good. Every die is thrown from one
 // seed, and time moves only here, so a failure is a seed and runs again the same.
 // SPDX-License-Identifier: MIT
-#ifndef HAIL_TESTS_SIM_H
-#define HAIL_TESTS_SIM_H
+#ifndef HAIL_TESTS_SIM_SIM_H
+#define HAIL_TESTS_SIM_SIM_H
 
-#include "engine/conn.h"
+#include "engine/shard/conn.h"
 
 enum {
     SIM_SHARDS = 2,

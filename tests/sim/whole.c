@@ -1,4 +1,5 @@
-// whole.c: see whole.h. SPDX-License-Identifier: MIT
+// whole.c: see whole.h.
+// SPDX-License-Identifier: MIT
 #include "tests/sim/whole.h"
 
 static uint32_t blocks_of(const struct hail_chain *chain, const struct hail_pool *pool)
@@ -14,13 +15,13 @@ static uint32_t blocks_waiting(const struct hail_shard *shard, size_t channel, s
     const struct hail_native_shard *native = &shard->native;
     uint32_t blocks = 0;
 
-    for (uint32_t parcel = native->outlets[channel].first; parcel != HAIL_SLAB_NONE;) {
-        const struct hail_parcel *one = hail_slab_at(&native->parcels, parcel);
+    for (uint32_t message = native->send_channels[channel].first; message != HAIL_SLAB_NONE;) {
+        const struct hail_send_message *one = hail_slab_at(&native->messages, message);
         blocks += blocks_of(&one->content, &shard->pool);
         *held += sizeof *one;
-        parcel = one->after;
+        message = one->after;
     }
-    *held += blocks * (HAIL_BLOCK_MESSAGE + sizeof(struct hail_range));
+    *held += blocks * (HAIL_BLOCK_MESSAGE + sizeof(struct hail_send_range));
     return blocks;
 }
 
@@ -29,18 +30,18 @@ static uint32_t blocks_waiting(const struct hail_shard *shard, size_t channel, s
 static uint32_t blocks_arriving(struct sim *sim, const struct hail_shard *shard, uint32_t slot,
                                 uint8_t channel, uint32_t *records, uint64_t *charge)
 {
-    uint32_t first = hail_arrivals_inlets(shard, slot)[channel].first;
+    uint32_t first = hail_reassembly_channels(shard, slot)[channel].first;
     uint32_t index = first;
     uint32_t blocks = 0;
 
     while (index != HAIL_SLAB_NONE) {
-        const struct hail_arrival *one = hail_arrivals_at(shard, index);
+        const struct hail_reassembly *one = hail_reassembly_at(shard, index);
         blocks += one->message.blocks;
-        *charge += hail_arrivals_charge(one->message.blocks, 1);
-        if (hail_arrivals_find(shard, slot, channel, one->id) != index)
-            sim_fail(sim, "an arrival is not found by its name");
-        if (++*records > shard->native.arrivals.records.used_count) {
-            sim_fail(sim, "arrivals have leaked, or a channel's ring has no end");
+        *charge += hail_reassembly_charge(one->message.blocks, 1);
+        if (hail_reassembly_find(shard, slot, channel, one->id) != index)
+            sim_fail(sim, "a reassembly is not found by its name");
+        if (++*records > shard->native.reassemblies.records.used_count) {
+            sim_fail(sim, "reassemblies have leaked, or a channel's ring has no end");
             return blocks;
         }
         index = one->after == first ? HAIL_SLAB_NONE : one->after;
@@ -54,12 +55,12 @@ static uint32_t flights_of(const struct hail_shard *shard, uint32_t slot)
     const struct hail_sender *sender = &shard->native.conns[slot].sender;
     uint32_t count = 0;
 
-    for (uint32_t index = sender->flight_first; index != HAIL_SLAB_NONE; count++)
-        index = ((struct hail_flight *)hail_slab_at(&shard->native.flights, index))->next;
-    return count == sender->flights ? count : UINT32_MAX;
+    for (uint32_t index = sender->sent_first; index != HAIL_SLAB_NONE; count++)
+        index = ((struct hail_sent_packet *)hail_slab_at(&shard->native.sent_packets, index))->next;
+    return count == sender->sent_packets ? count : UINT32_MAX;
 }
 
-// A connection's own sums. `*records` grows by its arrivals. Returns its blocks.
+// A connection's own sums. `*records` grows by its reassemblies. Returns its blocks.
 static uint32_t check_holding(struct sim *sim, const struct hail_shard *shard, uint32_t slot,
                               uint32_t *records)
 {
@@ -85,13 +86,13 @@ void sim_whole_check(struct sim *sim, const struct hail_shard *shard)
     uint32_t blocks = 0;
     uint32_t records = 0;
     uint32_t welcomes = 0;
-    uint32_t flights = 0;
+    uint32_t sent_packets = 0;
     uint32_t handshakes = 0;
     uint32_t listed = 0;
     uint32_t proven = 0;
 
     for (uint32_t slot = 0; slot < shard->table.fresh; slot++) {
-        const struct hail_connection *conn = &shard->conns[slot];
+        const struct hail_conn_slot *conn = &shard->conns[slot];
         bool is_used = conn->state != HAIL_CONN_FREE;
         if (is_used != (atomic_load(&shard->table.slots[slot].generation) % 2 == 1))
             sim_fail(sim, "a slot and its name disagree on whether it is in use");
@@ -100,7 +101,7 @@ void sim_whole_check(struct sim *sim, const struct hail_shard *shard)
         if (!is_used)
             continue;
         used++;
-        flights += flights_of(shard, slot);
+        sent_packets += flights_of(shard, slot);
         handshakes += !conn->proven && !conn->joined && conn->state > HAIL_CONN_WAITING &&
                       conn->state < HAIL_CONN_FLUSHING;
         listed += shard->sources.members[slot].source != 0;
@@ -112,11 +113,11 @@ void sim_whole_check(struct sim *sim, const struct hail_shard *shard)
         sim_fail(sim, "the table has lost count of its slots");
     if (blocks != shard->pool.used_count)
         sim_fail(sim, "blocks have leaked, or have two owners");
-    if (records != shard->native.arrivals.records.used_count)
-        sim_fail(sim, "arrivals have leaked, or have two owners");
+    if (records != shard->native.reassemblies.records.used_count)
+        sim_fail(sim, "reassemblies have leaked, or have two owners");
     if (welcomes != shard->native.welcomes.used_count || welcomes > shard->handshake_count)
         sim_fail(sim, "welcomes have leaked, or are kept for those who need none");
-    if (flights != shard->native.flights.used_count)
+    if (sent_packets != shard->native.sent_packets.used_count)
         sim_fail(sim, "records of packets have leaked");
     if (handshakes != shard->handshake_count || listed != handshakes)
         sim_fail(sim, "the list of handshakes is not whole");

@@ -1,5 +1,6 @@
 // whole.h: what a shard keeps in more than one place agrees: slots and their names, blocks and who
-// has them, what each connection holds, handshakes and their lists. SPDX-License-Identifier: MIT
+// has them, what each connection holds, handshakes and their lists.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_TESTS_SIM_WHOLE_H
 #define HAIL_TESTS_SIM_WHOLE_H
 

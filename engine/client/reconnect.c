@@ -1,0 +1,85 @@
+// reconnect.c: see reconnect.h. Clients of a server that went down come back at times of their own,
+// or they would all be there at once.
+// SPDX-License-Identifier: MIT
+#include "engine/client/reconnect.h"
+
+#include "engine/shard/conn.h"
+
+static const uint64_t ns_per_ms = 1000000;
+
+// Whether what ended a connection may be over when it is tried again.
+static bool may_pass(const struct hail_conn_slot *conn)
+{
+    switch (conn->reason) {
+    case HAIL_CLOSED_IDLE:
+    case HAIL_CLOSED_ERROR:
+    case HAIL_CLOSED_CONNECT:
+    case HAIL_CLOSED_HANDSHAKE_TIMEOUT:
+    case HAIL_CLOSED_CROWDED_OUT:
+    case HAIL_CLOSED_HOLDS_TOO_MUCH:
+        return true;
+    case HAIL_CLOSED_BY_PEER:
+    case HAIL_CLOSED_DENIED:
+        return conn->server_gone;
+    case HAIL_CLOSED_BY_APPLICATION:
+    case HAIL_CLOSED_SLOW_READER:
+    case HAIL_CLOSED_SLOW_WRITER:
+    case HAIL_CLOSED_PROTOCOL:
+    case HAIL_CLOSED_CONFIG:
+    case HAIL_CLOSED_CERTIFICATE:
+    case HAIL_CLOSED_NO_BUFFER:
+    case HAIL_CLOSED_SHUTDOWN:
+    case HAIL_CLOSE_REASON_COUNT:
+        break;
+    }
+    return false;
+}
+
+bool hail_reconnect_wants(const struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_conn_slot *conn = &shard->conns[slot];
+
+    if (shard->context->is_server || shard->stopping || !may_pass(conn))
+        return false;
+    const struct hail_shard_target *target = &shard->targets[slot];
+    if (target->addresses.reconnect_ms == 0)
+        return false;
+    if (conn->joined)
+        return true;
+    return conn->again && shard->now_ns + HAIL_RECONNECT_LEAST_MS * ns_per_ms < target->give_up_ns;
+}
+
+void hail_reconnect_wait(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+    struct hail_shard_target *target = &shard->targets[slot];
+    uint64_t tag = conn->tag;
+    uint32_t dice;
+
+    if (conn->joined) {
+        target->give_up_ns = shard->now_ns + target->addresses.reconnect_ms * ns_per_ms;
+        target->pause_ms = HAIL_RECONNECT_FIRST_MS;
+    }
+    hail_random_bytes(&shard->random, (uint8_t *)&dice, sizeof dice);
+    uint64_t pause_ns = (target->pause_ms / 2 + dice % target->pause_ms) * ns_per_ms;
+    uint64_t most_ns = (target->give_up_ns - shard->now_ns) / 2; // or there is no time to try
+    target->retry_ns = shard->now_ns + (pause_ns < most_ns ? pause_ns : most_ns);
+    if (target->pause_ms < HAIL_RECONNECT_MAX_MS)
+        target->pause_ms *= 2;
+    target->tried = 0;
+    hail_stat_add(&shard->stats, HAIL_STAT_RECONNECTS, 1);
+    hail_conn_begin(shard, slot, HAIL_CONN_WAITING, NULL);
+    conn->tag = tag;
+    conn->announced = true;
+    conn->again = true;
+    hail_table_publish_peer(&shard->table, slot,
+                            (const struct sockaddr *)&target->addresses.list[0],
+                            sizeof target->addresses.list[0]);
+}
+
+uint64_t hail_reconnect_by(const struct hail_shard *shard, uint32_t slot, uint64_t deadline_ns)
+{
+    uint64_t give_up_ns = shard->targets[slot].give_up_ns;
+
+    return give_up_ns < deadline_ns ? give_up_ns : deadline_ns;
+}

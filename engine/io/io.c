@@ -1,0 +1,348 @@
+// io.c: which backend it is, and what is the same for each.
+// SPDX-License-Identifier: MIT
+#include "engine/io/io.h"
+
+#include <errno.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/io/backend.h"
+
+enum {
+    ACCEPT_PAUSE_MS = 100 // after an error, before the listener is tried again
+};
+
+// Why a backend cannot be had; error 0: it can.
+struct refusal {
+    const char *call;
+    int error;
+};
+
+uint64_t hail_io_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static enum hail_status open_backend(struct hail_io **out, const struct hail_backend *backend,
+                                     struct hail_shard *shard, struct hail_listen *listen_at,
+                                     struct refusal *refusal)
+{
+    const struct hail_log *log = &shard->context->log;
+    const struct hail_heap *heap = &shard->context->heap;
+    struct hail_io *io = hail_heap_take(heap, backend->size);
+
+    if (!io)
+        return HAIL_ENOMEM;
+    *io = (struct hail_io){
+        .backend = backend,
+        .shard = shard,
+        .datagrams = shard->context->config.profile == HAIL_PROFILE_HAIL,
+        .listen_fd = -1,
+        .wake_fd = -1,
+    };
+    backend->reserve(io);
+    if (!hail_arena_reserve_from(&io->arena, heap)) {
+        hail_log_line(log, HAIL_LOG_ERROR, "memory for I/O: %s; lower conns_max",
+                      strerrordesc_np(errno));
+        hail_heap_give(heap, io, backend->size);
+        return HAIL_ENOMEM;
+    }
+    backend->reserve(io);
+
+    refusal->error = -backend->open(io, &refusal->call);
+    if (refusal->error != 0)
+        goto failed;
+    io->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (io->wake_fd < 0) {
+        hail_log_line(log, HAIL_LOG_ERROR, "eventfd: %s", strerrordesc_np(errno));
+        goto failed;
+    }
+    if (listen_at->address.ss_family != AF_UNSPEC) {
+        io->listen_fd = (io->datagrams ? hail_socket_bind
+                                       : hail_socket_listen)(listen_at, shard->index == 0, log);
+        if (io->listen_fd < 0)
+            goto failed;
+    }
+    shard->wake_fd = io->wake_fd;
+    *out = io;
+    return HAIL_OK;
+failed:
+    hail_io_close(io);
+    return HAIL_ESYS;
+}
+
+// What to do about an error of io_uring's.
+static const char *way_out(int error)
+{
+    switch (error) {
+    case EPERM:
+    case EACCES:
+    case ENOSYS:
+        return "allow the io_uring_* system calls in the container's seccomp profile and set the "
+               "sysctl kernel.io_uring_disabled to 0";
+    case ENOMEM:
+        return "raise the limit of locked memory (ulimit -l)";
+    case EMFILE:
+    case ENFILE:
+        return "raise the limit of open files (ulimit -n)";
+    default:
+        return "use Linux 6.1 or later";
+    }
+}
+
+// Says which backend a shard has got, unless the shard before had the same to say.
+static void tell(const struct hail_log *log, struct hail_listen *listen_at, enum hail_io_kind kind,
+                 const struct refusal *refusal)
+{
+    if (listen_at->told == kind)
+        return;
+    listen_at->told = kind;
+    if (refusal->error != 0)
+        hail_log_line(log, HAIL_LOG_WARN, "io=epoll: io_uring is refused (%s: %s); to allow it, %s",
+                      refusal->call, strerrordesc_np(refusal->error), way_out(refusal->error));
+    else
+        hail_log_line(log, HAIL_LOG_INFO, "io=%s", kind == HAIL_IO_URING ? "uring" : "epoll");
+}
+
+enum hail_status hail_io_open(struct hail_io **out, struct hail_shard *shard,
+                              struct hail_listen *listen_at)
+{
+    const struct hail_log *log = &shard->context->log;
+    enum hail_io_kind kind = shard->context->config.io;
+    struct refusal refusal = {0};
+    struct refusal refusal_of_epoll = {0};
+    enum hail_status status;
+
+    if (kind != HAIL_IO_EPOLL) {
+        status = open_backend(out, &hail_uring, shard, listen_at, &refusal);
+        if (status == HAIL_OK)
+            tell(log, listen_at, HAIL_IO_URING, &refusal);
+        // Without file descriptors epoll would come no further.
+        bool exhausted = refusal.error == EMFILE || refusal.error == ENFILE;
+        if (refusal.error != 0 && (kind == HAIL_IO_URING || exhausted))
+            hail_log_line(log, HAIL_LOG_ERROR, "io=uring: %s: %s; to allow it, %s", refusal.call,
+                          strerrordesc_np(refusal.error), way_out(refusal.error));
+        if (refusal.error == 0 || kind == HAIL_IO_URING || exhausted)
+            return status;
+    }
+    status = open_backend(out, &hail_epoll, shard, listen_at, &refusal_of_epoll);
+    if (status == HAIL_OK)
+        tell(log, listen_at, HAIL_IO_EPOLL, &refusal);
+    else if (refusal_of_epoll.error != 0)
+        hail_log_line(log, HAIL_LOG_ERROR, "io=epoll: %s: %s", refusal_of_epoll.call,
+                      strerrordesc_np(refusal_of_epoll.error));
+    return status;
+}
+
+enum hail_status hail_io_start(struct hail_io *io)
+{
+    return io->backend->start(io);
+}
+
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec spent;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+    return (uint64_t)spent.tv_sec * 1000000000u + (uint64_t)spent.tv_nsec;
+}
+
+// Once in a while: tells the shard what its work has cost, the kernel how much of a flood the shard
+// wants to see, and counts what was thrown away.
+static void admit(struct hail_io *io)
+{
+    struct hail_shard *shard = io->shard;
+
+    if (shard->now_ns < shard->native.admission.until_ns)
+        return;
+    if (hail_server_handshake_admit(shard, thread_cpu_ns())) {
+        int result = hail_socket_filter(io->listen_fd, &shard->native.admission.filter);
+        if (result < 0 && !io->no_filter)
+            hail_log_line(&shard->context->log, HAIL_LOG_WARN,
+                          "setsockopt(SO_ATTACH_FILTER): %s; a flood of hellos will take room and "
+                          "time from those who play",
+                          strerrordesc_np(-result));
+        io->no_filter |= result < 0;
+    }
+    uint32_t drops = hail_socket_drops(io->listen_fd);
+    hail_stat_add(&shard->stats, HAIL_STAT_SOCKET_DROPS, drops - io->drops);
+    io->drops = drops;
+}
+
+void hail_io_turn(struct hail_io *io, uint64_t deadline_ns)
+{
+    io->backend->turn(io, deadline_ns);
+    if (io->datagrams && io->listen_fd >= 0)
+        admit(io);
+}
+
+// A task of several datagrams as one for each, where that is all that the kernel takes.
+static void carry_out(struct hail_io *io, struct hail_task *task)
+{
+    if (task->op != HAIL_TASK_DATAGRAMS || task->view_count == 1 || !io->no_gso) {
+        io->backend->carry_out(io, task);
+        return;
+    }
+    size_t count = task->view_count;
+    task->view_count = 1;
+    for (size_t i = 0; i < count; i++) {
+        task->views[0] = task->views[i];
+        io->backend->carry_out(io, task);
+    }
+}
+
+void hail_io_push(struct hail_io *io)
+{
+    struct hail_task task;
+
+    while (hail_shard_output(io->shard, &task))
+        carry_out(io, &task);
+}
+
+void hail_io_stop_listening(struct hail_io *io)
+{
+    if (io->listen_fd < 0 || io->closed_door)
+        return;
+    io->closed_door = true;
+    io->backend->stop_listening(io);
+    if (io->datagrams)
+        return; // there is something to be sent through it
+    close(io->listen_fd);
+    io->listen_fd = -1;
+}
+
+bool hail_io_idle(const struct hail_io *io)
+{
+    return io->backend->idle(io);
+}
+
+void hail_io_close(struct hail_io *io)
+{
+    if (!io)
+        return;
+    io->backend->close(io);
+    if (io->listen_fd >= 0)
+        close(io->listen_fd);
+    if (io->wake_fd >= 0)
+        close(io->wake_fd);
+    hail_arena_cleanup(&io->arena);
+    hail_heap_give(&io->shard->context->heap, io, io->backend->size);
+}
+
+size_t hail_io_memory(const struct hail_io *io)
+{
+    return io->arena.size;
+}
+
+uint32_t hail_io_accepted(struct hail_io *io, int fd)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t peer_len = sizeof peer;
+
+    if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0) { // it is gone already
+        close(fd);
+        (void)hail_io_accept_failed(io, ECONNABORTED);
+        return HAIL_SLOT_NONE;
+    }
+    uint32_t slot = hail_shard_accept(io->shard, (struct sockaddr *)&peer, peer_len);
+    if (slot == HAIL_SLOT_NONE) {
+        hail_socket_reset(fd);
+        close(fd);
+    }
+    return slot;
+}
+
+bool hail_io_accept_failed(struct hail_io *io, int error)
+{
+    hail_stat_add(&io->shard->stats, HAIL_STAT_ACCEPT_ERRORS, 1);
+    if (error == ECONNABORTED) // a peer that went away while it waited
+        return true;
+    // Out of file descriptors or memory.
+    io->accept_resumes_ns = hail_io_clock() + ACCEPT_PAUSE_MS * UINT64_C(1000000);
+    return false;
+}
+
+bool hail_io_may_accept(const struct hail_io *io, uint64_t *deadline_ns)
+{
+    if (io->listen_fd < 0 || io->closed_door)
+        return false;
+    if (io->accept_resumes_ns == 0 || hail_io_clock() >= io->accept_resumes_ns)
+        return true;
+    if (io->accept_resumes_ns < *deadline_ns)
+        *deadline_ns = io->accept_resumes_ns;
+    return false;
+}
+
+static size_t segment_len(const struct msghdr *header, size_t len)
+{
+    struct msghdr copy = *header;
+    int each;
+
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(&copy); control;
+         control = CMSG_NXTHDR(&copy, control)) {
+        if (control->cmsg_level != SOL_UDP || control->cmsg_type != UDP_GRO)
+            continue;
+        memcpy(&each, CMSG_DATA(control), sizeof each);
+        if (each > 0)
+            return (size_t)each;
+    }
+    return len;
+}
+
+void hail_io_datagrams(struct hail_io *io, const struct msghdr *header, uint8_t *data, size_t len)
+{
+    size_t each = segment_len(header, len);
+    size_t at = 0;
+
+    do { // one without a byte is one as well
+        size_t left = len - at;
+        hail_shard_datagram(io->shard, HAIL_SLOT_NONE, header->msg_name, data + at,
+                            left < each ? left : each);
+        at += each;
+        if (!hail_shard_crowded(io->shard))
+            continue;
+        hail_io_push(io);
+        io->backend->hand_over(io);
+    } while (at < len);
+}
+
+void hail_io_gso_batch(struct hail_gso_batch *batch, const struct hail_task *task)
+{
+    uint16_t each = (uint16_t)task->views[0].iov_len;
+
+    memcpy(batch->views, task->views, task->view_count * sizeof *task->views);
+    batch->header = (struct msghdr){.msg_iov = batch->views, .msg_iovlen = task->view_count};
+    if (task->address) {
+        batch->header.msg_name = (void *)(uintptr_t)task->address;
+        batch->header.msg_namelen = hail_socket_address_len(task->address);
+    }
+    if (task->view_count == 1)
+        return;
+    batch->header.msg_control = batch->control;
+    batch->header.msg_controllen = CMSG_SPACE(sizeof each);
+    struct cmsghdr *control = CMSG_FIRSTHDR(&batch->header);
+    *control = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof each), .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT};
+    memcpy(CMSG_DATA(control), &each, sizeof each);
+}
+
+void hail_io_unsent(struct hail_io *io, size_t count, int error)
+{
+    hail_stat_add(&io->shard->stats, HAIL_STAT_DATAGRAMS_UNSENT, count);
+    if (count > 1 && (error == EINVAL || error == EIO || error == EOPNOTSUPP))
+        io->no_gso = true; // by this path or device
+}
+
+void hail_io_woken(struct hail_io *io)
+{
+    uint64_t count;
+    ssize_t got = read(io->wake_fd, &count, sizeof count);
+
+    HAIL_ASSERT(got == sizeof count || errno == EAGAIN);
+}

@@ -1,0 +1,255 @@
+// socket.c: see socket.h.
+// SPDX-License-Identifier: MIT
+#include "engine/io/socket.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/datagram.h"
+
+enum {
+    BACKLOG = 4096,
+    BUFFER_LEN = 8 << 20,      // of a server's UDP socket, in each direction
+    BUFFER_LEN_POOR = 1 << 20, // below this a flood of some milliseconds drives players' out
+    FIRST_OF_PACKETS = 1 << 6  // first bytes from here on are a packet's
+};
+
+static void set(int fd, int level, int option, int value)
+{
+    // Best effort: an option that a kernel lacks costs comfort, never correctness.
+    (void)setsockopt(fd, level, option, &value, sizeof value);
+}
+
+// SO_REUSEPORT would let a second server of the same user share the port unseen: a socket without
+// it finds out whether somebody listens there already.
+static bool probe_port(const struct hail_listen *at)
+{
+    const struct sockaddr *address = (const struct sockaddr *)&at->address;
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return false;
+    set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    int result = bind(fd, address, at->address_len);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return result == 0;
+}
+
+// Says which call failed, and closes the socket.
+static int refuse(int fd, const char *call, const struct hail_log *log)
+{
+    hail_log_line(log, HAIL_LOG_ERROR, "%s: %s; see config fields address and port", call,
+                  strerrordesc_np(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+// Opens and binds a socket of the shards that share a port; says so when it cannot.
+static int open_bound(struct hail_listen *at, bool is_first, int type, const struct hail_log *log)
+{
+    struct sockaddr *address = (struct sockaddr *)&at->address;
+    // A UDP socket that may share its port is given one that others share already, even when it
+    // lets the kernel choose. So the first is bound alone, and shares from then on.
+    bool alone = is_first && type == SOCK_DGRAM;
+
+    if (is_first && !alone && !probe_port(at))
+        return refuse(-1, "bind", log);
+    int fd = socket(address->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return refuse(-1, "socket", log);
+    if (type == SOCK_STREAM) // for a UDP socket it would mean to share the port with anybody
+        set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    set(fd, SOL_SOCKET, SO_REUSEPORT, !alone);
+    if (address->sa_family == AF_INET6)
+        set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    if (bind(fd, address, at->address_len) < 0)
+        return refuse(fd, "bind", log);
+    set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    // Shards after the first have the port that the kernel chose for it.
+    getsockname(fd, address, &at->address_len);
+    return fd;
+}
+
+int hail_socket_listen(struct hail_listen *at, bool is_first, const struct hail_log *log)
+{
+    int fd = open_bound(at, is_first, SOCK_STREAM, log);
+
+    if (fd < 0)
+        return -1;
+    // Accepted sockets inherit these.
+    set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    return listen(fd, BACKLOG) < 0 ? refuse(fd, "listen", log) : fd;
+}
+
+// Has the kernel choose among the shards' sockets by the connection's name in the datagram. A
+// number that no socket has is as good as none.
+static int steer(int fd)
+{
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FIRST_OF_PACKETS, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HAIL_DATAGRAM_FINISH, 0, 2),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 1), // the shard: the first byte of the name
+        BPF_STMT(BPF_RET | BPF_A, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = {sizeof steps / sizeof steps[0], steps};
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+}
+
+// Makes a buffer of the socket large: without privilege, as large as the system allows.
+static int enlarge(int fd, int forced, int option)
+{
+    int len = BUFFER_LEN;
+    socklen_t len_len = sizeof len;
+
+    if (setsockopt(fd, SOL_SOCKET, forced, &len, sizeof len) < 0)
+        set(fd, SOL_SOCKET, option, len);
+    getsockopt(fd, SOL_SOCKET, option, &len, &len_len);
+    return len / 2; // the kernel counts its own costs as well
+}
+
+// Datagrams are never fragmented, nor kept short by what the kernel believes of the path: we find
+// out for ourselves (proto/pmtu.h).
+static void search_paths(int fd, int family)
+{
+    if (family == AF_INET6)
+        set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+    set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE); // of a dual-stack socket as well
+}
+
+int hail_socket_bind(struct hail_listen *at, bool is_first, const struct hail_log *log)
+{
+    int fd = open_bound(at, is_first, SOCK_DGRAM, log);
+
+    if (fd < 0)
+        return -1;
+    set(fd, IPPROTO_UDP, UDP_GRO, 1);
+    search_paths(fd, at->address.ss_family);
+    (void)enlarge(fd, SO_SNDBUFFORCE, SO_SNDBUF);
+    int len = enlarge(fd, SO_RCVBUFFORCE, SO_RCVBUF);
+    if (is_first && len < BUFFER_LEN_POOR)
+        hail_log_line(log, HAIL_LOG_WARN,
+                      "the kernel keeps only %d KiB of datagrams for us; to lose none in a burst, "
+                      "set the sysctl net.core.rmem_max to %d",
+                      len / 1024, BUFFER_LEN);
+    // With one shard there is nothing to choose.
+    return !is_first && steer(fd) < 0 ? refuse(fd, "setsockopt(SO_ATTACH_REUSEPORT_CBPF)", log)
+                                      : fd;
+}
+
+static int attach(int fd, struct sock_filter *steps, size_t count)
+{
+    const struct sock_fprog program = {(unsigned short)count, steps};
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ? -errno : 0;
+}
+
+static int let_all_through(int fd)
+{
+    struct sock_filter step = BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+
+    // Not every kernel lets go of a filter that it has taken.
+    if (setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &(int){0}, sizeof(int)) == 0 ||
+        errno == ENOENT)
+        return 0;
+    return attach(fd, &step, 1);
+}
+
+// Each class has a lottery of its own at the end. What is too short for a load is thrown away: it
+// is no hello.
+static int let_some_through(int fd, const struct hail_admission_filter *filter)
+{
+    enum {
+        PAYLOAD = 8 // a socket's filter sees the UDP header as well
+    };
+    const uint32_t *words = filter->words;
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PAYLOAD),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HAIL_DATAGRAM_HELLO, 0, 13), // taken
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PAYLOAD + HAIL_HELLO_COOKIE_LEN_AT),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 7, 0), // unproven
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, PAYLOAD + HAIL_HELLO_COOKIE_LEN_AT + 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, words[0], 7, 0), // proven
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, words[1], 6, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, words[2], 5, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, words[3], 4, 0),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, filter->lots[HAIL_ADMISSION_MADE_UP], 5, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)), // unproven
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, filter->lots[HAIL_ADMISSION_UNPROVEN], 3, 2),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)), // proven
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, filter->lots[HAIL_ADMISSION_PROVEN], 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), // taken
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    _Static_assert(HAIL_COOKIE_WORDS == 4, "each is compared");
+
+    return attach(fd, steps, sizeof steps / sizeof steps[0]);
+}
+
+int hail_socket_filter(int fd, const struct hail_admission_filter *filter)
+{
+    if (hail_admission_passes_all(filter))
+        return let_all_through(fd);
+    int result = let_some_through(fd, filter);
+    // The one before does not know the words of now: better none.
+    if (result < 0)
+        (void)let_all_through(fd);
+    return result;
+}
+
+uint32_t hail_socket_drops(int fd)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t len = sizeof info;
+
+    (void)getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len);
+    return info[SK_MEMINFO_DROPS];
+}
+
+int hail_socket_connecting(const struct sockaddr *to, int type)
+{
+    int fd = socket(to->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (type == SOCK_STREAM)
+        set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    else
+        search_paths(fd, to->sa_family);
+    return fd;
+}
+
+void hail_socket_rebind(int fd, const struct sockaddr *to)
+{
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+
+    // A port that the kernel chose is given back when the socket is disconnected (Linux, udp(7)).
+    (void)connect(fd, &nowhere, sizeof nowhere);
+    (void)connect(fd, to, hail_socket_address_len(to));
+}
+
+void hail_socket_reset(int fd)
+{
+    const struct linger at_once = {.l_onoff = 1};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+socklen_t hail_socket_address_len(const struct sockaddr *address)
+{
+    return address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                          : sizeof(struct sockaddr_in);
+}

@@ -1,0 +1,755 @@
+// native.c: packets and timers of the hail profile, and its part of a connection's life. Strangers
+// are in server handshake.c, a client's handshake in client handshake.c.
+// SPDX-License-Identifier: MIT
+#include "engine/native/native.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "crypto/secret.h"
+#include "engine/delivery/recovery.h"
+#include "engine/native/packets.h"
+#include "engine/native/simulate.h"
+#include "engine/shard/conn.h"
+#include "engine/shard/events.h"
+#include "engine/shard/shard.h"
+
+// Close reasons on the wire (WIRE.md, section 5.2).
+enum {
+    CLOSE_APPLICATION = 0,
+    CLOSE_DENIED = 1,
+    CLOSE_IDLE = 2,
+    CLOSE_GOING_DOWN = 3,
+    CLOSE_PROTOCOL = 4,
+    CLOSE_HOLDS_TOO_MUCH = 5,
+    CLOSE_STALLED = 6,
+    ACK_AGAIN_MS = 1, // after the outbox was full
+    CLOSES_SENT = 2,  // packets with the close frame: one of them may be lost
+    CONN_ID_LOW = (1 << HAIL_PERMUTATION_BITS) - 1 // all but the shard
+};
+
+static const uint64_t ns_per_ms = 1000000;
+static const uint64_t ns_per_s = 1000000000;
+
+// What a connection has for each of its channels.
+static void reserve_channels(struct hail_shard *shard, const struct hail_context *context)
+{
+    struct hail_native_shard *native = &shard->native;
+    size_t slots = context->slots;
+    size_t channels = slots * hail_policy_channel_count(&context->policy);
+
+    native->unordered_count = hail_policy_unordered_before(&context->policy, SIZE_MAX);
+    native->newest = hail_arena_take(&shard->arena, channels, sizeof(uint64_t));
+    native->send_channels =
+        hail_arena_take(&shard->arena, channels, sizeof(struct hail_send_channel));
+    native->receive_channels =
+        hail_arena_take(&shard->arena, channels, sizeof(struct hail_receive_channel));
+    native->taken =
+        hail_arena_take(&shard->arena, slots * native->unordered_count, HAIL_AHEAD_MAX / 8);
+    native->claimed = hail_arena_take(&shard->arena, slots, sizeof(uint32_t));
+    hail_queue_init(&native->ready, &shard->arena, context->slots);
+}
+
+void hail_native_reserve(struct hail_shard *shard, const struct hail_context *context)
+{
+    struct hail_native_shard *native = &shard->native;
+    uint32_t slots = context->slots;
+    uint32_t buckets = 1;
+
+    if (context->config.profile != HAIL_PROFILE_HAIL)
+        return;
+    while (context->is_server && buckets < slots && buckets < context->config.handshakes_max)
+        buckets *= 2;
+    native->greeted_count = buckets;
+    native->greeted = hail_arena_take(&shard->arena, buckets, sizeof(uint32_t));
+    native->conns = hail_arena_take(&shard->arena, slots, sizeof(struct hail_native));
+    reserve_channels(shard, context);
+    hail_handshake_queue_init(&native->hellos, &shard->arena, context->is_server);
+    hail_handshake_queue_init(&native->finishes, &shard->arena, context->is_server);
+    native->clients = hail_arena_take(&shard->arena, context->is_server ? 0 : slots,
+                                      sizeof(struct hail_native_client));
+}
+
+void hail_native_init(struct hail_shard *shard)
+{
+    const struct hail_config *config = &shard->context->config;
+    struct hail_native_shard *native = &shard->native;
+
+    hail_admission_init(&native->admission);
+    if (config->profile != HAIL_PROFILE_HAIL)
+        return;
+    while (shard->context->slots > 1u << native->slot_bits)
+        native->slot_bits++;
+    hail_random_bytes(&shard->random, native->greeted_key, sizeof native->greeted_key);
+    hail_permutation_init(&native->conn_ids, &shard->random);
+    hail_limit_init(&native->unproven, config->native.source_per_s, &shard->random);
+    hail_limit_init(&native->proven, config->native.source_per_s, &shard->random);
+    hail_reassembly_init(shard);
+}
+
+// A connection's name on the wire: the shard, and what stands for the slot and as much of its
+// generation as there is room for. So a slot's next connection has another one.
+static uint32_t conn_id_of(const struct hail_shard *shard, uint32_t slot)
+{
+    uint32_t generation = hail_name_unpack(hail_table_name(&shard->table, slot)).generation;
+    uint32_t use = generation / 2; // it is odd while the slot is in use
+    uint32_t low = (use << shard->native.slot_bits | slot) & CONN_ID_LOW;
+
+    return (uint32_t)shard->index << HAIL_PERMUTATION_BITS |
+           hail_permutation_of(&shard->native.conn_ids, low);
+}
+
+// Whether a connection's datagrams are taken.
+static bool is_open(const struct hail_shard *shard, uint32_t slot)
+{
+    enum hail_conn_state state = shard->conns[slot].state;
+
+    return state == HAIL_CONN_OPEN || state == HAIL_CONN_FLUSHING;
+}
+
+bool hail_native_lives(const struct hail_shard *shard, uint32_t slot)
+{
+    return is_open(shard, slot) && shard->native.conns[slot].keyed;
+}
+
+uint32_t hail_native_find(const struct hail_shard *shard, uint32_t conn_id)
+{
+    uint32_t low = hail_permutation_back(&shard->native.conn_ids, conn_id & CONN_ID_LOW);
+    uint32_t slot = low & ((1u << shard->native.slot_bits) - 1);
+
+    if (slot >= shard->table.fresh || !is_open(shard, slot) ||
+        shard->native.conns[slot].conn_id != conn_id)
+        return HAIL_SLOT_NONE;
+    return slot;
+}
+
+void hail_native_begin(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
+    memset(native, 0, sizeof *native);
+    hail_acks_init(&native->acks);
+    hail_sender_begin(shard, slot);
+    hail_receiver_begin(shard, slot);
+    native->out_first = HAIL_OUTGOING_NONE;
+    native->out_last = HAIL_OUTGOING_NONE;
+    native->idle_timeout_ms = shard->context->config.idle_timeout_ms;
+    hail_simulate_begin(shard, slot);
+    if (shard->context->is_server) {
+        native->state = HAIL_NATIVE_EXPECT_FINISH;
+        native->conn_id = conn_id_of(shard, slot);
+    } else {
+        native->state = HAIL_NATIVE_EXPECT_WELCOME;
+    }
+}
+
+bool hail_native_key(struct hail_shard *shard, uint32_t slot,
+                     const uint8_t stretched[HAIL_STRETCHED_LEN],
+                     const struct hail_address *address)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    bool is_server = shard->context->is_server;
+    uint32_t ping_ms = native->idle_timeout_ms == 0 ? HAIL_PING_DEFAULT_MS
+                       : native->idle_timeout_ms < HAIL_PING_PART
+                           ? 1
+                           : native->idle_timeout_ms / HAIL_PING_PART;
+
+    if (!hail_peer_init(&native->peer, is_server, native->conn_id, stretched, address,
+                        is_server ? 0 : ping_ms, shard->now_ns))
+        return false;
+    native->keyed = true;
+    hail_stat_add(&shard->stats, HAIL_STAT_KEYS_STRETCHED, 1);
+    hail_table_publish_key(&shard->table, slot, stretched);
+    hail_keys_log(&shard->context->keys, native->agreement.token, stretched);
+    hail_wipe(native->agreement.ck, sizeof native->agreement.ck);
+    hail_wipe(native->agreement.finish_key, sizeof native->agreement.finish_key);
+    return true;
+}
+
+// ---- Out
+
+// Acknowledges what is due, in the packet that is being filled or one of its own.
+static void acknowledge(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    uint32_t index = native->out_last;
+
+    if (native->acks.due_ns > shard->now_ns)
+        return;
+    if (index == HAIL_OUTGOING_NONE || !hail_packets_takes_ack(shard, index))
+        index = hail_packets_begin(shard, slot, HAIL_PROTECTION_ENCRYPTED);
+    if (index == HAIL_OUTGOING_NONE)
+        native->acks.due_ns = shard->now_ns + ACK_AGAIN_MS * ns_per_ms;
+    else
+        hail_packets_acknowledge(shard, slot, index);
+}
+
+// What is owed shares a packet: so whoever gets approved gets the ticket with it.
+static size_t room_for(uint8_t owed)
+{
+    return HAIL_CONTROL_MAX + (owed & HAIL_OWED_TICKET ? HAIL_FRAME_TICKET_MAX : 0);
+}
+
+void hail_native_flush(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native_frame frame;
+    struct hail_address to;
+    uint8_t owed;
+
+    if (!native->keyed)
+        return;
+    while ((owed = hail_peer_owes(&native->peer, &to)) != 0) {
+        bool elsewhere = !hail_address_equal(&to, &native->peer.address);
+        uint32_t index =
+            elsewhere ? hail_packets_begin(shard, slot, HAIL_PROTECTION_ENCRYPTED)
+                      : hail_packets_for(shard, slot, HAIL_PROTECTION_ENCRYPTED, room_for(owed));
+        if (index == HAIL_OUTGOING_NONE)
+            return; // what matters is owed again when its time comes
+        for (unsigned bit = 1; bit <= owed; bit <<= 1) {
+            if (!(owed & bit))
+                continue;
+            if (bit == HAIL_OWED_TICKET) {
+                hail_server_handshake_ticket(shard, slot, index);
+                continue;
+            }
+            hail_peer_frame(&native->peer, (enum hail_owed)bit, &frame);
+            hail_packets_add(shard, index, &frame);
+        }
+        if (elsewhere) {
+            shard->outbox.list[index].elsewhere = true;
+            shard->outbox.list[index].to = to;
+        }
+    }
+    acknowledge(shard, slot);
+    hail_conn_arm(shard, slot);
+}
+
+enum hail_status hail_native_update(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
+    if (!native->keyed)
+        return HAIL_ENOKEY;
+    hail_peer_update(&native->peer);
+    hail_native_flush(shard, slot);
+    return HAIL_OK;
+}
+
+// ---- In
+
+static enum hail_close_reason reason_of(uint8_t wire)
+{
+    switch (wire) {
+    case CLOSE_DENIED:
+        return HAIL_CLOSED_DENIED;
+    case CLOSE_IDLE:
+        return HAIL_CLOSED_IDLE;
+    case CLOSE_PROTOCOL:
+        return HAIL_CLOSED_PROTOCOL;
+    case CLOSE_STALLED:
+        return HAIL_CLOSED_SLOW_WRITER;
+    case CLOSE_HOLDS_TOO_MUCH:
+        return HAIL_CLOSED_HOLDS_TOO_MUCH;
+    default:
+        return HAIL_CLOSED_BY_PEER;
+    }
+}
+
+static void on_close(struct hail_shard *shard, uint32_t slot, const struct hail_native_frame *frame)
+{
+    char text[HAIL_FRAME_TEXT_MAX + 1];
+
+    if (frame->text.len > 0)
+        memcpy(text, frame->text.data, frame->text.len);
+    text[frame->text.len] = 0;
+    shard->native.conns[slot].keyed = false; // nothing is answered to a close
+    shard->conns[slot].server_gone = frame->reason == CLOSE_GOING_DOWN;
+    hail_conn_end(shard, slot, reason_of(frame->reason), false, text[0] ? text : NULL);
+}
+
+static enum hail_verdict on_approved(struct hail_shard *shard, uint32_t slot,
+                                     const struct hail_native_frame *frame)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
+    if (native->state == HAIL_NATIVE_CONNECTED)
+        return HAIL_ACCEPT; // said twice
+    if (native->state != HAIL_NATIVE_EXPECT_ANSWER)
+        return HAIL_DROP_UNEXPECTED;
+    native->state = HAIL_NATIVE_CONNECTED;
+    shard->conns[slot].client_id = frame->client_id;
+    hail_conn_joined(shard, slot);
+    return HAIL_ACCEPT;
+}
+
+static enum hail_verdict on_message(struct hail_shard *shard, uint32_t slot,
+                                    struct hail_message_view *message,
+                                    const struct hail_opened *packet)
+{
+    if (shard->native.conns[slot].state != HAIL_NATIVE_CONNECTED ||
+        shard->conns[slot].state != HAIL_CONN_OPEN)
+        return HAIL_DROP_UNEXPECTED;
+    return hail_receiver_message(shard, slot, message, packet);
+}
+
+// A part of a message. Where there is no room for it, its packet is not acknowledged, and it comes
+// again.
+static enum hail_verdict on_part(struct hail_shard *shard, uint32_t slot,
+                                 const struct hail_native_frame *frame,
+                                 const struct hail_opened *packet, struct hail_intake *intake)
+{
+    if (packet->flags == 0)
+        return HAIL_DROP_UNPROTECTED;
+    if (shard->native.conns[slot].state != HAIL_NATIVE_CONNECTED ||
+        shard->conns[slot].state != HAIL_CONN_OPEN) {
+        intake->refused = true; // perhaps it has overtaken what lets us in
+        return HAIL_DROP_UNEXPECTED;
+    }
+    hail_receiver_part(shard, slot, frame, packet, intake);
+    return HAIL_ACCEPT;
+}
+
+static enum hail_verdict on_ack(struct hail_shard *shard, uint32_t slot,
+                                const struct hail_native_frame *frame)
+{
+    enum hail_verdict verdict = hail_recovery_acked(shard, slot, frame->bytes);
+
+    if (verdict != HAIL_DROP_FALSE_ACK)
+        return verdict;
+    hail_shard_drop(shard, slot, verdict);
+    hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false,
+                  "a packet was acknowledged that was never sent");
+    return HAIL_ACCEPT;
+}
+
+// A path response: perhaps the peer has another address now.
+static void on_path(struct hail_shard *shard, uint32_t slot, const struct hail_native_frame *frame,
+                    const struct hail_address *from)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    const struct hail_address before = native->peer.address;
+
+    hail_peer_control(&native->peer, frame, from);
+    if (hail_address_equal(&before, &native->peer.address))
+        return;
+    hail_stat_add(&shard->stats, HAIL_STAT_PATHS_CHANGED, 1);
+    hail_sender_moved(shard, slot);
+    if (native->acks.next > 0)
+        native->acks.due_ns = shard->now_ns; // what was said went to where nobody was any more
+    hail_recovery_moved(shard, slot);
+    hail_table_publish_peer(&shard->table, slot, &native->peer.address.any,
+                            hail_address_len(&native->peer.address));
+}
+
+static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
+                                    const struct hail_native_frame *frame, uint32_t flags,
+                                    const struct hail_address *from)
+{
+    bool is_server = shard->context->is_server;
+
+    if (flags == 0)
+        return HAIL_DROP_UNPROTECTED;
+    switch (frame->type) {
+    case HAIL_FRAME_CLOSE:
+        on_close(shard, slot, frame);
+        return HAIL_ACCEPT;
+    case HAIL_FRAME_APPROVED:
+        return is_server ? HAIL_DROP_UNEXPECTED : on_approved(shard, slot, frame);
+    case HAIL_FRAME_WAIT:
+        return is_server ? HAIL_DROP_UNEXPECTED : HAIL_ACCEPT;
+    case HAIL_FRAME_TICKET:
+        return is_server ? HAIL_DROP_UNEXPECTED : hail_client_handshake_ticket(shard, slot, frame);
+    case HAIL_FRAME_ACK:
+        return on_ack(shard, slot, frame);
+    case HAIL_FRAME_PATH_RESPONSE:
+        on_path(shard, slot, frame, from);
+        return HAIL_ACCEPT;
+    case HAIL_FRAME_PADDING:
+    case HAIL_FRAME_MESSAGE:
+    case HAIL_FRAME_NAMED:
+    case HAIL_FRAME_CALL:
+    case HAIL_FRAME_REQUEST:
+    case HAIL_FRAME_RESPONSE:
+    case HAIL_FRAME_ERROR:
+    case HAIL_FRAME_CHANNEL:
+    case HAIL_FRAME_RELIABLE:
+    case HAIL_FRAME_FRAGMENT:
+    case HAIL_FRAME_ASK:
+    case HAIL_FRAME_PING:
+    case HAIL_FRAME_PONG:
+    case HAIL_FRAME_PATH_CHALLENGE:
+    case HAIL_FRAME_UPDATE:
+        break;
+    }
+    hail_peer_control(&shard->native.conns[slot].peer, frame, from);
+    return HAIL_ACCEPT;
+}
+
+// What a frame asks for by its type.
+static enum hail_eliciting eliciting(const struct hail_shard *shard,
+                                     const struct hail_native_frame *frame)
+{
+    if (frame->type == HAIL_FRAME_ASK)
+        return HAIL_ELICITS_AT_ONCE;
+    if (hail_frames_is_control(frame->type))
+        return HAIL_ELICITS_NOTHING;
+    bool is_part = frame->type == HAIL_FRAME_RELIABLE || frame->type == HAIL_FRAME_FRAGMENT;
+    uint8_t channel = is_part ? frame->part.channel : frame->message.channel;
+
+    return hail_policy_channel_at(&shard->context->policy, channel)->guarantee <
+                   HAIL_GUARANTEE_SEQUENCED
+               ? HAIL_ELICITS_SOON
+               : HAIL_ELICITS_LAZILY;
+}
+
+static enum hail_verdict on_frame(struct hail_shard *shard, uint32_t slot,
+                                  struct hail_native_frame *frame, const struct hail_opened *opened,
+                                  const struct hail_address *from, struct hail_intake *intake)
+{
+    if (frame->type == HAIL_FRAME_RELIABLE || frame->type == HAIL_FRAME_FRAGMENT)
+        return on_part(shard, slot, frame, opened, intake);
+    return hail_frames_is_control(frame->type) ? on_control(shard, slot, frame, opened->flags, from)
+                                               : on_message(shard, slot, &frame->message, opened);
+}
+
+static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail_opened *opened,
+                      const struct hail_address *from)
+{
+    struct hail_native_frame frame;
+    enum hail_eliciting most = HAIL_ELICITS_NOTHING;
+    struct hail_intake intake = {0};
+    size_t at = hail_frames_padding(opened->frames, opened->frames_len);
+
+    shard->native.unknown_calls = 0;
+    while (at < opened->frames_len && hail_native_lives(shard, slot)) {
+        enum hail_verdict verdict = hail_frames_next(&frame, &shard->context->policy,
+                                                     opened->frames, opened->frames_len, &at);
+        bool readable = verdict == HAIL_ACCEPT;
+        if (readable) {
+            enum hail_eliciting elicits = eliciting(shard, &frame);
+            most = elicits > most ? elicits : most;
+            verdict = on_frame(shard, slot, &frame, opened, from, &intake);
+        }
+        if (verdict != HAIL_ACCEPT)
+            hail_shard_drop(shard, slot, verdict);
+        if (!readable && verdict != HAIL_DROP_NAME)
+            break; // where the next frame begins nobody knows
+        at += hail_frames_padding(opened->frames + at, opened->frames_len - at);
+    }
+    if (opened->flags != 0 && !intake.refused && hail_native_lives(shard, slot))
+        hail_acks_note(&shard->native.conns[slot].acks, opened->number, most, shard->now_ns);
+    if (hail_native_lives(shard, slot))
+        hail_receiver_judge(shard, slot, &intake);
+}
+
+// Ends a connection whose last messages have arrived.
+static void finish_flushing(struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_conn_slot *conn = &shard->conns[slot];
+
+    if (conn->state == HAIL_CONN_FLUSHING && !hail_sender_busy(&shard->native.conns[slot].sender))
+        hail_conn_end(shard, slot, conn->reason, false, NULL);
+}
+
+// Whether a connection has sent more than receive_rate lets it. What is plain has a share of its
+// own, so that whoever forges it takes nothing from the rest.
+static bool is_too_fast(struct hail_shard *shard, struct hail_native *native, uint32_t flags,
+                        size_t len)
+{
+    uint32_t per_s = shard->context->config.native.receive_rate;
+    struct hail_rate *rate = &native->received[flags != 0];
+
+    if (per_s == 0)
+        return false;
+    if (hail_rate_open_ns(rate, ns_per_s) > shard->now_ns)
+        return true;
+    hail_rate_passed(rate, len, per_s, shard->now_ns);
+    return false;
+}
+
+static void on_packet(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+                      uint8_t *data, size_t len)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_conn_slot *conn = &shard->conns[slot];
+    struct hail_opened opened;
+
+    if (!native->keyed) {
+        hail_shard_drop(shard, slot, HAIL_DROP_NO_KEY);
+        return;
+    }
+    enum hail_verdict verdict =
+        hail_peer_open(&native->peer, &opened, data, len, from, &shard->native.epochs,
+                       &shard->random, shard->now_ns);
+    if (verdict != HAIL_ACCEPT) {
+        hail_shard_drop(shard, slot, verdict);
+        return;
+    }
+    if (opened.flags != 0)
+        conn->heard_ns = shard->now_ns; // a plain packet proves nothing
+    if (is_too_fast(shard, native, opened.flags, len)) {
+        hail_shard_drop(shard, slot, HAIL_DROP_TOO_FAST);
+        return;
+    }
+    hail_table_count(&shard->table, slot, HAIL_CONN_FIGURE_BYTES_IN, len);
+    hail_table_count(&shard->table, slot, HAIL_CONN_FIGURE_PACKETS_IN, 1);
+    on_frames(shard, slot, &opened, from);
+    if (!hail_native_lives(shard, slot))
+        return;
+    finish_flushing(shard, slot);
+    if (hail_native_lives(shard, slot) &&
+        (native->peer.owed != 0 || native->acks.due_ns <= shard->now_ns))
+        hail_native_flush(shard, slot);
+    else if (hail_native_lives(shard, slot) && native->acks.due_ns != UINT64_MAX)
+        hail_conn_arm(shard, slot);
+}
+
+// A datagram whose connection lives on another shard: its address had changed, and the kernel does
+// not steer here.
+static void pass_on(struct hail_shard *shard, uint8_t owner, const struct hail_address *from,
+                    const uint8_t *data, size_t len)
+{
+    const struct hail_context *context = shard->context;
+    struct hail_shard *other =
+        context->shards && owner < context->config.shard_count ? context->shards[owner] : NULL;
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_DATAGRAM,
+        .view = {.body = data, .body_len = len},
+        .from = from,
+    };
+
+    if (!other || other == shard || hail_command_post(other, &command) != HAIL_OK) {
+        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
+        return;
+    }
+    hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_PASSED, 1);
+}
+
+// Of a server: what came to its port.
+static void on_server_datagram(struct hail_shard *shard, enum hail_datagram_type type,
+                               const struct hail_address *from, uint8_t *data, size_t len)
+{
+    if (type == HAIL_DATAGRAM_HELLO) {
+        hail_server_handshake_hello(shard, from, data, len);
+        return;
+    }
+    if (type != HAIL_DATAGRAM_FINISH && type != HAIL_DATAGRAM_PACKET) {
+        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_UNEXPECTED);
+        return;
+    }
+    if (len < HAIL_PACKET_TO_SERVER_LEN) {
+        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_SHORT);
+        return;
+    }
+    if (data[1] != shard->index) {
+        pass_on(shard, data[1], from, data, len);
+        return;
+    }
+    if (type == HAIL_DATAGRAM_FINISH) {
+        hail_server_handshake_finish(shard, from, data, len);
+        return;
+    }
+    uint32_t conn_id =
+        (uint32_t)data[1] << 24 | (uint32_t)data[2] << 16 | (uint32_t)data[3] << 8 | data[4];
+    uint32_t slot = hail_native_find(shard, conn_id);
+    if (slot == HAIL_SLOT_NONE)
+        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
+    else if (!hail_simulate_takes(shard, slot, HAIL_NETSIM_IN, from, data, len))
+        on_packet(shard, slot, from, data, len);
+}
+
+// Of a client: what came to a connection's socket.
+static void on_client_datagram(struct hail_shard *shard, uint32_t slot,
+                               const struct hail_address *from, uint8_t *data, size_t len)
+{
+    enum hail_datagram_type type;
+    enum hail_verdict verdict = hail_datagram_type_of(&type, data, len);
+
+    if (verdict != HAIL_ACCEPT)
+        hail_shard_drop(shard, slot, verdict);
+    else if (type == HAIL_DATAGRAM_PACKET)
+        on_packet(shard, slot, from, data, len);
+    else
+        hail_client_handshake_input(shard, slot, type, data, len);
+}
+
+void hail_native_arrived(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+                         uint8_t *data, size_t len)
+{
+    if (!is_open(shard, slot))
+        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
+    else if (shard->context->is_server)
+        on_packet(shard, slot, from, data, len);
+    else
+        on_client_datagram(shard, slot, from, data, len);
+}
+
+void hail_native_datagram(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+                          uint8_t *data, size_t len)
+{
+    enum hail_datagram_type type;
+
+    hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_IN, 1);
+    hail_stat_add(&shard->stats, HAIL_STAT_BYTES_IN, len);
+    hail_packets_show(shard, slot, false, data, len);
+    if (!shard->context->is_server) {
+        if (!is_open(shard, slot))
+            hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
+        else if (!hail_simulate_takes(shard, slot, HAIL_NETSIM_IN, from, data, len))
+            on_client_datagram(shard, slot, from, data, len);
+        return;
+    }
+    enum hail_verdict verdict = hail_datagram_type_of(&type, data, len);
+    if (verdict != HAIL_ACCEPT)
+        hail_shard_drop(shard, slot, verdict);
+    else
+        on_server_datagram(shard, type, from, data, len);
+}
+
+// ---- Life
+
+bool hail_native_unanswered(const struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_native *native = &shard->native.conns[slot];
+
+    return native->state == HAIL_NATIVE_EXPECT_WELCOME && native->retries == 0 &&
+           native->fragments == 0;
+}
+
+void hail_native_approve(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
+    native->state = HAIL_NATIVE_CONNECTED;
+    native->peer.client_id = shard->conns[slot].client_id;
+    native->peer.owed |= HAIL_OWED_APPROVED;
+    if (shard->context->keys.gives_tickets)
+        native->peer.owed |= HAIL_OWED_TICKET;
+    native->peer.owed &= (uint8_t)~HAIL_OWED_WAIT;
+    hail_native_flush(shard, slot);
+}
+
+static uint8_t wire_reason(enum hail_close_reason reason)
+{
+    switch (reason) {
+    case HAIL_CLOSED_DENIED:
+        return CLOSE_DENIED;
+    case HAIL_CLOSED_IDLE:
+        return CLOSE_IDLE;
+    case HAIL_CLOSED_SHUTDOWN:
+        return CLOSE_GOING_DOWN;
+    case HAIL_CLOSED_PROTOCOL:
+        return CLOSE_PROTOCOL;
+    case HAIL_CLOSED_SLOW_WRITER:
+        return CLOSE_STALLED;
+    case HAIL_CLOSED_HOLDS_TOO_MUCH:
+        return CLOSE_HOLDS_TOO_MUCH;
+    case HAIL_CLOSED_BY_APPLICATION:
+    case HAIL_CLOSED_BY_PEER:
+    case HAIL_CLOSED_HANDSHAKE_TIMEOUT:
+    case HAIL_CLOSED_SLOW_READER:
+    case HAIL_CLOSED_CONFIG:
+    case HAIL_CLOSED_CERTIFICATE:
+    case HAIL_CLOSED_CROWDED_OUT:
+    case HAIL_CLOSED_NO_BUFFER:
+    case HAIL_CLOSED_ERROR:
+    case HAIL_CLOSED_CONNECT:
+    case HAIL_CLOSE_REASON_COUNT:
+        break;
+    }
+    return CLOSE_APPLICATION;
+}
+
+void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
+                     const char *text)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    size_t text_len = text ? strnlen(text, HAIL_FRAME_TEXT_MAX) : 0;
+    const struct hail_native_frame frame = {
+        .type = HAIL_FRAME_CLOSE,
+        .reason = wire_reason(reason),
+        .text = {(const uint8_t *)text, text_len},
+    };
+
+    if (native->keyed) {
+        for (int i = 0; i < CLOSES_SENT; i++) {
+            uint32_t index = hail_packets_begin(shard, slot, HAIL_PROTECTION_ENCRYPTED);
+            if (index != HAIL_OUTGOING_NONE)
+                hail_packets_add(shard, index, &frame);
+        }
+    }
+    hail_packets_release(shard, slot);
+    hail_simulate_end(shard, slot);
+    hail_sender_clear(shard, slot);
+    hail_receiver_clear(shard, slot);
+    if (shard->context->is_server)
+        hail_server_handshake_forget(shard, slot);
+    else
+        hail_client_cleanup(&shard->native.clients[slot].handshake);
+    hail_epochs_forget(&shard->native.epochs, native->peer.stretched);
+    hail_peer_cleanup(&native->peer);
+    hail_agreement_cleanup(&native->agreement);
+    native->keyed = false;
+}
+
+uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_native *native = &shard->native.conns[slot];
+    uint64_t next = UINT64_MAX;
+    bool resends = !shard->context->is_server && native->state != HAIL_NATIVE_CONNECTED;
+
+    if (native->keyed) {
+        uint64_t sender = hail_recovery_next_ns(shard, slot);
+        next = hail_peer_next_ns(&native->peer);
+        next = sender < next ? sender : next;
+        next = native->acks.due_ns < next ? native->acks.due_ns : next;
+        uint64_t stall = hail_receiver_next_ns(shard, slot);
+        next = stall < next ? stall : next;
+    }
+    if (resends && native->resend_ms > 0 && native->resend_ns < next)
+        next = native->resend_ns;
+    if (native->ticket_s > 0 && native->ticket_s * ns_per_s < next)
+        next = native->ticket_s * ns_per_s;
+    if (native->state == HAIL_NATIVE_CONNECTED && native->idle_timeout_ms > 0) {
+        uint64_t idle = shard->conns[slot].heard_ns + native->idle_timeout_ms * ns_per_ms;
+        next = idle < next ? idle : next;
+    }
+    return next;
+}
+
+void hail_native_due(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+    bool connected = native->state == HAIL_NATIVE_CONNECTED;
+
+    if (connected && native->idle_timeout_ms > 0 &&
+        shard->now_ns >= shard->conns[slot].heard_ns + native->idle_timeout_ms * ns_per_ms) {
+        hail_conn_end(shard, slot, HAIL_CLOSED_IDLE, false, NULL);
+        return;
+    }
+    if (native->keyed && !hail_recovery_due(shard, slot)) {
+        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
+        return;
+    }
+    if (native->keyed && shard->now_ns >= hail_receiver_next_ns(shard, slot) &&
+        !hail_receiver_due(shard, slot)) {
+        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_WRITER, false,
+                      "a message was begun, or one before it is missing, and nothing more of it "
+                      "came for stall_timeout_ms");
+        return;
+    }
+    if (native->ticket_s > 0 && shard->now_ns >= native->ticket_s * ns_per_s) {
+        native->ticket_s =
+            (uint32_t)(shard->now_ns / ns_per_s) + HAIL_TICKET_AGAIN_S; // if it is lost here
+        native->peer.owed |= HAIL_OWED_TICKET;
+    }
+    if (native->keyed) {
+        hail_peer_tick(&native->peer, shard->now_ns);
+        hail_native_flush(shard, slot);
+        finish_flushing(shard, slot);
+    }
+    if (!shard->context->is_server && !connected && native->resend_ms > 0 &&
+        shard->now_ns >= native->resend_ns)
+        hail_client_handshake_resend(shard, slot);
+}

@@ -1,0 +1,511 @@
+// conn.c: how a connection begins, sends, times out and ends. What it receives is in stream.c.
+// SPDX-License-Identifier: MIT
+#include "engine/shard/conn.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "crypto/secret.h"
+#include "engine/client/reconnect.h"
+#include "engine/shard/events.h"
+#include "proto/mlapi/frame.h"
+
+static const uint64_t ns_per_ms = 1000000;
+
+static bool is_native(const struct hail_shard *shard)
+{
+    return shard->context->config.profile == HAIL_PROFILE_HAIL;
+}
+
+static bool ending(const struct hail_conn_slot *conn)
+{
+    return conn->state >= HAIL_CONN_FLUSHING;
+}
+
+static void count_handshakes(struct hail_shard *shard, uint32_t count)
+{
+    shard->handshake_count = count;
+    hail_stat_set(&shard->stats, HAIL_STAT_HANDSHAKES_OPEN, count);
+}
+
+// The oldest goes, not the newest, and of the prefix that has most: somebody who opens connections
+// and never finishes a handshake pushes out his own.
+static void make_room(struct hail_shard *shard, const struct hail_address *from)
+{
+    const struct hail_config *config = &shard->context->config;
+    struct hail_source_view own = hail_sources_look(&shard->sources, from);
+    uint32_t out = HAIL_SLOT_NONE;
+
+    if (own.handshakes >= config->handshakes_per_prefix) {
+        out = own.oldest;
+        hail_stat_add(&shard->stats, HAIL_STAT_PREFIX_CROWDED_OUT, 1);
+    } else if (shard->handshake_count >= config->handshakes_max) {
+        out = hail_sources_crowd(&shard->sources);
+    }
+    if (out != HAIL_SLOT_NONE)
+        hail_conn_end(shard, out, HAIL_CLOSED_CROWDED_OUT, false, NULL);
+}
+
+static void handshake_begin(struct hail_shard *shard, uint32_t slot,
+                            const struct hail_address *from)
+{
+    static const struct hail_address own; // all of a client's are of one prefix
+
+    make_room(shard, from ? from : &own);
+    hail_sources_begin(&shard->sources, slot, from ? from : &own);
+    count_handshakes(shard, shard->handshake_count + 1);
+}
+
+// Does nothing where it has ended already.
+static void handshake_end(struct hail_shard *shard, uint32_t slot)
+{
+    if (!shard->conns[slot].proven && hail_sources_end(&shard->sources, slot))
+        count_handshakes(shard, shard->handshake_count - 1);
+}
+
+// Whether every place is taken. Those who are about to leave have not left.
+static bool is_full(const struct hail_shard *shard)
+{
+    return shard->proven_count >= shard->context->config.conns_max;
+}
+
+enum hail_verdict hail_conn_take(struct hail_shard *shard, uint32_t *slot,
+                                 const struct hail_address *from)
+{
+    uint32_t most = shard->context->config.conns_per_prefix;
+
+    if (most > 0 && hail_sources_look(&shard->sources, from).conns >= most)
+        return HAIL_DROP_PREFIX;
+    *slot = shard->stopping || is_full(shard) ? HAIL_SLOT_NONE : hail_table_take(&shard->table);
+    if (*slot != HAIL_SLOT_NONE)
+        return HAIL_ACCEPT;
+    hail_stat_add(&shard->stats, HAIL_STAT_CONNS_REFUSED, 1);
+    return HAIL_DROP_BUDGET;
+}
+
+bool hail_conn_prove(struct hail_shard *shard, uint32_t slot)
+{
+    const char *text = NULL;
+
+    if (is_full(shard)) {
+        hail_stat_add(&shard->stats, HAIL_STAT_CONNS_REFUSED, 1);
+        text = "the server is full";
+    } else if (!hail_sources_join(&shard->sources, slot, shard->context->config.conns_per_prefix)) {
+        hail_shard_drop(shard, slot, HAIL_DROP_PREFIX);
+        text = hail_native_refusal(HAIL_REFUSAL_PREFIX);
+    }
+    if (text) {
+        hail_conn_end(shard, slot, HAIL_CLOSED_DENIED, true, text);
+        return false;
+    }
+    shard->conns[slot].proven = true;
+    shard->proven_count++;
+    count_handshakes(shard, shard->handshake_count - 1);
+    return true;
+}
+
+void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state,
+                     const struct hail_address *from)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+
+    HAIL_ASSERT(conn->state == HAIL_CONN_FREE);
+    *conn = (struct hail_conn_slot){
+        .state = state,
+        .opened_ns = shard->now_ns,
+        .heard_ns = shard->now_ns,
+    };
+    if (!is_native(shard)) {
+        conn->session = &shard->sessions[slot];
+        memset(conn->session, 0, sizeof *conn->session);
+    }
+    hail_chain_init(&conn->in);
+    hail_chain_init(&conn->out);
+    hail_calls_begin(shard, slot);
+    if (is_native(shard))
+        hail_native_begin(shard, slot);
+    if (state != HAIL_CONN_WAITING)
+        handshake_begin(shard, slot, from);
+    hail_stat_set(&shard->stats, HAIL_STAT_CONNS_OPEN, shard->table.used_count);
+    hail_conn_arm(shard, slot);
+}
+
+void hail_conn_connect(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+
+    HAIL_ASSERT(conn->state == HAIL_CONN_WAITING);
+    conn->state = HAIL_CONN_CONNECTING;
+    conn->opened_ns = shard->now_ns;
+    conn->heard_ns = shard->now_ns;
+    handshake_begin(shard, slot, NULL);
+    hail_conn_arm(shard, slot);
+    hail_queue_push(&shard->output, slot);
+}
+
+void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
+{
+    handshake_end(shard, slot); // a client's
+    shard->conns[slot].joined = true;
+    hail_conn_arm(shard, slot); // silence may end it sooner than the handshake would have
+    hail_table_publish_connected(&shard->table, slot);
+    hail_table_gauge(&shard->table, slot, HAIL_CONN_FIGURE_HANDSHAKE_US,
+                     (shard->now_ns - shard->conns[slot].opened_ns) / 1000);
+    hail_stat_add(&shard->stats, HAIL_STAT_HANDSHAKES_DONE, 1);
+    if (is_native(shard) && shard->native.conns[slot].resumed)
+        hail_stat_add(&shard->stats, HAIL_STAT_HANDSHAKES_RESUMED, 1);
+    shard->conns[slot].connected_pending = true;
+    hail_queue_push(&shard->held, slot); // told before this turn's end, or when there is room
+}
+
+// Time sync and approved, as the mlapi profile has them.
+static void approve_mlapi(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+    struct hail_mlapi_approval approval;
+    uint64_t age_ns = shard->now_ns - shard->context->start_ns;
+
+    hail_mlapi_server_approve(conn->session, &approval, conn->client_id, (float)age_ns / 1e9f,
+                              &shard->random);
+    memcpy(shard->scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN, approval.time_sync,
+           approval.time_sync_len);
+    enum hail_status status = hail_conn_queue(shard, slot, approval.time_sync_len);
+    if (status == HAIL_OK) {
+        memcpy(shard->scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN, approval.approved,
+               approval.approved_len);
+        status = hail_conn_queue(shard, slot, approval.approved_len);
+    }
+    if (status != HAIL_OK)
+        hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
+    else
+        hail_conn_joined(shard, slot);
+}
+
+void hail_conn_approve(struct hail_shard *shard, uint32_t slot)
+{
+    shard->conns[slot].client_id =
+        atomic_fetch_add_explicit(&shard->shared->client_ids, 1, memory_order_relaxed) + 1;
+    if (!is_native(shard)) {
+        approve_mlapi(shard, slot);
+        return;
+    }
+    hail_native_approve(shard, slot);
+    hail_conn_joined(shard, slot);
+}
+
+bool hail_conn_append(struct hail_shard *shard, uint32_t slot, struct hail_chain *chain,
+                      const void *data, size_t len)
+{
+    size_t need = hail_chain_need(chain, &shard->pool, len);
+
+    if (need > 0 && !hail_shard_allows(shard, slot, need))
+        return false;
+    if (!hail_chain_append(chain, &shard->pool, data, len)) {
+        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+        return false;
+    }
+    hail_quota_add(&shard->quota, slot, (uint32_t)need);
+    return true;
+}
+
+void hail_conn_consume(struct hail_shard *shard, uint32_t slot, struct hail_chain *chain,
+                       size_t len)
+{
+    uint32_t before = shard->pool.used_count;
+
+    hail_chain_consume(chain, &shard->pool, len);
+    hail_quota_sub(&shard->quota, slot, (before - shard->pool.used_count) * shard->pool.block_size);
+}
+
+enum hail_status hail_conn_queue(struct hail_shard *shard, uint32_t slot, size_t len)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+    size_t framed = HAIL_MLAPI_FRAME_HEADER_LEN + len;
+
+    hail_mlapi_frame_write(shard->scratch_out, len);
+    if (conn->out.len + framed > shard->context->config.unsent_max) {
+        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
+        return HAIL_EFULL;
+    }
+    if (conn->out.len == 0)
+        conn->out_since_ns = shard->now_ns;
+    if (!hail_conn_append(shard, slot, &conn->out, shard->scratch_out, framed))
+        return HAIL_EFULL;
+    hail_table_gauge(&shard->table, slot, HAIL_CONN_FIGURE_UNSENT, conn->out.len);
+    hail_queue_push(&shard->output, slot);
+    hail_conn_arm(shard, slot);
+    return HAIL_OK;
+}
+
+void hail_conn_reply(struct hail_shard *shard, uint32_t slot)
+{
+    if (shard->result.reply_len == 0)
+        return;
+    memcpy(shard->scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN, shard->result.reply,
+           shard->result.reply_len);
+    if (hail_conn_queue(shard, slot, shard->result.reply_len) != HAIL_OK)
+        hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
+}
+
+static enum hail_status send_mlapi(struct hail_shard *shard, uint32_t slot,
+                                   const struct hail_message_view *view)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+
+    if (view->flags != 0 && !conn->session->has_key)
+        return HAIL_ENOKEY;
+    struct hail_mlapi_bare bare;
+    size_t len = hail_mlapi_session_prepare(conn->session, &bare,
+                                            shard->scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN, view,
+                                            &shard->random);
+    bool waits = hail_sealer_waits(&shard->sealer, &bare, &conn->out, &shard->pool,
+                                   HAIL_MLAPI_FRAME_HEADER_LEN + len);
+    if (!waits)
+        hail_mlapi_protect(NULL, &bare, 1);
+    enum hail_status status = hail_conn_queue(shard, slot, len);
+    if (status == HAIL_OK && waits) {
+        bare.buffer = hail_chain_last(&conn->out, &shard->pool, len);
+        hail_sealer_add(&shard->sealer, &bare);
+    }
+    return status;
+}
+
+// On a channel with a guarantee a message is authenticated at least.
+static enum hail_status send_native(struct hail_shard *shard, uint32_t slot,
+                                    const struct hail_message_view *view)
+{
+    struct hail_message_view raised = *view;
+
+    if (hail_policy_channel_at(&shard->context->policy, view->channel)->guarantee !=
+        HAIL_GUARANTEE_NONE)
+        raised.flags |= HAIL_FLAG_AUTHENTICATED;
+    return hail_sender_send(shard, slot, &raised);
+}
+
+enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
+                                const struct hail_message_view *view)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+
+    if (ending(conn))
+        return HAIL_EGONE;
+    if (conn->state != HAIL_CONN_OPEN || !conn->joined)
+        return HAIL_ESTATE;
+    HAIL_ASSERT(view->body_len <= shard->context->config.message_max);
+
+    enum hail_status status =
+        is_native(shard) ? send_native(shard, slot, view) : send_mlapi(shard, slot, view);
+    if (status == HAIL_OK)
+        hail_shard_message(shard, slot, view, false);
+    return status;
+}
+
+// Whether the connection is on its way in, be it that the application has yet to decide.
+static bool is_joining(const struct hail_conn_slot *conn)
+{
+    return !conn->joined && !ending(conn);
+}
+
+// When a handshake has taken too long.
+static uint64_t handshake_deadline(const struct hail_shard *shard,
+                                   const struct hail_conn_slot *conn)
+{
+    uint64_t at = conn->opened_ns + shard->context->config.handshake_timeout_ms * ns_per_ms;
+
+    return conn->again ? hail_reconnect_by(shard, (uint32_t)(conn - shard->conns), at) : at;
+}
+
+static uint64_t deadline_native(const struct hail_shard *shard, const struct hail_conn_slot *conn)
+{
+    uint64_t next = hail_native_next_ns(shard, (uint32_t)(conn - shard->conns));
+    uint64_t handshake = handshake_deadline(shard, conn);
+
+    return is_joining(conn) && handshake < next ? handshake : next;
+}
+
+// When something about the connection itself is next due, or too late.
+static uint64_t own_deadline(const struct hail_shard *shard, const struct hail_conn_slot *conn)
+{
+    const struct hail_config *config = &shard->context->config;
+    uint64_t earliest = UINT64_MAX;
+    uint64_t stall_ns = config->stall_timeout_ms * ns_per_ms;
+
+    if (conn->state == HAIL_CONN_FREE || conn->state >= HAIL_CONN_CLOSING)
+        return UINT64_MAX;
+    if (conn->state == HAIL_CONN_WAITING)
+        return shard->targets[conn - shard->conns].retry_ns;
+    if (is_native(shard))
+        return deadline_native(shard, conn);
+    if (conn->out.len > 0)
+        earliest = conn->out_since_ns + stall_ns;
+    if (conn->state == HAIL_CONN_FLUSHING)
+        return earliest;
+    if (conn->in.len > 0 && !conn->held && conn->in_since_ns + stall_ns < earliest)
+        earliest = conn->in_since_ns + stall_ns;
+    if (is_joining(conn)) {
+        uint64_t handshake = conn->opened_ns + config->handshake_timeout_ms * ns_per_ms;
+        return handshake < earliest ? handshake : earliest;
+    }
+    if (config->idle_timeout_ms > 0 && !conn->held) {
+        uint64_t idle = conn->heard_ns + config->idle_timeout_ms * ns_per_ms;
+        return idle < earliest ? idle : earliest;
+    }
+    return earliest;
+}
+
+static uint64_t deadline(const struct hail_shard *shard, const struct hail_conn_slot *conn)
+{
+    uint64_t own = own_deadline(shard, conn);
+
+    return conn->state == HAIL_CONN_OPEN && conn->calls_ns < own ? conn->calls_ns : own;
+}
+
+void hail_conn_arm(struct hail_shard *shard, uint32_t slot)
+{
+    uint64_t next = deadline(shard, &shard->conns[slot]);
+
+    // Later deadlines are looked at when the earlier one rings.
+    if (next < hail_timers_deadline(&shard->timers, slot))
+        hail_timers_set(&shard->timers, slot, next);
+}
+
+static void due_native(struct hail_shard *shard, uint32_t slot)
+{
+    hail_native_due(shard, slot);
+    if (shard->conns[slot].state < HAIL_CONN_CLOSING)
+        hail_timers_set(&shard->timers, slot, deadline(shard, &shard->conns[slot]));
+}
+
+void hail_conn_timer_due(struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_config *config = &shard->context->config;
+    struct hail_conn_slot *conn = &shard->conns[slot];
+    uint64_t stall_ns = config->stall_timeout_ms * ns_per_ms;
+
+    if (conn->state == HAIL_CONN_OPEN && conn->calls_ns <= shard->now_ns)
+        hail_calls_due(shard, slot);
+    uint64_t next = deadline(shard, conn);
+    if (next > shard->now_ns) {
+        hail_timers_set(&shard->timers, slot, next);
+        return;
+    }
+    if (conn->state == HAIL_CONN_WAITING) {
+        hail_conn_connect(shard, slot);
+        return;
+    }
+    bool native = is_native(shard);
+    if (!native && conn->out.len > 0 && conn->out_since_ns + stall_ns <= shard->now_ns)
+        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
+    else if (is_joining(conn) && handshake_deadline(shard, conn) <= shard->now_ns)
+        hail_conn_end(shard, slot, HAIL_CLOSED_HANDSHAKE_TIMEOUT, false, NULL);
+    else if (native)
+        due_native(shard, slot);
+    else if (conn->in.len > 0 && !conn->held && conn->in_since_ns + stall_ns <= shard->now_ns)
+        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_WRITER, false, NULL);
+    else
+        hail_conn_end(shard, slot, HAIL_CLOSED_IDLE, true, NULL);
+}
+
+// Whether anything has yet to be sent, or to arrive where that can be known.
+static bool has_unsent(const struct hail_shard *shard, uint32_t slot)
+{
+    return is_native(shard) ? hail_sender_busy(&shard->native.conns[slot].sender)
+                            : shard->conns[slot].out.len > 0;
+}
+
+void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
+                   bool flush, const char *text)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+    bool can_flush = flush && conn->state == HAIL_CONN_OPEN && has_unsent(shard, slot);
+
+    if (conn->state == HAIL_CONN_FREE || conn->state >= HAIL_CONN_CLOSING)
+        return;
+    if (conn->state == HAIL_CONN_FLUSHING && flush)
+        return;
+    if (conn->state != HAIL_CONN_FLUSHING) { // the first reason is the one that counts
+        conn->reason = reason;
+        hail_stat_add(&shard->stats, HAIL_STAT_CLOSED_FIRST + reason, 1);
+        if (text) {
+            snprintf(shard->texts[slot].text, sizeof shard->texts[slot].text, "%s", text);
+            conn->has_text = true;
+        }
+    }
+    handshake_end(shard, slot);
+    hail_groups_leave_all(&shard->groups, slot);
+    if (is_native(shard) && !can_flush)
+        hail_native_end(shard, slot, conn->reason, conn->has_text ? shard->texts[slot].text : NULL);
+    conn->state = can_flush ? HAIL_CONN_FLUSHING : HAIL_CONN_CLOSING;
+    if (can_flush)
+        hail_conn_arm(shard, slot);
+    else
+        hail_timers_set(&shard->timers, slot, UINT64_MAX);
+    hail_queue_push(&shard->output, slot);
+}
+
+// Gives back what a connection has used.
+static void let_go(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+
+    hail_sealer_run(&shard->sealer); // it works on what lies in the chain, with the session's key
+    hail_conn_consume(shard, slot, &conn->in, conn->in.len);
+    hail_conn_consume(shard, slot, &conn->out, conn->out.len);
+    if (conn->session)
+        hail_mlapi_session_cleanup(conn->session);
+    hail_timers_set(&shard->timers, slot, UINT64_MAX);
+    if (conn->proven) {
+        shard->proven_count--;
+        hail_sources_end(&shard->sources, slot);
+    }
+    conn->state = HAIL_CONN_FREE;
+}
+
+void hail_conn_release(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+    bool returns = hail_reconnect_wants(shard, slot);
+    struct hail_event event = hail_event_of(shard, slot, HAIL_EVENT_CLOSED);
+    struct hail_shard_text text = {{0}};
+    struct hail_event_room reserved = {NULL};
+    bool tell = conn->announced;
+
+    HAIL_ASSERT(conn->state == HAIL_CONN_CLOSED);
+    if (returns && !conn->joined) { // an attempt, of which nobody is told
+        let_go(shard, slot);
+        hail_table_clear(&shard->table, slot);
+        hail_reconnect_wait(shard, slot);
+        return;
+    }
+    if (tell && !hail_event_reserve(shard, &reserved, sizeof text)) {
+        hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
+        if (!shard->stopping) {
+            hail_queue_push(&shard->held, slot);
+            return;
+        }
+        tell = false; // nobody polls any more
+    }
+    event.reason = conn->reason;
+    if (conn->has_text) {
+        text = shard->texts[slot];
+        event.text = text.text;
+    }
+    let_go(shard, slot);
+    if (returns) {
+        hail_table_renew(&shard->table, slot);
+        hail_reconnect_wait(shard, slot);
+        event.next = hail_table_name(&shard->table, slot);
+    } else {
+        hail_table_free(&shard->table, slot);
+    }
+    hail_stat_set(&shard->stats, HAIL_STAT_CONNS_OPEN, shard->table.used_count);
+    // Not left to the next turn: the shard may sleep long before that.
+    hail_stat_set(&shard->stats, HAIL_STAT_BYTES_WAITING,
+                  (uint64_t)shard->pool.used_count * shard->pool.block_size);
+    if (!shard->context->is_server && !returns)
+        atomic_fetch_sub_explicit(&shard->conns_promised, 1, memory_order_relaxed);
+
+    // Last, so that an application that connects again at once finds the place free.
+    if (tell)
+        hail_event_commit(shard, &reserved, &event);
+}

@@ -1,0 +1,82 @@
+// conn.h: the life of a connection inside its shard: begun, fed, told to send, ended. Used by the
+// shard and its commands.
+// SPDX-License-Identifier: MIT
+#ifndef HAIL_ENGINE_SHARD_CONN_H
+#define HAIL_ENGINE_SHARD_CONN_H
+
+#include "engine/shard/shard.h"
+
+// hail_conn_take takes a slot for somebody at `from` who wants to join a server. HAIL_DROP_PREFIX:
+// his prefix has conns_per_prefix. HAIL_DROP_BUDGET, and counted: conns_max places are taken, or it
+// is stopping. Those who have not proven their keys yet have slots of their own, handshakes_max of
+// them, so that strangers cannot keep players out.
+HAIL_MUST_USE enum hail_verdict hail_conn_take(struct hail_shard *shard, uint32_t *slot,
+                                               const struct hail_address *from);
+
+// hail_conn_begin makes a fresh connection in `slot`, which has just been taken. Where it would be
+// an unfinished handshake too many, another one ends.
+//
+// from  Whose handshake it is; NULL: a client's own.
+void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state,
+                     const struct hail_address *from);
+
+// hail_conn_prove takes note that a client has proven its keys: it gets a place of conns_max, and
+// nobody can crowd it out any more. False: there is none for it; it is told, and its connection
+// ends.
+HAIL_MUST_USE bool hail_conn_prove(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_connect has a client connect that has waited.
+void hail_conn_connect(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_end begins to end a connection: flushes it if that makes sense and `flush` says so, and
+// then has the backend close it. Does nothing when that has begun already.
+//
+// text  For a person; copied; NULL: none.
+void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
+                   bool flush, const char *text);
+
+// hail_conn_release frees a slot that the backend has let go of, once the application is told.
+void hail_conn_release(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_approve lets a client in that has asked.
+void hail_conn_approve(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_queue frames one message that lies at scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN and
+// queues it. When that does not fit, the answer is HAIL_EFULL, and a connection over its own limit
+// is ended.
+HAIL_MUST_USE enum hail_status hail_conn_queue(struct hail_shard *shard, uint32_t slot, size_t len);
+
+// hail_conn_append adds bytes to a chain of the connection, which then holds them; false, and
+// counted: there is no room for them. hail_conn_consume drops the first `len` of them.
+HAIL_MUST_USE bool hail_conn_append(struct hail_shard *shard, uint32_t slot,
+                                    struct hail_chain *chain, const void *data, size_t len);
+void hail_conn_consume(struct hail_shard *shard, uint32_t slot, struct hail_chain *chain,
+                       size_t len);
+
+// hail_conn_reply queues the message that the session wrote by itself, if it wrote one.
+void hail_conn_reply(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_send protects and queues an application message. Checks key, state and limits.
+HAIL_MUST_USE enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
+                                              const struct hail_message_view *view);
+
+// hail_conn_timer_due does what the connection's deadline was for, or sets the next one.
+void hail_conn_timer_due(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_arm sets the connection's timer if its deadline is earlier than what is set.
+void hail_conn_arm(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_feed takes in `len` bytes that came, after those that wait already; none: tries again
+// those that wait.
+void hail_conn_feed(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len);
+
+// hail_conn_ambient returns the dice and clocks for a session of the mlapi profile.
+struct hail_mlapi_ambient hail_conn_ambient(struct hail_shard *shard);
+
+// hail_conn_retry tries again what waited for room among the events.
+void hail_conn_retry(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_joined ends the handshake: from here on messages are the application's.
+void hail_conn_joined(struct hail_shard *shard, uint32_t slot);
+
+#endif

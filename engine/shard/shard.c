@@ -1,0 +1,509 @@
+// shard.c: see shard.h.
+// SPDX-License-Identifier: MIT
+#include "engine/shard/shard.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crypto/secret.h"
+#include "engine/native/packets.h"
+#include "engine/native/simulate.h"
+#include "engine/shard/conn.h"
+#include "proto/mlapi/frame.h"
+
+enum {
+    EVICTIONS_PER_TURN = 8
+};
+
+static _Thread_local struct hail_shard *current;
+
+struct hail_shard *hail_shard_current(void)
+{
+    return current;
+}
+
+void hail_shard_enter(struct hail_shard *shard)
+{
+    current = shard;
+}
+
+static size_t power_of_two_at_least(size_t len)
+{
+    size_t power = 4096;
+
+    while (power < len)
+        power *= 2;
+    return power;
+}
+
+// What a connection that is alone must be able to have waiting: what the limits of one allow, and
+// what holds it.
+static uint64_t one_max(const struct hail_config *config)
+{
+    uint64_t most = 2 * (uint64_t)config->message_max;
+
+    if (most < HAIL_STORE_LEAST)
+        most = HAIL_STORE_LEAST;
+    if (most < config->unsent_max)
+        most = config->unsent_max;
+    return most + most / 4;
+}
+
+// Adds up or carves the shard's memory: see arena.h. Called twice.
+static void reserve(struct hail_shard *shard, const struct hail_context *context)
+{
+    const struct hail_config *config = &context->config;
+    struct hail_arena *arena = &shard->arena;
+    uint32_t slots = context->slots;
+    size_t wire_max = HAIL_MLAPI_FRAME_HEADER_LEN + config->message_max + HAIL_WIRE_EXTRA;
+    size_t hail_max = context->config.profile == HAIL_PROFILE_HAIL
+                          ? HAIL_WELCOME_MAX
+                          : HAIL_MLAPI_HAIL_MAX + HAIL_MLAPI_FRAME_HEADER_LEN;
+    size_t scratch = wire_max > hail_max ? wire_max : hail_max;
+    uint32_t block_size =
+        config->profile == HAIL_PROFILE_HAIL ? HAIL_BLOCK_MESSAGE : HAIL_BLOCK_STREAM;
+    uint32_t blocks = (uint32_t)(config->buffers_max / block_size);
+
+    shard->conns = hail_arena_take(arena, slots, sizeof(struct hail_conn_slot));
+    shard->sessions = hail_arena_take(arena, config->profile == HAIL_PROFILE_MLAPI ? slots : 0,
+                                      sizeof(struct hail_mlapi_session));
+    shard->calls =
+        hail_arena_take(arena, (size_t)slots * config->calls_max, sizeof(struct hail_open_call));
+    shard->texts = hail_arena_take(arena, slots, sizeof(struct hail_shard_text));
+    shard->targets =
+        hail_arena_take(arena, context->is_server ? 0 : slots, sizeof(struct hail_shard_target));
+    hail_table_init(&shard->table, arena, slots, shard->index);
+    if (config->profile == HAIL_PROFILE_HAIL && !context->is_server)
+        hail_table_keep_tickets(&shard->table, arena);
+    hail_timers_init(&shard->timers, arena, slots);
+    hail_queue_init(&shard->output, arena, slots);
+    hail_queue_init(&shard->held, arena, slots);
+    hail_sources_init(&shard->sources, arena, slots, config->handshakes_max,
+                      config->conns_per_prefix > 0 ? config->conns_max : 0);
+    hail_quota_init(&shard->quota, arena, slots, (uint64_t)blocks * block_size, one_max(config));
+    hail_mlapi_accept_reserve(
+        shard, context->is_server && config->profile == HAIL_PROFILE_MLAPI ? slots : 0);
+    hail_native_reserve(shard, context);
+    shard->per_conn_len = (arena->used + slots - 1) / slots; // all of it until here
+
+    if (config->profile == HAIL_PROFILE_HAIL) {
+        hail_outbox_init(&shard->outbox, arena, slots);
+        hail_epochs_init(
+            &shard->native.epochs,
+            hail_arena_take(arena, hail_epochs_count(slots), sizeof(struct hail_epoch)),
+            hail_epochs_count(slots));
+    }
+    hail_netsim_init(&shard->netsim, arena, slots, config->native.simulated_max);
+    hail_pool_init(&shard->pool, arena, block_size, blocks);
+    hail_quota_watch(&shard->quota, &shard->pool.used_count, blocks);
+    if (config->profile == HAIL_PROFILE_HAIL) {
+        hail_sender_reserve(shard, context);
+        hail_reassembly_reserve(shard, context);
+        hail_server_handshake_reserve(shard, context);
+        hail_quota_watch(&shard->quota, &shard->native.messages.used_count,
+                         shard->native.messages.count);
+        hail_quota_watch(&shard->quota, &shard->native.reassemblies.records.used_count,
+                         shard->native.reassemblies.records.count);
+    }
+    hail_groups_init(&shard->groups, arena, config->groups_max, config->memberships_max, slots);
+    hail_mailbox_init(&shard->commands, arena, power_of_two_at_least(config->command_queue_bytes));
+    shard->handler_drops = hail_arena_take(arena, config->handler_count, sizeof(uint64_t));
+    shard->channels = hail_arena_take(arena, hail_policy_channel_count(&context->policy),
+                                      sizeof(struct hail_channel_stats));
+    shard->scratch_in = hail_arena_take(arena, scratch, 1);
+    shard->scratch_out = hail_arena_take(arena, scratch, 1);
+    if (config->profile == HAIL_PROFILE_MLAPI && context->setup.encryption)
+        hail_sealer_reserve(&shard->sealer, arena);
+}
+
+bool hail_shard_init(struct hail_shard *shard, struct hail_context *context, uint8_t index,
+                     const struct hail_random *random)
+{
+    shard->index = index;
+    reserve(shard, context);
+    if (!hail_arena_reserve_from(&shard->arena, &context->heap)) {
+        memset(shard, 0, sizeof *shard);
+        return false;
+    }
+    reserve(shard, context);
+    shard->context = context;
+    shard->shared = context;
+    shard->wake_fd = -1;
+    shard->table.shard = index;
+    shard->random = *random;
+    shard->now_ns = context->start_ns;
+    hail_sources_seed(&shard->sources, &shard->random);
+    hail_native_init(shard);
+    hail_mlapi_accept_init(shard);
+    hail_sealer_init(&shard->sealer);
+    return true;
+}
+
+void hail_shard_cleanup(struct hail_shard *shard)
+{
+    if (!shard->context)
+        return;
+    HAIL_ASSERT(shard->table.used_count == 0);
+    HAIL_ASSERT(shard->pool.used_count == 0);
+    hail_random_cleanup(&shard->random);
+    hail_mlapi_accept_cleanup(&shard->accept);
+    hail_handshake_queue_cleanup(&shard->native.finishes);
+    hail_sealer_cleanup(&shard->sealer);
+    hail_wipe(&shard->result, sizeof shard->result);
+    hail_arena_cleanup(&shard->arena);
+}
+
+void hail_shard_wake(struct hail_shard *shard)
+{
+    uint64_t one = 1;
+
+    if (!hail_mailbox_wake(&shard->commands))
+        return;
+    ssize_t written = write(shard->wake_fd, &one, sizeof one);
+    HAIL_ASSERT(written == sizeof one); // an eventfd whose reader is never 2^64 behind
+}
+
+// Where a client's connection goes, or will try next.
+static const struct sockaddr *target_of(const struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_shard_target *target = &shard->targets[slot];
+
+    return (const struct sockaddr *)&target->addresses.list[target->tried];
+}
+
+uint32_t hail_shard_accept(struct hail_shard *shard, const struct sockaddr *peer,
+                           socklen_t peer_len)
+{
+    struct hail_address from;
+    uint32_t slot;
+
+    hail_address_set(&from, peer);
+    enum hail_verdict verdict = hail_limit_take(&shard->accept.accepts, &from, shard->now_ns)
+                                    ? hail_conn_take(shard, &slot, &from)
+                                    : HAIL_DROP_RATE;
+    if (verdict == HAIL_DROP_RATE || verdict == HAIL_DROP_PREFIX)
+        hail_shard_drop(shard, HAIL_SLOT_NONE, verdict);
+    if (verdict != HAIL_ACCEPT)
+        return HAIL_SLOT_NONE;
+    hail_stat_add(&shard->stats, HAIL_STAT_CONNS_ACCEPTED, 1);
+    hail_table_publish_peer(&shard->table, slot, peer, peer_len);
+    hail_conn_begin(shard, slot, HAIL_CONN_OPEN, &from);
+    hail_mlapi_accept_queue_hail(shard, slot);
+    return slot;
+}
+
+void hail_shard_connected(struct hail_shard *shard, uint32_t slot, int result)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+    char text[128];
+
+    if (conn->state != HAIL_CONN_CONNECTING)
+        return;
+    if (result < 0 && shard->targets[slot].tried + 1 < shard->targets[slot].addresses.count) {
+        shard->targets[slot].tried++;
+        hail_queue_push(&shard->output, slot);
+        return;
+    }
+    if (result < 0) {
+        bool no_port = result == -EAGAIN || result == -EADDRNOTAVAIL;
+        snprintf(text, sizeof text, "cannot connect: %s",
+                 no_port ? "no local port is free; widen the sysctl net.ipv4.ip_local_port_range"
+                         : strerrordesc_np(-result));
+        hail_conn_end(shard, slot, HAIL_CLOSED_CONNECT, false, text);
+        return;
+    }
+    conn->state = HAIL_CONN_OPEN;
+    if (shard->context->config.profile == HAIL_PROFILE_HAIL) {
+        hail_native_open(shard, slot);
+        return;
+    }
+    struct hail_mlapi_ambient ambient = {.random = &shard->random};
+    hail_mlapi_client_open(conn->session, &shard->result, &ambient);
+    hail_conn_reply(shard, slot);
+}
+
+void hail_shard_input(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+
+    hail_stat_add(&shard->stats, HAIL_STAT_BYTES_IN, len);
+    if (conn->state != HAIL_CONN_OPEN)
+        return;
+    conn->heard_ns = shard->now_ns;
+    hail_table_count(&shard->table, slot, HAIL_CONN_FIGURE_BYTES_IN, len);
+    hail_conn_feed(shard, slot, data, len);
+}
+
+void hail_shard_datagram(struct hail_shard *shard, uint32_t slot, const struct sockaddr *from,
+                         uint8_t *data, size_t len)
+{
+    struct hail_address address;
+
+    if (slot != HAIL_SLOT_NONE)
+        from = target_of(shard, slot);
+    hail_address_set(&address, from);
+    hail_native_datagram(shard, slot, &address, data, len);
+}
+
+bool hail_shard_crowded(const struct hail_shard *shard)
+{
+    return shard->outbox.count >= HAIL_OUTBOX_CROWDED;
+}
+
+bool hail_shard_refused(struct hail_shard *shard, uint32_t slot, int result)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+
+    // Anybody can say so. It is believed while nobody has said anything else.
+    if (conn->state != HAIL_CONN_OPEN || !hail_native_unanswered(shard, slot))
+        return true;
+    conn->state = HAIL_CONN_CONNECTING;
+    hail_shard_connected(shard, slot, result);
+    return false;
+}
+
+void hail_shard_ended(struct hail_shard *shard, uint32_t slot, int result)
+{
+    const char *text = result < 0 ? strerrordesc_np(-result) : NULL;
+    bool by_peer = result == 0 || result == -ECONNRESET || result == -EPIPE;
+
+    hail_conn_end(shard, slot, by_peer ? HAIL_CLOSED_BY_PEER : HAIL_CLOSED_ERROR, false, text);
+}
+
+void hail_shard_sent(struct hail_shard *shard, uint32_t slot, int result)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+    size_t sent = result > 0 ? (size_t)result : 0;
+
+    HAIL_ASSERT(conn->in_flight > 0);
+    HAIL_ASSERT(sent <= conn->in_flight);
+    conn->in_flight = 0;
+    if (sent > 0) {
+        hail_conn_consume(shard, slot, &conn->out, sent);
+        conn->out_since_ns = shard->now_ns;
+        hail_stat_add(&shard->stats, HAIL_STAT_BYTES_OUT, sent);
+        hail_table_count(&shard->table, slot, HAIL_CONN_FIGURE_BYTES_OUT, sent);
+        hail_table_gauge(&shard->table, slot, HAIL_CONN_FIGURE_UNSENT, conn->out.len);
+    }
+    if (result < 0 && conn->state != HAIL_CONN_CLOSING)
+        hail_shard_ended(shard, slot, result);
+    if (conn->state == HAIL_CONN_FLUSHING && conn->out.len == 0)
+        hail_conn_end(shard, slot, conn->reason, false, NULL);
+    if (conn->out.len > 0)
+        hail_queue_push(&shard->output, slot);
+}
+
+void hail_shard_closed(struct hail_shard *shard, uint32_t slot)
+{
+    HAIL_ASSERT(shard->conns[slot].state == HAIL_CONN_CLOSING);
+    shard->conns[slot].state = HAIL_CONN_CLOSED;
+    shard->conns[slot].in_flight = 0;
+    hail_conn_release(shard, slot);
+}
+
+static void retry_held(struct hail_shard *shard)
+{
+    uint32_t slot;
+
+    // Those that still have to wait stand in the queue again: look at each once.
+    for (uint32_t left = shard->held.count; left > 0 && hail_queue_pop(&shard->held, &slot); left--)
+        hail_conn_retry(shard, slot);
+}
+
+// Those who had more to send than the outbox had room for.
+static void send_ready(struct hail_shard *shard)
+{
+    uint32_t slot;
+
+    for (uint32_t left = shard->native.ready.count;
+         left > 0 && hail_queue_pop(&shard->native.ready, &slot); left--) {
+        if (hail_native_lives(shard, slot))
+            hail_sender_pump(shard, slot);
+    }
+}
+
+// Whether it is the one that makes an endpoint's fresh keys.
+static bool rotates_keys(const struct hail_shard *shard)
+{
+    return shard->index == 0 && shard->context->keys.rotate_ns != 0;
+}
+
+// Ends those who hold most, if others need some of it. Not where that is noticed: there may be a
+// walk through connections under way.
+static void make_room(struct hail_shard *shard)
+{
+    hail_quota_look(&shard->quota);
+    for (int i = 0; i < EVICTIONS_PER_TURN; i++) {
+        uint32_t slot = hail_quota_victim(&shard->quota);
+        if (slot == HAIL_QUOTA_NONE || shard->conns[slot].state >= HAIL_CONN_CLOSING)
+            return; // nobody, or the kernel has yet to let go of it
+        hail_conn_end(shard, slot, HAIL_CLOSED_HOLDS_TOO_MUCH, false,
+                      "it had the most messages waiting when others found no room for theirs");
+    }
+}
+
+void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
+{
+    uint32_t slot;
+
+    shard->now_ns = now_ns;
+    hail_stat_add(&shard->stats, HAIL_STAT_WAKEUPS, 1);
+    hail_command_drain(shard);
+    hail_simulate_turn(shard);
+    make_room(shard);
+    hail_mlapi_accept_turn(shard);
+    if (shard->context->is_server && shard->context->config.profile == HAIL_PROFILE_HAIL)
+        hail_server_handshake_turn(shard);
+    retry_held(shard);
+    send_ready(shard);
+    if (rotates_keys(shard))
+        hail_keys_rotate(shard->shared, &shard->random, now_ns);
+    while (hail_timers_due(&shard->timers, now_ns, &slot))
+        hail_conn_timer_due(shard, slot);
+    if (shard->stopping && now_ns >= shard->stop_at_ns)
+        hail_shard_stop(shard, now_ns);
+    hail_stat_set(&shard->stats, HAIL_STAT_BYTES_WAITING,
+                  (uint64_t)shard->pool.used_count * shard->pool.block_size);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t hail_shard_next_ns(const struct hail_shard *shard)
+{
+    uint64_t next = hail_timers_next(&shard->timers);
+
+    next = earlier(next, hail_admission_next_ns(&shard->native.admission));
+    next = earlier(next, hail_server_handshake_next_ns(shard));
+    next = earlier(next, hail_mlapi_accept_next_ns(shard));
+    next = earlier(next, hail_netsim_next_ns(&shard->netsim));
+    if (rotates_keys(shard))
+        next = earlier(next, hail_keys_next_ns(&shard->context->keys));
+    if (shard->native.ready.count > 0)
+        return 0;
+    return shard->stopping ? earlier(next, shard->stop_at_ns) : next;
+}
+
+// The next piece of work of one connection; false: it has none.
+static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *task)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+    size_t len;
+
+    task->slot = slot;
+    switch (conn->state) {
+    case HAIL_CONN_FREE:
+    case HAIL_CONN_WAITING:
+    case HAIL_CONN_CLOSED:
+        return false;
+    case HAIL_CONN_CLOSING:
+        // A server's datagrams all go through one socket: there is nothing to close.
+        if (shard->context->is_server && shard->context->config.profile == HAIL_PROFILE_HAIL) {
+            hail_shard_closed(shard, slot);
+            return false;
+        }
+        task->op = HAIL_TASK_CLOSE;
+        task->resets = conn->reason == HAIL_CLOSED_CROWDED_OUT;
+        return !conn->close_told && (conn->close_told = true);
+    case HAIL_CONN_CONNECTING:
+        task->op = HAIL_TASK_CONNECT;
+        task->address = target_of(shard, slot);
+        return true;
+    case HAIL_CONN_OPEN:
+    case HAIL_CONN_FLUSHING:
+        break;
+    }
+    if (conn->rebinds) {
+        conn->rebinds = false;
+        task->op = HAIL_TASK_REBIND;
+        task->address = target_of(shard, slot);
+        hail_queue_push(&shard->output, slot);
+        return true;
+    }
+    if (conn->pause_changed) {
+        conn->pause_changed = false;
+        task->op = conn->paused ? HAIL_TASK_PAUSE : HAIL_TASK_RESUME;
+        hail_queue_push(&shard->output, slot); // there may be something to send as well
+        return true;
+    }
+    if (conn->out.len == 0 || conn->in_flight > 0)
+        return false;
+    if (shard->sealer.count > 0) // the first to send has everybody's done
+        hail_sealer_run(&shard->sealer);
+    task->op = HAIL_TASK_SEND;
+    task->view_count =
+        hail_chain_views(&conn->out, &shard->pool, task->views, HAIL_VIEWS_MAX, &len);
+    conn->in_flight = (uint32_t)len;
+    return true;
+}
+
+bool hail_shard_output(struct hail_shard *shard, struct hail_task *task)
+{
+    uint32_t slot;
+
+    // Datagrams first: a socket that is to be closed may have some of them to send.
+    if (hail_packets_task(shard, task))
+        return true;
+    while (hail_queue_pop(&shard->output, &slot)) {
+        if (task_of(shard, slot, task))
+            return true;
+    }
+    return false;
+}
+
+void hail_shard_handed_over(struct hail_shard *shard)
+{
+    hail_outbox_clear(&shard->outbox);
+}
+
+void hail_shard_stop(struct hail_shard *shard, uint64_t stop_at_ns)
+{
+    bool flush = stop_at_ns > shard->now_ns;
+
+    shard->stopping = true;
+    shard->stop_at_ns = flush ? stop_at_ns : UINT64_MAX;
+    for (uint32_t slot = 0; slot < shard->table.fresh; slot++) {
+        if (shard->conns[slot].state == HAIL_CONN_CLOSED)
+            hail_conn_release(shard, slot);
+        else
+            hail_conn_end(shard, slot, HAIL_CLOSED_SHUTDOWN, flush, NULL);
+    }
+}
+
+void hail_shard_drop(struct hail_shard *shard, uint32_t slot, enum hail_verdict verdict)
+{
+    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
+    if (slot != HAIL_SLOT_NONE)
+        hail_table_count(&shard->table, slot, HAIL_CONN_FIGURE_DROPPED, 1);
+}
+
+bool hail_shard_allows(struct hail_shard *shard, uint32_t slot, size_t bytes)
+{
+    if (hail_quota_allows(&shard->quota, slot, bytes))
+        return true;
+    hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+    return false;
+}
+
+void hail_shard_message(struct hail_shard *shard, uint32_t slot,
+                        const struct hail_message_view *message, bool is_incoming)
+{
+    enum hail_conn_figure traffic =
+        is_incoming ? HAIL_CONN_FIGURE_MESSAGES_IN : HAIL_CONN_FIGURE_MESSAGES_OUT;
+    unsigned stat = is_incoming ? HAIL_STAT_MESSAGES_IN_PLAIN : HAIL_STAT_MESSAGES_OUT_PLAIN;
+    struct hail_channel_stats *channel = &shard->channels[message->channel];
+
+    hail_stat_add(&shard->stats, stat + message->flags, 1);
+    hail_table_count(&shard->table, slot, (enum hail_conn_figure)(traffic + message->flags), 1);
+    hail_counter_add(&channel->messages[!is_incoming], 1);
+    hail_counter_add(&channel->bytes[!is_incoming], message->body_len);
+}
+
+bool hail_shard_stopped(const struct hail_shard *shard)
+{
+    return shard->stopping && shard->table.used_count == 0;
+}
