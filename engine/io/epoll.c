@@ -1,6 +1,6 @@
 // epoll.c: the backend for where io_uring is refused: non-blocking sockets, level-triggered. A send
 // is tried at once, and its connection watched for room only when the kernel would not take it. So
-// nothing is ever in sent packet, and a socket is closed as soon as the shard says so.
+// nothing is ever in flight, and a socket is closed as soon as the shard says so.
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <limits.h>

@@ -32,7 +32,7 @@ void hail_io_push(struct hail_io *io);
 // hail_io_stop_listening lets go of the listening socket.
 void hail_io_stop_listening(struct hail_io *io);
 
-// hail_io_idle says whether nothing is in sent packet but the wake-up: only then may it be closed.
+// hail_io_idle says whether nothing is in flight but the wake-up: only then may it be closed.
 bool hail_io_idle(const struct hail_io *io);
 
 // hail_io_close frees it; NULL is allowed.

@@ -1,7 +1,7 @@
 // uring.c: the io_uring backend: multishot accept and receives, one send at a time for each
 // connection, one wait that also serves the timers. The kernel owns what an operation points to
 // until its completion is here: a socket is closed, and its slot given back, when nothing of it is
-// in sent packet. Datagrams are sent as the ring is handed over, never later: nothing waits for
+// in flight. Datagrams are sent as the ring is handed over, never later: nothing waits for
 // them. SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <liburing.h>

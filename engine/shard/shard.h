@@ -176,7 +176,7 @@ void hail_shard_ended(struct hail_shard *shard, uint32_t slot, int result);
 void hail_shard_sent(struct hail_shard *shard, uint32_t slot, int result);
 
 // hail_shard_closed says that the backend has done a close task: nothing of the connection is in
-// sent packet any more, and the slot is the shard's again.
+// in flight any more, and the slot is the shard's again.
 void hail_shard_closed(struct hail_shard *shard, uint32_t slot);
 
 // hail_shard_turn does what is due: commands, hails to be made, timeouts, what had to wait.
