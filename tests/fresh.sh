@@ -1,6 +1,7 @@
 #!/bin/bash
 # fresh.sh: runs README's two commands on a Debian 12 that was made for it, where a machine that is
-# worked on would hide what tools/setup forgets to install. SPDX-License-Identifier: MIT
+# worked on would hide what tools/setup forgets to install.
+# SPDX-License-Identifier: MIT
 set -euo pipefail
 
 if [ "${1-}" = --help ]; then

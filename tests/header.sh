@@ -1,7 +1,8 @@
 #!/bin/sh
 # header.sh: compiles hail.h by itself, as the C11 and the C++17 of a program that is stricter than
 # most, with every compiler that is there. It says what it left out, and fails if that is all of a
-# language's. SPDX-License-Identifier: MIT
+# language's.
+# SPDX-License-Identifier: MIT
 #
 # usage: tests/header.sh [FOLDER]    FOLDER: where hail.h is
 set -u

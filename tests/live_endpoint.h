@@ -1,6 +1,7 @@
 // live_endpoint.h: a real endpoint under test, with its threads and sockets on loopback. It keeps
 // whatever it hears of, by callback or by polling alike, so that a test can wait for it: never for
-// longer than a bounded time, and never by sleeping. SPDX-License-Identifier: MIT
+// longer than a bounded time, and never by sleeping.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_TESTS_LIVE_ENDPOINT_H
 #define HAIL_TESTS_LIVE_ENDPOINT_H
 

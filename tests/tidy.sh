@@ -106,9 +106,9 @@ rules() {
     lengths
     named_in_build
     for file in $sources $scripts; do
-        head -n 12 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
+        head -n 12 "$file" | grep -qE '^(//|#) SPDX-License-Identifier: MIT$' ||
             [ "$(basename "$file")" = CMakeLists.txt ] || [ "${file##*.}" = cmake ] ||
-            echo "$file:1: no SPDX line"
+            echo "$file:1: no SPDX line of its own"
     done
     for file in $(of $all | grep '\.h$'); do
         doc_comments "$file"

@@ -1,6 +1,7 @@
 // send_messages.h: messages on their way out of a connection, by channel: each waits until it is
 // sent (unreliable) or has arrived (reliable), within what the connection may have unsent.
-// DESIGN.md, "Delivery". SPDX-License-Identifier: MIT
+// DESIGN.md, "Delivery".
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_ENGINE_DELIVERY_SEND_MESSAGES_H
 #define HAIL_ENGINE_DELIVERY_SEND_MESSAGES_H
 

@@ -1,5 +1,6 @@
 // handshake_queue.h: handshake datagrams that wait their turn: what they ask for is costly, so
-// those who play are served first. First come, first served; bounded. SPDX-License-Identifier: MIT
+// those who play are served first. First come, first served; bounded.
+// SPDX-License-Identifier: MIT
 #ifndef HAIL_ENGINE_HANDSHAKE_HANDSHAKE_QUEUE_H
 #define HAIL_ENGINE_HANDSHAKE_HANDSHAKE_QUEUE_H
 

@@ -2,7 +2,8 @@
 // connection, one wait that also serves the timers. The kernel owns what an operation points to
 // until its completion is here: a socket is closed, and its slot given back, when nothing of it is
 // in flight. Datagrams are sent as the ring is handed over, never later: nothing waits for
-// them. SPDX-License-Identifier: MIT
+// them.
+// SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>

@@ -175,7 +175,7 @@ void hail_shard_ended(struct hail_shard *shard, uint32_t slot, int result);
 // hail_shard_sent says how the last send task went: bytes, or -errno.
 void hail_shard_sent(struct hail_shard *shard, uint32_t slot, int result);
 
-// hail_shard_closed says that the backend has done a close task: nothing of the connection is in
+// hail_shard_closed says that the backend has done a close task: nothing of the connection is
 // in flight any more, and the slot is the shard's again.
 void hail_shard_closed(struct hail_shard *shard, uint32_t slot);
 
