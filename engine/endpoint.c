@@ -341,6 +341,7 @@ enum hail_status hail_conn_info(const struct hail_endpoint *endpoint, struct hai
         .bytes_resent = traffic[HAIL_CONN_FIGURE_BYTES_RESENT],
         .dropped = traffic[HAIL_CONN_FIGURE_DROPPED],
         .datagram_max = (uint32_t)traffic[HAIL_CONN_FIGURE_DATAGRAM_MAX],
+        .message_max = (uint32_t)traffic[HAIL_CONN_FIGURE_MESSAGE_MAX],
     };
     for (unsigned flags = 0; flags < 4; flags++) {
         own.messages_in_by[flags] = traffic[HAIL_CONN_FIGURE_MESSAGES_IN + flags];

@@ -53,7 +53,8 @@ enum hail_status {
     HAIL_ETIMEOUT = 11, // a call was not answered in its time; it may have been carried out
     HAIL_EUNKNOWN = 12, // a call's name is none that the other end takes
     HAIL_EARGUMENTS = 13, // a call's arguments cannot be read, says the other end
-    HAIL_EREFUSED = 14    // the other end's application refused a call
+    HAIL_EREFUSED = 14,   // the other end's application refused a call
+    HAIL_ETOOLONG = 15    // longer than the other end's message_max
 };
 
 // hail_strerror returns a short English phrase for `status`; never NULL, never to be freed.
@@ -153,12 +154,14 @@ enum hail_close_reason {
     HAIL_CLOSED_DENIED = 2,            // hail_deny, or there is no place: the text says which
     HAIL_CLOSED_HANDSHAKE_TIMEOUT = 3, // not connected within handshake_timeout_ms
     HAIL_CLOSED_IDLE = 4,              // nothing came for idle_timeout_ms
-    HAIL_CLOSED_SLOW_READER = 5,       // took too long to take, or too much waits for it
+    HAIL_CLOSED_SLOW_READER = 5,       // took too long to take, or too much waits for it; hail: at
+                                       // either end
     HAIL_CLOSED_SLOW_WRITER = 6,     // a message begun, or missing before another, of which nothing
                                      // more came for stall_timeout_ms; hail: at either end
     HAIL_CLOSED_PROTOCOL = 7,        // the peer broke the framing; hail: or a floor, or it sent
                                      // little else than what it had sent before
-    HAIL_CLOSED_CONFIG = 8,          // the peer is configured differently; hail: the text says how
+    HAIL_CLOSED_CONFIG = 8,          // the peer is configured differently; hail: the text says how,
+                                     // and it can be a reliable message above message_max
     HAIL_CLOSED_CERTIFICATE = 9,     // client: the server is not who it should be
     HAIL_CLOSED_CROWDED_OUT = 10,    // a newer handshake took the place of this unfinished one
     HAIL_CLOSED_NO_BUFFER = 11,      // buffers_max is used up
@@ -320,8 +323,9 @@ struct hail_native_config {
     // servers that share it take each other's and can pass for each other; NULL: drawn at start,
     // and rotated.
     const uint8_t *ticket_key;
-    uint32_t ticket_life_s; // server; 0: 43,200; at most 604,800. With a key that is rotated,
-                            // no longer than one or two key_rotation_s
+    uint32_t ticket_life_s; // server; 0: 43,200, or key_rotation_s if that is less and the key is
+                            // rotated; at most 604,800. Above key_rotation_s, with a key that is
+                            // rotated, some are refused before that: the log warns
     bool no_tickets;        // server: gives none and takes none
 
     // Of one connection, in bytes of datagrams a second; 0: no limit.
@@ -632,8 +636,9 @@ HAIL_API uint64_t hail_name_hash(const struct hail_endpoint *endpoint, const cha
 
 // hail_send queues a message for one connection.
 //
-// Returns  HAIL_OK: queued. HAIL_EINVAL: too long, unknown flag or channel. HAIL_ENOKEY: protection
-//          was asked for where there is no key. HAIL_ESTATE: not connected yet. HAIL_EGONE.
+// Returns  HAIL_OK: queued. HAIL_EINVAL: above message_max, unknown flag or channel. HAIL_ETOOLONG:
+//          above the server's message_max, which hail_conn_info tells. HAIL_ENOKEY: protection was
+//          asked for where there is no key. HAIL_ESTATE: not connected yet. HAIL_EGONE.
 //          HAIL_EFULL: the connection's unsent_max is reached (HAIL_EVENT_WRITABLE will say when
 //          to go on; on the mlapi profile it is closed as a slow reader: messages on it would have
 //          a hole), buffers_max is, or the command queue is full. On all but HAIL_OK nothing was
@@ -866,6 +871,7 @@ struct hail_conn_info {
     uint64_t bytes_resent;
     uint64_t waited_us;    // by the last message that could not leave at once
     uint32_t datagram_max; // bytes of the longest that its path is known to take; 0: 1,200
+    uint32_t message_max;  // client: the server's, which it tells as it approves; 0: it did not
 };
 
 // hail_conn_info tells it.

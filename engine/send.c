@@ -57,6 +57,10 @@ static enum hail_status dispatch(struct hail_endpoint *endpoint, const struct ha
             return HAIL_ESTATE;
         if (command->view.flags != 0 && !(facts & HAIL_FACT_KEY))
             return HAIL_ENOKEY;
+        uint64_t most =
+            hail_table_figure(&shard->table, command->conn, HAIL_CONN_FIGURE_MESSAGE_MAX);
+        if (most > 0 && command->view.body_len > most)
+            return HAIL_ETOOLONG;
     }
     return post(shard, command);
 }

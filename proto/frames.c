@@ -12,6 +12,7 @@ enum {
     HASH_LEN = 8,
     CLIENT_ID_LEN = 8,
     LIFE_LEN = 4,
+    LIMIT_LEN = 4,
     BEFORE_CONTENT_MAX = 1 + HAIL_VARINT_LEN_MAX
 };
 
@@ -27,6 +28,11 @@ static uint64_t get_u64(const uint8_t *in)
     for (size_t i = 0; i < 8; i++)
         value = value << 8 | in[i];
     return value;
+}
+
+static uint32_t get_u32(const uint8_t *in)
+{
+    return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
 }
 
 static void skip(struct hail_bytes *content, size_t len)
@@ -207,10 +213,14 @@ static enum hail_verdict read_content(struct hail_native_frame *frame,
     case HAIL_FRAME_TICKET:
         if (content.len <= LIFE_LEN || content.len > LIFE_LEN + HAIL_TICKET_LEN_MAX)
             return HAIL_DROP_MALFORMED;
-        frame->life_s = (uint32_t)content.data[0] << 24 | (uint32_t)content.data[1] << 16 |
-                        (uint32_t)content.data[2] << 8 | content.data[3];
+        frame->life_s = get_u32(content.data);
         skip(&content, LIFE_LEN);
         frame->bytes = content;
+        return HAIL_ACCEPT;
+    case HAIL_FRAME_LIMITS:
+        if (content.len != LIMIT_LEN)
+            return HAIL_DROP_MALFORMED;
+        frame->message_max = get_u32(content.data);
         return HAIL_ACCEPT;
     }
     return HAIL_DROP_TYPE;
@@ -262,6 +272,12 @@ struct content {
 static void put_u64(struct content *content, uint64_t value)
 {
     for (unsigned shift = 64; shift > 0; shift -= 8)
+        content->fields[content->fields_len++] = (uint8_t)(value >> (shift - 8));
+}
+
+static void put_u32(struct content *content, uint32_t value)
+{
+    for (unsigned shift = 32; shift > 0; shift -= 8)
         content->fields[content->fields_len++] = (uint8_t)(value >> (shift - 8));
 }
 
@@ -366,10 +382,12 @@ static bool compose(struct content *content, const struct hail_native_frame *fra
     case HAIL_FRAME_ASK:
         return true;
     case HAIL_FRAME_TICKET:
-        for (unsigned shift = 8 * LIFE_LEN; shift > 0; shift -= 8)
-            content->fields[content->fields_len++] = (uint8_t)(frame->life_s >> (shift - 8));
+        put_u32(content, frame->life_s);
         content->rest = frame->bytes;
         return frame->bytes.len > 0 && frame->bytes.len <= HAIL_TICKET_LEN_MAX;
+    case HAIL_FRAME_LIMITS:
+        put_u32(content, frame->message_max);
+        return true;
     }
     HAIL_UNREACHABLE("whoever writes a frame takes its type from the enumeration");
 }

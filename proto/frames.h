@@ -31,7 +31,8 @@ enum hail_frame_type {
     HAIL_FRAME_UPDATE = 0x17,
     HAIL_FRAME_ACK = 0x18,
     HAIL_FRAME_ASK = 0x19,
-    HAIL_FRAME_TICKET = 0x1a
+    HAIL_FRAME_TICKET = 0x1a,
+    HAIL_FRAME_LIMITS = 0x1b
 };
 
 enum {
@@ -40,7 +41,8 @@ enum {
     HAIL_FRAME_HEADER_MAX = 1 + 8 + 2 + 8 + (1 + 8) + 8 + 4,
     HAIL_FRAME_ECHO_LEN = 8, // ping, pong, path challenge and response
     HAIL_FRAME_TEXT_MAX = 255,
-    HAIL_FRAME_TICKET_MAX = 1 + 2 + 4 + 255 // a whole frame with a ticket
+    HAIL_FRAME_TICKET_MAX = 1 + 2 + 4 + 255, // a whole frame with a ticket
+    HAIL_FRAME_LIMITS_LEN = 1 + 1 + 4        // a whole frame with limits
 };
 
 enum {
@@ -70,6 +72,7 @@ struct hail_native_frame {
     struct hail_bytes text;            // CLOSE: at most HAIL_FRAME_TEXT_MAX bytes, UTF-8 unchecked
     struct hail_part part;             // RELIABLE, FRAGMENT
     uint32_t life_s;                   // TICKET
+    uint32_t message_max;              // LIMITS: the greatest payload
     struct hail_bytes bytes;           // RELIABLE, FRAGMENT: the part; ACK: its content (acks.h);
                                        // TICKET: the ticket, 1 to HAIL_TICKET_LEN_MAX bytes
 };

@@ -215,6 +215,7 @@ void hail_peer_control(struct hail_peer *peer, const struct hail_native_frame *f
     case HAIL_FRAME_ACK:
     case HAIL_FRAME_ASK:
     case HAIL_FRAME_TICKET:
+    case HAIL_FRAME_LIMITS:
         return;
     }
 }

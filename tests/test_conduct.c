@@ -672,6 +672,69 @@ START_TEST(test_conn_ids)
 }
 END_TEST
 
+// Has the server send what it owes its client 0, and reads that packet as the client would.
+static void read_owed(struct hail_unpack *unpack)
+{
+    static uint8_t bytes[HAIL_PACKET_MAX];
+    static struct hail_peer peer; // the client's, which is not told
+    const struct hail_address from = {0};
+    struct hail_opened opened;
+    struct end *server = &world.server;
+
+    hail_native_flush(&server->shard, 0);
+    carry_out(server);
+    ck_assert_uint_eq(server->out_count, 1);
+    size_t len = server->out[0].len;
+    memcpy(bytes, server->out[0].bytes, len);
+    peer = native_of(&world.client, 0)->peer;
+    ck_assert_int_eq(hail_peer_open(&peer, &opened, bytes, len, &from,
+                                    &world.client.shard.native.epochs, &world.client.shard.random,
+                                    world.now_ns),
+                     HAIL_ACCEPT);
+    ck_assert_int_eq(hail_unpack_begin(unpack, &world.client.context.policy, opened.frames,
+                                       opened.frames_len, peer.next_number),
+                     HAIL_ACCEPT);
+}
+
+// Clients of before read a packet up to the first frame whose type they do not know, so limits come
+// behind all that they need (WIRE.md, section 8).
+START_TEST(test_limits_come_last)
+{
+    struct hail_unpack unpack;
+
+    world_begin(test_seed(), 1);
+    run_ms(500); // so that nothing else is owed
+    native_of(&world.server, 0)->peer.owed = HAIL_OWED_APPROVED | HAIL_OWED_TICKET;
+    read_owed(&unpack);
+    ck_assert_int_eq(hail_unpack_next(&unpack)->frame.type, HAIL_FRAME_APPROVED);
+    ck_assert_int_eq(hail_unpack_next(&unpack)->frame.type, HAIL_FRAME_TICKET);
+    const struct hail_unpacked_frame *last = hail_unpack_next(&unpack);
+    ck_assert_int_eq(last->frame.type, HAIL_FRAME_LIMITS);
+    ck_assert_uint_eq(last->frame.message_max, world.server.context.config.message_max);
+    ck_assert_ptr_null(hail_unpack_next(&unpack));
+    world_end();
+}
+END_TEST
+
+// Of two pings in a packet the last is answered.
+START_TEST(test_last_ping)
+{
+    static const uint8_t pings[] = {0x90, 8, 1, 1, 1, 1, 1, 1, 1, 1,
+                                    0x90, 8, 2, 2, 2, 2, 2, 2, 2, 2};
+    struct hail_unpack unpack;
+
+    world_begin(test_seed(), 1);
+    run_ms(500);
+    inject(false, pings, sizeof pings);
+    read_owed(&unpack);
+    const struct hail_unpacked_frame *pong = hail_unpack_next(&unpack);
+    ck_assert_int_eq(pong->frame.type, HAIL_FRAME_PONG);
+    ck_assert_mem_eq(pong->frame.echo, pings + 12, HAIL_FRAME_ECHO_LEN);
+    ck_assert_ptr_null(hail_unpack_next(&unpack));
+    world_end();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("conduct");
@@ -690,6 +753,8 @@ int main(void)
     tcase_add_test(tests, test_epochs_forgotten);
     tcase_add_test(tests, test_permutation);
     tcase_add_test(tests, test_conn_ids);
+    tcase_add_test(tests, test_limits_come_last);
+    tcase_add_test(tests, test_last_ping);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

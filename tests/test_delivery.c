@@ -386,23 +386,88 @@ START_TEST(test_writable)
 }
 END_TEST
 
+// A server's message for a client that takes 4,000 bytes: its greatest payload is told to nobody.
+static const struct {
+    const char *why;
+    size_t len;
+    uint8_t channel;
+    bool arrives;
+    bool closes;
+} too_long[] = {
+    {"the greatest", 4000, HAIL_RELIABLE_ORDERED, true, false},
+    {"a byte more", 4001, HAIL_RELIABLE_ORDERED, false, true},
+    {"a byte more, in no order", 4001, HAIL_RELIABLE_UNORDERED, false, true},
+    {"as long as any form of the greatest", 4029, HAIL_RELIABLE_ORDERED, false, true},
+    {"longer than any form of the greatest", 4030, HAIL_RELIABLE_ORDERED, false, true},
+    {"far longer, in no order", 9000, HAIL_RELIABLE_UNORDERED, false, true},
+    {"the greatest, unreliable", 4000, HAIL_UNRELIABLE, true, false},
+    {"a byte more, unreliable", 4001, HAIL_UNRELIABLE, false, false},
+    {"far longer, unreliable", 9000, HAIL_UNRELIABLE, false, false},
+    {"far longer, the newest", 9000, HAIL_UNRELIABLE_SEQUENCED, false, false},
+};
+
+// What is reliable and too long ends the connection, and both ends say why. What promises nothing
+// is dropped, and what follows arrives.
 START_TEST(test_longer_than_the_other_end_takes)
+{
+    static const char text[] = "a reliable message came that is longer than message_max=4000";
+    static uint8_t data[10000];
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
+
+    live_start(&server, &config, true);
+    config.message_max = 4000;
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
+    ck_assert_int_eq(send_on(&server, pair.server, too_long[_i].channel, 0, data, too_long[_i].len),
+                     HAIL_OK);
+    if (too_long[_i].closes) {
+        const struct live_event *closed = live_wait(&client, HAIL_EVENT_CLOSED, 0);
+        ck_assert_msg(closed->event.reason == HAIL_CLOSED_CONFIG, "%s", too_long[_i].why);
+        ck_assert_str_eq(closed->text, text);
+        closed = live_wait(&server, HAIL_EVENT_CLOSED, 0);
+        ck_assert_msg(closed->event.reason == HAIL_CLOSED_CONFIG, "%s", too_long[_i].why);
+        ck_assert_str_eq(closed->text, text);
+    } else {
+        ck_assert_int_eq(send_on(&server, pair.server, HAIL_RELIABLE_ORDERED, 0, "hi", 2), HAIL_OK);
+        live_wait(&client, HAIL_EVENT_MESSAGE, too_long[_i].arrives);
+    }
+    ck_assert_uint_eq(live_count(&client, HAIL_EVENT_MESSAGE),
+                      (size_t)too_long[_i].arrives + !too_long[_i].closes);
+    ck_assert_msg((live_stat(&client, "dropped_too_large") > 0) != too_long[_i].arrives, "%s",
+                  too_long[_i].why);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
+}
+END_TEST
+
+// A server tells what it takes, so a client's call fails before anything is sent.
+START_TEST(test_longer_than_the_server_takes)
 {
     static uint8_t data[5000];
     struct hail_config config = config_of(HAIL_IO_AUTO);
     struct live_endpoint server = {0};
     struct live_endpoint client = {0};
+    struct hail_conn_info info = {.size = sizeof info};
     struct live_pair pair;
 
     live_start(&client, &config, false);
     config.message_max = 4000;
     live_start(&server, &config, true);
     live_join(&pair, 1, &server, &client, 0);
-    ck_assert_int_eq(send_on(&client, pair.client, 0, 0, data, sizeof data), HAIL_OK);
-    const struct live_event *closed = live_wait(&server, HAIL_EVENT_CLOSED, 0);
-    ck_assert_int_eq(closed->event.reason, HAIL_CLOSED_CONFIG);
-    ck_assert_str_eq(closed->text, "a message came that is longer than our message_max");
-    ck_assert_int_eq(live_wait(&client, HAIL_EVENT_CLOSED, 0)->event.reason, HAIL_CLOSED_BY_PEER);
+    ck_assert_int_eq(hail_conn_info(client.endpoint, pair.client, &info), HAIL_OK);
+    ck_assert_uint_eq(info.message_max, 4000);
+    for (uint8_t channel = 0; channel <= HAIL_UNRELIABLE; channel++) {
+        ck_assert_int_eq(send_on(&client, pair.client, channel, 0, data, 4001), HAIL_ETOOLONG);
+        ck_assert_int_eq(send_on(&client, pair.client, channel, 0, data, 4000), HAIL_OK);
+    }
+    live_wait(&server, HAIL_EVENT_MESSAGE, HAIL_UNRELIABLE);
+    ck_assert_uint_eq(live_count(&server, HAIL_EVENT_CLOSED), 0);
+    ck_assert_uint_eq(live_stat(&server, "dropped_too_large"), 0);
+    ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &info), HAIL_OK);
+    ck_assert_uint_eq(info.message_max, 0); // a client does not say
     live_stop(&client, 0);
     live_stop(&server, 0);
 }
@@ -460,7 +525,8 @@ int main(void)
     tcase_add_test(tests, test_close_flushes);
     tcase_add_test(tests, test_full);
     tcase_add_loop_test(tests, test_writable, 0, 2);
-    tcase_add_test(tests, test_longer_than_the_other_end_takes);
+    tcase_add_loop_test(tests, test_longer_than_the_other_end_takes, 0, LIVE_COUNTOF(too_long));
+    tcase_add_test(tests, test_longer_than_the_server_takes);
     tcase_add_test(tests, test_calls);
     tcase_set_timeout(tests, 120);
     suite_add_tcase(suite, tests);

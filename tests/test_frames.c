@@ -109,11 +109,15 @@ static const struct {
     {"on a channel beyond the table", "080401aa", HAIL_DROP_NAME, 4},
     {"on the largest channel", "08ff01aa", HAIL_DROP_NAME, 4},
     {"the last before control", "8f00", HAIL_DROP_TYPE, 0},
-    {"the first after control", "1b00", HAIL_DROP_TYPE, 0},
+    {"the first after control", "1c00", HAIL_DROP_TYPE, 0},
 
     {"a ticket of no bytes", "1a0000a8c0", HAIL_DROP_MALFORMED, 0},
     {"half a life", "1a0000", HAIL_DROP_MALFORMED, 0},
     {"a ticket", "1a0000a8c0ff", HAIL_ACCEPT, 6},
+    {"limits", "1b00080000", HAIL_ACCEPT, 5},
+    {"limits with a length, and padding", "9b040008000000", HAIL_ACCEPT, 6},
+    {"limits too short", "1b000800", HAIL_DROP_MALFORMED, 0},
+    {"limits too long", "1b0008000000", HAIL_DROP_MALFORMED, 0},
 
     {"a reliable message", "0900123401aa", HAIL_ACCEPT, 6},
     {"a reliable message without an id", "090012", HAIL_DROP_MALFORMED, 0},
@@ -253,7 +257,8 @@ static const enum hail_frame_type types[] = {HAIL_FRAME_PADDING,
                                              HAIL_FRAME_FRAGMENT,
                                              HAIL_FRAME_ACK,
                                              HAIL_FRAME_ASK,
-                                             HAIL_FRAME_TICKET};
+                                             HAIL_FRAME_TICKET,
+                                             HAIL_FRAME_LIMITS};
 
 START_TEST(test_control)
 {
@@ -328,6 +333,8 @@ static struct hail_native_frame some_frame(uint64_t *dice, const uint8_t *bytes)
     }
     if (frame.type == HAIL_FRAME_APPROVED)
         frame.client_id = test_next(dice);
+    if (frame.type == HAIL_FRAME_LIMITS)
+        frame.message_max = (uint32_t)some_number(dice, UINT32_MAX);
     return frame;
 }
 
@@ -352,6 +359,7 @@ static void compare(const struct hail_native_frame *a, const struct hail_native_
     ck_assert_uint_eq(a->part.total, b->part.total);
     ck_assert_uint_eq(a->part.offset, b->part.offset);
     ck_assert_uint_eq(a->life_s, b->life_s);
+    ck_assert_uint_eq(a->message_max, b->message_max);
     ck_assert_uint_eq(a->bytes.len, b->bytes.len);
     if (a->bytes.len > 0)
         ck_assert_mem_eq(a->bytes.data, b->bytes.data, a->bytes.len);

@@ -272,6 +272,64 @@ START_TEST(test_first_is_forged)
 }
 END_TEST
 
+// The next hello, once the client's timer has rung.
+static uint8_t wants_after_ms(struct lone *client, uint64_t ms)
+{
+    client->sent_count = 0;
+    client->now_ns += ms * ns_per_ms;
+    lone_run(client);
+    ck_assert_uint_eq(client->sent_count, 1);
+    return last_hello(client).wanted;
+}
+
+// A server that was started anew, or has given up, answers with another handshake, whose fragments
+// do not fit: those that are kept are forgotten the second time that the timer rings (WIRE.md,
+// section 2.3).
+START_TEST(test_server_has_forgotten)
+{
+    static uint8_t message[HAIL_WELCOME_MAX];
+    static struct lone client;
+
+    make_keycert(3 * HAIL_FRAGMENT_LEN);
+    struct hail_hello hello = connect_client(&client, NULL);
+    size_t len = honest_answer(message, &hello);
+    for (size_t i = 0; i < 3; i++)
+        fragment(&client, &hello, message, len, i, ' ');
+    fragment(&client, &hello, message, len, 3, 'c');
+    ck_assert_uint_eq(wants_after_ms(&client, 250), 3);
+    fragment(&client, &hello, message, len, 3, 'c');
+    ck_assert_uint_eq(wants_after_ms(&client, 500), 0);
+    for (size_t i = 0; i < 4; i++)
+        fragment(&client, &hello, message, len, i, 'c');
+    ck_assert(said_finish(&client));
+    lone_cleanup(&client);
+}
+END_TEST
+
+// Fragments that have come since the timer last rang are kept, also after others were forgotten
+// because they made no welcome.
+START_TEST(test_progress_is_kept)
+{
+    static uint8_t message[HAIL_WELCOME_MAX];
+    static struct lone client;
+
+    make_keycert(3 * HAIL_FRAGMENT_LEN);
+    struct hail_hello hello = connect_client(&client, NULL);
+    size_t len = honest_answer(message, &hello);
+    for (size_t i = 0; i < 3; i++)
+        fragment(&client, &hello, message, len, i, ' ');
+    ck_assert_uint_eq(wants_after_ms(&client, 250), 3);
+    fragment(&client, &hello, message, len, 3, 'x');
+    ck_assert_uint_eq(lone_drops(&client, HAIL_DROP_FORGED), 1);
+    for (size_t i = 0; i < 3; i++)
+        fragment(&client, &hello, message, len, i, ' ');
+    ck_assert_uint_eq(wants_after_ms(&client, 250), 3);
+    fragment(&client, &hello, message, len, 3, ' ');
+    ck_assert(said_finish(&client));
+    lone_cleanup(&client);
+}
+END_TEST
+
 // Three fragments are what one hello brings: the next is said at once.
 START_TEST(test_asks_for_more)
 {
@@ -352,6 +410,8 @@ int main(void)
     tcase_set_timeout(client, 60);
     tcase_add_loop_test(client, test_fragments, 0, HAIL_COUNTOF(scripts));
     tcase_add_test(client, test_first_is_forged);
+    tcase_add_test(client, test_server_has_forgotten);
+    tcase_add_test(client, test_progress_is_kept);
     tcase_add_test(client, test_asks_for_more);
     tcase_add_test(client, test_longest);
     tcase_add_loop_test(client, test_long_data, 0, 2);

@@ -401,6 +401,103 @@ START_TEST(test_other_total)
 }
 END_TEST
 
+// ---- Whole or not at all
+
+static void put_hex(const char *hex)
+{
+    struct vector_bytes bytes = test_unhex(hex);
+
+    memcpy(hail_packets_extend(&client.shard, packet, bytes.len), bytes.data, bytes.len);
+    free(bytes.data);
+}
+
+static const struct {
+    const char *why;
+    const char *hex; // of a frame
+    enum hail_verdict want;
+} bad_frames[] = {
+    {"a type that there is not", "9c00", HAIL_DROP_TYPE},
+    {"a ping that is too short", "900101", HAIL_DROP_MALFORMED},
+    {"an acknowledgement without ranges", "9803000000", HAIL_DROP_MALFORMED},
+    {"a reliable message without an id", "890100", HAIL_DROP_MALFORMED},
+};
+
+// Of a packet with a bad frame nothing is taken, whatever is before and behind it, and it is not
+// acknowledged.
+START_TEST(test_bad_frame)
+{
+    unsigned counter = HAIL_STAT_DROPPED_FIRST + bad_frames[_i].want;
+
+    begin(false);
+    for (int is_good = 0; is_good <= 1; is_good++) {
+        open_packet();
+        put_hex("81026869");
+        put_hex("8906000000016869"); // a reliable one
+        if (!is_good)
+            put_hex(bad_frames[_i].hex);
+        put_hex("81026869");
+        settle();
+        ck_assert_msg(server.messages == (is_good ? 3 : 0), "%s", bad_frames[_i].why);
+        ck_assert_msg(is_acknowledged() == is_good, "%s", bad_frames[_i].why);
+        ck_assert_uint_eq(counted(counter), 1);
+    }
+    ck_assert(!server.closed);
+    finish();
+}
+END_TEST
+
+static const struct {
+    const char *why;
+    const char *hex; // of a frame whose message cannot be read
+    bool closes;
+} unreadable[] = {
+    {"a reliable message", "890400000007", true},
+    {"one that comes as a fragment", "8a06000000010007", true},
+    {"an unreliable one", "8a06030000010007", false},
+};
+
+// What is reliable is not lost without a word.
+START_TEST(test_unreadable)
+{
+    begin(false);
+    open_packet();
+    put_hex(unreadable[_i].hex);
+    settle();
+    ck_assert_uint_eq(counted(HAIL_STAT_DROPPED_FIRST + HAIL_DROP_MALFORMED), 1);
+    ck_assert_msg(server.closed == unreadable[_i].closes, "%s", unreadable[_i].why);
+    if (unreadable[_i].closes)
+        ck_assert(server.reason == HAIL_CLOSED_PROTOCOL && client.reason == HAIL_CLOSED_PROTOCOL);
+    else
+        ck_assert(is_acknowledged());
+    finish();
+}
+END_TEST
+
+// An end that takes nothing hears why it is left.
+START_TEST(test_slow_reader)
+{
+    const struct hail_message_view view = {
+        .flags = HAIL_FLAGS_BOTH, .channel = ORDERED, .body = (const uint8_t *)"hi", .body_len = 2};
+
+    begin(false);
+    client.shard.now_ns = now_ns;
+    ck_assert_int_eq(hail_conn_send(&client.shard, client.slot, &view), HAIL_OK);
+    for (uint64_t until_ns = now_ns + 2 * STALL_MS * ns_per_ms; now_ns < until_ns;
+         now_ns += 10 * ns_per_ms) {
+        hail_shard_turn(&client.shard, now_ns);
+        carry_out(&client);
+        deliver(&client, &server);
+        hail_shard_turn(&server.shard, now_ns);
+        carry_out(&server);
+        server.out_count = 0; // what it says is lost
+    }
+    ck_assert(client.closed && server.closed);
+    ck_assert_int_eq(client.reason, HAIL_CLOSED_SLOW_READER);
+    ck_assert_int_eq(server.reason, HAIL_CLOSED_SLOW_READER);
+    finish();
+}
+END_TEST
+
 // ---- Work
 
 static const struct {
@@ -647,6 +744,9 @@ int main(void)
     tcase_add_test(tests, test_tiny_parts);
     tcase_add_loop_test(tests, test_honest_is_kept, 0, 8);
     tcase_add_test(tests, test_other_total);
+    tcase_add_loop_test(tests, test_bad_frame, 0, HAIL_COUNTOF(bad_frames));
+    tcase_add_loop_test(tests, test_unreadable, 0, HAIL_COUNTOF(unreadable));
+    tcase_add_test(tests, test_slow_reader);
     tcase_add_loop_test(tests, test_crowded_packet, 0, HAIL_COUNTOF(crowds));
     tcase_add_test(tests, test_own_packets_are_not_crowded);
     tcase_add_test(tests, test_useless_packets);

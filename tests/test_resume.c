@@ -381,6 +381,39 @@ START_TEST(test_stopped)
 }
 END_TEST
 
+// Whether tickets outlive the key that opens them.
+static const struct {
+    const char *why;
+    uint32_t life_s;
+    uint32_t rotation_s;
+    const uint8_t *key;
+    bool no_tickets;
+    bool warns;
+} warnings[] = {
+    {"longer than the key's life", 7200, 3600, NULL, false, true},
+    {"as long as the key's life", 3600, 3600, NULL, false, false},
+    {"the default, which is no longer", 0, 3600, NULL, false, false},
+    {"a key that is not rotated", 7200, 3600, ticket_key, false, false},
+    {"there are no tickets", 7200, 3600, NULL, true, false},
+};
+
+START_TEST(test_warns)
+{
+    struct hail_config config = config_of();
+    struct live_endpoint server = {0};
+
+    config.native.ticket_life_s = warnings[_i].life_s;
+    config.native.key_rotation_s = warnings[_i].rotation_s;
+    config.native.ticket_key = warnings[_i].key;
+    config.native.no_tickets = warnings[_i].no_tickets;
+    live_start(&server, &config, true);
+    ck_assert_msg(live_logged(&server, HAIL_LOG_WARN, "above key_rotation_s=3600") ==
+                      warnings[_i].warns,
+                  "%s: %s", warnings[_i].why, server.log);
+    live_stop(&server, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("resume");
@@ -395,6 +428,7 @@ int main(void)
     tcase_add_test(tests, test_gives_up);
     tcase_add_test(tests, test_not_wanted);
     tcase_add_test(tests, test_stopped);
+    tcase_add_loop_test(tests, test_warns, 0, LIVE_COUNTOF(warnings));
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

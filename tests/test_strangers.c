@@ -192,6 +192,56 @@ START_TEST(test_refusals)
 }
 END_TEST
 
+// A ticket that is refused is so for the same reason, whether the server takes any or not: the
+// client's way on is the same.
+START_TEST(test_no_tickets)
+{
+    const struct hail_native_config native = {.exchange = HAIL_UNSIGNED, .no_tickets = _i == 1};
+    static struct lone server;
+    struct stranger stranger;
+    struct hail_refuse refuse;
+
+    lone_init(&server, &native, true, 1);
+    stranger_init(&stranger, &server, NULL, 3);
+    stranger.client.hello.pattern = HAIL_HELLO_RESUME;
+    stranger.client.hello.ticket_len = 1;
+    hail_hello_encode(stranger.hello, &stranger.client.hello);
+    say_hello(&server, &stranger, LONE_PORT);
+    ck_assert_uint_eq(answer_type(&server), HAIL_DATAGRAM_REFUSE);
+    ck_assert_int_eq(hail_refuse_decode(&refuse, server.sent[0].bytes, server.sent[0].len),
+                     HAIL_ACCEPT);
+    ck_assert_uint_eq(refuse.reason, HAIL_REFUSAL_TICKET);
+    ck_assert_uint_eq(lone_drops(&server, _i == 1 ? HAIL_DROP_PATTERN : HAIL_DROP_TICKET_KEY), 1);
+    lone_cleanup(&server);
+}
+END_TEST
+
+// How long tickets are told to be good, by what is configured.
+static const struct {
+    uint32_t life_s;
+    uint32_t rotation_s;
+    bool given; // the ticket key is the application's, and not rotated
+    uint32_t want;
+} lives[] = {
+    {0, 0, false, 43200},     {0, 3600, false, 3600},  {0, 3600, true, 43200},
+    {0, 90000, false, 43200}, {600, 3600, false, 600}, {7200, 3600, false, 7200},
+};
+
+START_TEST(test_ticket_life)
+{
+    static const uint8_t key[HAIL_TICKET_KEY_LEN] = {1};
+    const struct hail_native_config native = {.exchange = HAIL_UNSIGNED,
+                                              .ticket_life_s = lives[_i].life_s,
+                                              .key_rotation_s = lives[_i].rotation_s,
+                                              .ticket_key = lives[_i].given ? key : NULL};
+    static struct lone server;
+
+    lone_init(&server, &native, true, 1);
+    ck_assert_uint_eq(server.context.keys.ticket_life_s, lives[_i].want);
+    lone_cleanup(&server);
+}
+END_TEST
+
 // A hello that comes again gets the same welcome, of one handshake; from elsewhere it is another's,
 // and a finish is good for its own address, once.
 START_TEST(test_replays)
@@ -703,6 +753,8 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, test_cookies, 0, HAIL_COUNTOF(cookies));
     tcase_add_loop_test(tests, test_refusals, 0, HAIL_COUNTOF(refusals));
+    tcase_add_loop_test(tests, test_no_tickets, 0, 2);
+    tcase_add_loop_test(tests, test_ticket_life, 0, HAIL_COUNTOF(lives));
     tcase_add_test(tests, test_replays);
     tcase_add_test(tests, test_hello_changed);
     tcase_add_loop_test(tests, test_finish_again, 0, HAIL_COUNTOF(finishes));

@@ -439,6 +439,7 @@ static const struct {
     {"frame-update", HAIL_FRAME_UPDATE, NULL},
     {"frame-ask", HAIL_FRAME_ASK, NULL},
     {"frame-ticket", HAIL_FRAME_TICKET, NULL},
+    {"frame-limits", HAIL_FRAME_LIMITS, NULL},
 };
 
 // The values are said once for all types: a frame takes those that its type has.
@@ -460,6 +461,7 @@ START_TEST(test_frame)
         .reason = 3,
         .text = {(const uint8_t *)"bye", 3},
         .life_s = 43200,
+        .message_max = 524288,
         .bytes = {(const uint8_t *)"a ticket", 8},
     };
     uint8_t bytes[ROOM];

@@ -66,6 +66,24 @@ static void draw_ticket_key(struct hail_ticket_key *key, struct hail_random *ran
     hail_wipe(secret, sizeof secret);
 }
 
+// How long tickets are told to be good. A key that is drawn opens them for one rotation at least.
+static uint32_t ticket_life_s(const struct hail_context *context)
+{
+    const struct hail_native_config *native = &context->config.native;
+    uint32_t key_life_s = native->ticket_key ? HAIL_TICKET_LIFE_MAX_S : rotation_s(context);
+
+    if (native->ticket_life_s == 0)
+        return key_life_s < TICKET_LIFE_DEFAULT_S ? key_life_s : TICKET_LIFE_DEFAULT_S;
+    if (native->ticket_life_s > key_life_s && !native->no_tickets)
+        hail_log_line(
+            &context->log, HAIL_LOG_WARN,
+            "config field=native.ticket_life_s value=%u: above key_rotation_s=%u, so some "
+            "tickets will be refused before their life is over; make it at most as long, "
+            "or give a ticket_key, which is not rotated",
+            native->ticket_life_s, key_life_s);
+    return native->ticket_life_s;
+}
+
 static void init_tickets(struct hail_context *context, struct hail_random *random)
 {
     const struct hail_native_config *native = &context->config.native;
@@ -73,7 +91,7 @@ static void init_tickets(struct hail_context *context, struct hail_random *rando
 
     keys->gives_tickets = !native->no_tickets;
     keys->tickets_given = native->ticket_key != NULL;
-    keys->ticket_life_s = native->ticket_life_s > 0 ? native->ticket_life_s : TICKET_LIFE_DEFAULT_S;
+    keys->ticket_life_s = ticket_life_s(context);
     hail_ticket_server_scope(keys->ticket_scope, (enum hail_noise_pattern)keys->pattern,
                              keys->policy_hash, native->server_name ? native->server_name : "");
     if (native->ticket_key)

@@ -40,6 +40,8 @@ const char *hail_strerror(enum hail_status status)
         return "the other end cannot read the call's arguments";
     case HAIL_EREFUSED:
         return "the other end refused the call";
+    case HAIL_ETOOLONG:
+        return "longer than the other end takes";
     case HAIL_ENAME:
         return "two handlers share a name or its hash";
     }

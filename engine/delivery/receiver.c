@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/delivery/receiver.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/shard/conn.h"
@@ -152,6 +153,19 @@ enum hail_verdict hail_receiver_message(struct hail_shard *shard, uint32_t slot,
     return HAIL_ACCEPT;
 }
 
+// Ends the connection for a reliable message that nobody will take: its sender believes that what
+// is acknowledged was delivered, so it is told.
+static void end_for(struct hail_shard *shard, uint32_t slot, enum hail_verdict verdict)
+{
+    char text[96] = "a reliable message came that cannot be read";
+    bool is_long = verdict == HAIL_DROP_TOO_LARGE;
+
+    if (is_long)
+        snprintf(text, sizeof text, "a reliable message came that is longer than message_max=%u",
+                 shard->context->config.message_max);
+    hail_conn_end(shard, slot, is_long ? HAIL_CLOSED_CONFIG : HAIL_CLOSED_PROTOCOL, false, text);
+}
+
 // Hands a message over, or counts why not. Either way it is done with. The application may end the
 // connection meanwhile.
 static void hand_over(struct hail_shard *shard, uint32_t slot, uint8_t channel,
@@ -162,6 +176,9 @@ static void hand_over(struct hail_shard *shard, uint32_t slot, uint8_t channel,
     enum hail_verdict verdict =
         hail_frames_inner(&message, channel, &shard->context->policy, inner);
 
+    if (verdict == HAIL_ACCEPT && message.body_len > shard->context->config.message_max)
+        verdict = HAIL_DROP_TOO_LARGE;
+    bool is_bad = verdict == HAIL_DROP_MALFORMED || verdict == HAIL_DROP_TOO_LARGE;
     if (verdict == HAIL_ACCEPT) {
         message.flags = flags;
         verdict = check(shard, slot, &message, number);
@@ -171,6 +188,8 @@ static void hand_over(struct hail_shard *shard, uint32_t slot, uint8_t channel,
     else
         hail_shard_drop(shard, slot, verdict);
     hail_event_abandon(reserved);
+    if (is_bad && guarantee_of(shard, channel) < HAIL_GUARANTEE_SEQUENCED)
+        end_for(shard, slot, verdict);
 }
 
 // Takes note that a reliable message is done with, before it is handed over.
@@ -482,13 +501,16 @@ void hail_receiver_part(struct hail_shard *shard, uint32_t slot,
                         const struct hail_native_frame *frame, const struct hail_opened *packet,
                         struct hail_intake *intake)
 {
+    bool is_reliable = guarantee_of(shard, frame->part.channel) < HAIL_GUARANTEE_SEQUENCED;
+
+    // Longer than any form of the longest. One that is shorter is judged when it is whole.
     if (frame->part.total > shard->context->config.message_max + HAIL_FRAME_INNER_MAX) {
         hail_shard_drop(shard, slot, HAIL_DROP_TOO_LARGE);
-        hail_conn_end(shard, slot, HAIL_CLOSED_CONFIG, false,
-                      "a message came that is longer than our message_max");
+        if (is_reliable)
+            end_for(shard, slot, HAIL_DROP_TOO_LARGE);
         return;
     }
-    if (guarantee_of(shard, frame->part.channel) < HAIL_GUARANTEE_SEQUENCED)
+    if (is_reliable)
         take_reliable(shard, slot, frame, packet, intake);
     else
         take_unreliable(shard, slot, frame, packet, intake);

@@ -29,6 +29,7 @@ static void forget_fragments(struct hail_shard *shard, uint32_t slot)
 
     hail_conn_consume(shard, slot, in, in->len);
     shard->native.conns[slot].fragments = 0;
+    shard->native.conns[slot].fragments_then = 0;
     shard->native.clients[slot].handshake.hello.wanted = 0;
 }
 

@@ -23,6 +23,8 @@ enum {
     CLOSE_PROTOCOL = 4,
     CLOSE_HOLDS_TOO_MUCH = 5,
     CLOSE_STALLED = 6,
+    CLOSE_TOO_LONG = 7,
+    CLOSE_NOT_TAKEN = 8,
     ACK_AGAIN_MS = 1, // after the outbox was full
     CLOSES_SENT = 2,  // packets with the close frame: one of them may be lost
     CONN_ID_LOW = (1 << HAIL_PERMUTATION_BITS) - 1 // all but the shard
@@ -184,15 +186,23 @@ static void acknowledge(struct hail_shard *shard, uint32_t slot)
         hail_packets_acknowledge(shard, slot, index);
 }
 
-// What is owed shares a packet: so whoever gets approved gets the ticket with it.
+// What is owed shares a packet: so approved, ticket and limits arrive together.
 static size_t room_for(uint8_t owed)
 {
-    return HAIL_CONTROL_MAX + (owed & HAIL_OWED_TICKET ? HAIL_FRAME_TICKET_MAX : 0);
+    size_t room = HAIL_CONTROL_MAX;
+
+    if (owed & HAIL_OWED_TICKET)
+        room += HAIL_FRAME_TICKET_MAX;
+    if (owed & HAIL_OWED_APPROVED)
+        room += HAIL_FRAME_LIMITS_LEN;
+    return room;
 }
 
 void hail_native_flush(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *native = &shard->native.conns[slot];
+    const struct hail_native_frame limits = {.type = HAIL_FRAME_LIMITS,
+                                             .message_max = shard->context->config.message_max};
     struct hail_native_frame frame;
     struct hail_address to;
     uint8_t owed;
@@ -216,6 +226,8 @@ void hail_native_flush(struct hail_shard *shard, uint32_t slot)
             hail_peer_frame(&native->peer, (enum hail_owed)bit, &frame);
             hail_packets_add(shard, index, &frame);
         }
+        if (owed & HAIL_OWED_APPROVED) // last: clients of an earlier version stop reading here
+            hail_packets_add(shard, index, &limits);
         if (elsewhere) {
             shard->outbox.list[index].elsewhere = true;
             shard->outbox.list[index].to = to;
@@ -251,6 +263,10 @@ static enum hail_close_reason reason_of(uint8_t wire)
         return HAIL_CLOSED_SLOW_WRITER;
     case CLOSE_HOLDS_TOO_MUCH:
         return HAIL_CLOSED_HOLDS_TOO_MUCH;
+    case CLOSE_TOO_LONG:
+        return HAIL_CLOSED_CONFIG;
+    case CLOSE_NOT_TAKEN:
+        return HAIL_CLOSED_SLOW_READER;
     default:
         return HAIL_CLOSED_BY_PEER;
     }
@@ -280,6 +296,18 @@ static enum hail_verdict on_approved(struct hail_shard *shard, uint32_t slot,
     native->state = HAIL_NATIVE_CONNECTED;
     shard->conns[slot].client_id = frame->client_id;
     hail_conn_joined(shard, slot);
+    return HAIL_ACCEPT;
+}
+
+static enum hail_verdict on_limits(struct hail_shard *shard, uint32_t slot,
+                                   const struct hail_native_frame *frame)
+{
+    struct hail_native *native = &shard->native.conns[slot];
+
+    if (native->state != HAIL_NATIVE_CONNECTED)
+        return HAIL_DROP_UNEXPECTED;
+    native->message_max = frame->message_max;
+    hail_table_gauge(&shard->table, slot, HAIL_CONN_FIGURE_MESSAGE_MAX, frame->message_max);
     return HAIL_ACCEPT;
 }
 
@@ -360,6 +388,8 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
         return is_server ? HAIL_DROP_UNEXPECTED : HAIL_ACCEPT;
     case HAIL_FRAME_TICKET:
         return is_server ? HAIL_DROP_UNEXPECTED : hail_client_handshake_ticket(shard, slot, frame);
+    case HAIL_FRAME_LIMITS:
+        return is_server ? HAIL_DROP_UNEXPECTED : on_limits(shard, slot, frame);
     case HAIL_FRAME_ACK:
         return on_ack(shard, slot, frame);
     case HAIL_FRAME_PATH_RESPONSE:
@@ -416,26 +446,28 @@ static enum hail_verdict on_frame(struct hail_shard *shard, uint32_t slot,
 static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail_opened *opened,
                       const struct hail_address *from)
 {
-    struct hail_native_frame frame;
     enum hail_eliciting most = HAIL_ELICITS_NOTHING;
     struct hail_intake intake = {0};
-    size_t at = hail_frames_padding(opened->frames, opened->frames_len);
+    struct hail_unpacked_frame *read;
+    struct hail_unpack unpack;
+    enum hail_verdict bad =
+        hail_unpack_begin(&unpack, &shard->context->policy, opened->frames, opened->frames_len,
+                          shard->native.conns[slot].peer.next_number);
 
+    if (bad != HAIL_ACCEPT) { // of the whole packet nothing is taken
+        hail_shard_drop(shard, slot, bad);
+        return;
+    }
     shard->native.unknown_calls = 0;
-    while (at < opened->frames_len && hail_native_lives(shard, slot)) {
-        enum hail_verdict verdict = hail_frames_next(&frame, &shard->context->policy,
-                                                     opened->frames, opened->frames_len, &at);
-        bool readable = verdict == HAIL_ACCEPT;
-        if (readable) {
-            enum hail_eliciting elicits = eliciting(shard, &frame);
+    while (hail_native_lives(shard, slot) && (read = hail_unpack_next(&unpack))) {
+        enum hail_verdict verdict = read->verdict;
+        if (verdict == HAIL_ACCEPT) {
+            enum hail_eliciting elicits = eliciting(shard, &read->frame);
             most = elicits > most ? elicits : most;
-            verdict = on_frame(shard, slot, &frame, opened, from, &intake);
+            verdict = on_frame(shard, slot, &read->frame, opened, from, &intake);
         }
         if (verdict != HAIL_ACCEPT)
             hail_shard_drop(shard, slot, verdict);
-        if (!readable && verdict != HAIL_DROP_NAME)
-            break; // where the next frame begins nobody knows
-        at += hail_frames_padding(opened->frames + at, opened->frames_len - at);
     }
     if (opened->flags != 0 && !intake.refused && hail_native_lives(shard, slot))
         hail_acks_note(&shard->native.conns[slot].acks, opened->number, most, shard->now_ns);
@@ -645,11 +677,13 @@ static uint8_t wire_reason(enum hail_close_reason reason)
         return CLOSE_STALLED;
     case HAIL_CLOSED_HOLDS_TOO_MUCH:
         return CLOSE_HOLDS_TOO_MUCH;
+    case HAIL_CLOSED_SLOW_READER:
+        return CLOSE_NOT_TAKEN;
+    case HAIL_CLOSED_CONFIG:
+        return CLOSE_TOO_LONG; // nothing else of the configuration is found out by then
     case HAIL_CLOSED_BY_APPLICATION:
     case HAIL_CLOSED_BY_PEER:
     case HAIL_CLOSED_HANDSHAKE_TIMEOUT:
-    case HAIL_CLOSED_SLOW_READER:
-    case HAIL_CLOSED_CONFIG:
     case HAIL_CLOSED_CERTIFICATE:
     case HAIL_CLOSED_CROWDED_OUT:
     case HAIL_CLOSED_NO_BUFFER:

@@ -16,6 +16,7 @@
 #include "proto/limit.h"
 #include "proto/peer.h"
 #include "proto/permutation.h"
+#include "proto/unpack.h"
 
 enum {
     HAIL_RESEND_FIRST_MS = 250,
@@ -60,9 +61,10 @@ struct hail_native {
                           // may be answered again
     struct hail_address from; // server: where the hello came from
     struct hail_agreement agreement;
-    uint32_t stored;   // bytes that reassemblies occupy: blocks and records
-    uint32_t stall_ms; // of the clock: when to look at them next; 0: nothing has to come
-    uint32_t held_ms;  // of the clock: until when they waited for room that we had to make
+    uint32_t message_max; // client: the greatest payload that the server takes; 0: it did not say
+    uint32_t stored;      // bytes that reassemblies occupy: blocks and records
+    uint32_t stall_ms;    // of the clock: when to look at them next; 0: nothing has to come
+    uint32_t held_ms;     // of the clock: until when they waited for room that we had to make
     struct hail_peer peer;
     struct hail_acks acks;
     struct hail_rate received[2]; // of receive_rate: plain, which anybody can forge, and the rest

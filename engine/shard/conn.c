@@ -292,6 +292,9 @@ enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
     if (conn->state != HAIL_CONN_OPEN || !conn->joined)
         return HAIL_ESTATE;
     HAIL_ASSERT(view->body_len <= shard->context->config.message_max);
+    if (is_native(shard) && shard->native.conns[slot].message_max > 0 &&
+        view->body_len > shard->native.conns[slot].message_max)
+        return HAIL_ETOOLONG;
 
     enum hail_status status =
         is_native(shard) ? send_native(shard, slot, view) : send_mlapi(shard, slot, view);

@@ -159,6 +159,16 @@ bool hail_table_facts(const struct hail_table *table, struct hail_conn conn, uin
     return true;
 }
 
+uint64_t hail_table_figure(const struct hail_table *table, struct hail_conn conn,
+                           enum hail_conn_figure which)
+{
+    uint32_t slot = hail_table_find(table, conn);
+
+    return slot == HAIL_SLOT_NONE
+               ? 0
+               : atomic_load_explicit(&table->slots[slot].traffic[which], memory_order_relaxed);
+}
+
 void hail_table_publish_peer(struct hail_table *table, uint32_t slot, const struct sockaddr *peer,
                              socklen_t peer_len)
 {

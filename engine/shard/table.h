@@ -64,6 +64,7 @@ enum hail_conn_figure {
     HAIL_CONN_FIGURE_RTT_US,
     HAIL_CONN_FIGURE_JITTER_US,
     HAIL_CONN_FIGURE_DATAGRAM_MAX,
+    HAIL_CONN_FIGURE_MESSAGE_MAX,
     HAIL_CONN_FIGURE_COUNT
 };
 
@@ -147,6 +148,11 @@ static inline void hail_table_gauge(struct hail_table *table, uint32_t slot,
 {
     atomic_store_explicit(&table->slots[slot].traffic[which], value, memory_order_relaxed);
 }
+
+// hail_table_figure returns a figure of the connection that `conn` names; 0: the name is stale.
+// Threads  Any.
+uint64_t hail_table_figure(const struct hail_table *table, struct hail_conn conn,
+                           enum hail_conn_figure which);
 
 // A copy of what is published.
 struct hail_slot_view {

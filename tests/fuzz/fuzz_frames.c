@@ -5,9 +5,11 @@
 // written
 //        again it is the bytes that came, with its length left out if it had none; a frame that is
 //        refused ends the packet, unless only its name is not known;
-//        an acknowledgement is of what was sent, in ranges from the top down.
+//        an acknowledgement is of what was sent, in ranges from the top down; read before any is
+//        acted on, they are as many, or none if one of them is bad.
 #include "proto/acks.h"
 #include "proto/frames.h"
+#include "proto/unpack.h"
 #include "tests/fuzz/fuzz.h"
 
 enum {
@@ -67,9 +69,31 @@ static void check_inside(const struct hail_native_frame *frame, const uint8_t *d
                    frame->message.body + frame->message.body_len == data + end);
 }
 
+// All of a packet that has `count` frames beside its padding, or a bad one.
+static void check_unpacked(const uint8_t *data, size_t size, size_t count, bool is_bad)
+{
+    struct hail_unpack unpack;
+    enum hail_verdict verdict = hail_unpack_begin(&unpack, &policy, data, size, LAST_NUMBER + 1);
+
+    fuzz_holds((verdict != HAIL_ACCEPT) == is_bad);
+    while (!is_bad && hail_unpack_next(&unpack))
+        fuzz_holds(count-- > 0);
+    fuzz_holds(is_bad || count == 0);
+}
+
+static bool is_bad_ack(const struct hail_native_frame *frame)
+{
+    struct hail_ack ack;
+
+    return frame->type == HAIL_FRAME_ACK &&
+           hail_ack_decode(&ack, frame->bytes, LAST_NUMBER + 1) == HAIL_DROP_MALFORMED;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct hail_native_frame frame;
+    size_t count = 0;
+    bool is_bad = false;
     size_t at = 0;
 
     make_policy();
@@ -79,13 +103,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (verdict != HAIL_ACCEPT && verdict != HAIL_DROP_NAME) {
             fuzz_holds(verdict == HAIL_DROP_MALFORMED || verdict == HAIL_DROP_TYPE);
             fuzz_holds(at == start);
+            is_bad = true;
             break;
         }
         fuzz_holds(at > start && at <= size);
+        count += frame.type != HAIL_FRAME_PADDING;
         if (verdict == HAIL_DROP_NAME)
             continue;
+        is_bad |= is_bad_ack(&frame);
         check_inside(&frame, data, at);
         check_again(&frame, data + start, at - start);
     }
+    check_unpacked(data, size, count, is_bad);
     return 0;
 }

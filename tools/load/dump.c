@@ -142,6 +142,8 @@ static const char *frame_name(enum hail_frame_type type)
         return "ask";
     case HAIL_FRAME_TICKET:
         return "ticket";
+    case HAIL_FRAME_LIMITS:
+        return "limits";
     }
     return "unknown frame";
 }
