@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "tools/progress.h"
 
 enum {
@@ -17,8 +18,6 @@ enum {
     KEEP_MS = 250,
     ITERATIONS_MAX = 100000
 };
-
-static const uint64_t ns_per_ms = 1000000;
 
 size_t attacks_count(void)
 {
@@ -86,7 +85,7 @@ static void keep_clients(struct attacker *attacker)
 
     if (clock_ns() < attacker->keep_ns)
         return;
-    attacker->keep_ns = clock_ns() + KEEP_MS * ns_per_ms;
+    attacker->keep_ns = clock_ns() + KEEP_MS * HAIL_NS_PER_MS;
     for (uint32_t i = 0; i < attacker->client_count; i++) {
         struct client *client = &attacker->clients[i];
         if (client->stage == CLIENT_CLOSED) {
@@ -126,7 +125,7 @@ static uint32_t joined_count(const struct attacker *attacker)
 // Begins the clients' handshakes, and goes on with them until all have joined.
 static bool join(struct attacker *attacker)
 {
-    uint64_t until_ns = clock_ns() + JOIN_MS * ns_per_ms;
+    uint64_t until_ns = clock_ns() + JOIN_MS * HAIL_NS_PER_MS;
     uint64_t say_ns = 0;
 
     for (uint32_t i = 0; i < attacker->client_count; i++) {
@@ -139,7 +138,7 @@ static bool join(struct attacker *attacker)
         if (clock_ns() >= say_ns) {
             for (uint32_t i = 0; i < attacker->client_count; i++)
                 client_say(&attacker->clients[i], &attacker->wire);
-            say_ns = clock_ns() + SAY_AGAIN_MS * ns_per_ms;
+            say_ns = clock_ns() + SAY_AGAIN_MS * HAIL_NS_PER_MS;
         }
         wire_flush(&attacker->wire);
         poll(&readable, 1, SAY_AGAIN_MS);

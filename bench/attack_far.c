@@ -7,9 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "crypto/time.h"
 #include "tools/progress.h"
-
-static const uint64_t ns_per_ms = 1000000;
 
 void far_init(struct far *far, const struct sockaddr_in *server, uint32_t spread_ms)
 {
@@ -62,7 +61,7 @@ static void take(struct far *far, struct far_client *client, uint8_t *message, s
         memcpy(client->reply + HAIL_MLAPI_FRAME_HEADER_LEN, far->result.reply,
                far->result.reply_len);
         client->reply_len = HAIL_MLAPI_FRAME_HEADER_LEN + far->result.reply_len;
-        client->send_ns = clock_ns() + FAR_WAY_MS * ns_per_ms;
+        client->send_ns = clock_ns() + FAR_WAY_MS * HAIL_NS_PER_MS;
     }
 }
 
@@ -99,7 +98,7 @@ static void say(struct far_client *client)
 
 void far_tend(struct far *far)
 {
-    uint64_t passed_ms = (clock_ns() - far->begin_ns) / ns_per_ms;
+    uint64_t passed_ms = (clock_ns() - far->begin_ns) / HAIL_NS_PER_MS;
 
     while (far->begun < FAR_MAX && passed_ms >= (uint64_t)far->begun * far->spread_ms / FAR_MAX)
         begin(far, &far->clients[far->begun++]);

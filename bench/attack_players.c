@@ -7,11 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "crypto/time.h"
 #include "tools/progress.h"
 
 enum {
-    NS_PER_S = 1000000000,
-    NS_PER_MS = 1000000,
     TURN_NS = 500000, // the senders' sleep
     RETURN_MS = 3000, // how long what is on its way may take
     JOIN_MS = 5000,
@@ -28,8 +27,8 @@ struct header {
 
 static void sleep_ns(uint64_t ns)
 {
-    const struct timespec time = {.tv_sec = (time_t)(ns / NS_PER_S),
-                                  .tv_nsec = (long)(ns % NS_PER_S)};
+    const struct timespec time = {.tv_sec = (time_t)(ns / HAIL_NS_PER_S),
+                                  .tv_nsec = (long)(ns % HAIL_NS_PER_S)};
 
     clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
 }
@@ -133,7 +132,7 @@ static uint64_t take_due(struct schedule *schedule, uint64_t now_ns)
 {
     if (schedule->per_s == 0)
         return 0;
-    uint64_t due_ns = schedule->begin_ns + schedule->done * NS_PER_S / schedule->per_s;
+    uint64_t due_ns = schedule->begin_ns + schedule->done * HAIL_NS_PER_S / schedule->per_s;
     if (due_ns > now_ns)
         return 0;
     schedule->done++;
@@ -171,14 +170,14 @@ static uint32_t connected_count(struct players *players)
 // Joins the players that are not connected, and waits until they are.
 static bool join_players(struct players *players)
 {
-    uint64_t until_ns = clock_ns() + (uint64_t)JOIN_MS * NS_PER_MS;
+    uint64_t until_ns = clock_ns() + (uint64_t)JOIN_MS * HAIL_NS_PER_MS;
 
     for (uint32_t i = 0; i < PLAYERS; i++) {
         if (atomic_load(&players->players[i].conn) == 0 && !connect_one(players, i))
             return false;
     }
     while (connected_count(players) < PLAYERS && clock_ns() < until_ns)
-        sleep_ns(NS_PER_MS);
+        sleep_ns(HAIL_NS_PER_MS);
     return connected_count(players) == PLAYERS;
 }
 
@@ -241,7 +240,7 @@ void players_begin(struct players *players, uint32_t joins_per_s, uint32_t tries
     memset(&players->longs, 0, sizeof players->longs);
     pthread_mutex_unlock(&players->lock);
     players->joining = (struct schedule){clock_ns(), 0, joins_per_s};
-    players->tries_ns = tries_ms > 0 ? clock_ns() + tries_ms * (uint64_t)NS_PER_MS : UINT64_MAX;
+    players->tries_ns = tries_ms > 0 ? clock_ns() + tries_ms * HAIL_NS_PER_MS : UINT64_MAX;
     players->try_until_ns = 0;
     atomic_store(&players->mark, window);
 }
@@ -281,7 +280,7 @@ static void begin_try(struct players *players)
         .channel = (uint8_t)(number % 4),
     };
     memcpy(bytes, &header, sizeof header);
-    players->try_until_ns = clock_ns() + (uint64_t)TRY_MS * NS_PER_MS;
+    players->try_until_ns = clock_ns() + (uint64_t)TRY_MS * HAIL_NS_PER_MS;
     (void)hail_send(players->endpoint,
                     (struct hail_conn){atomic_load(&players->players[number % PLAYERS].conn)},
                     &message);
@@ -326,7 +325,7 @@ static bool is_settled(struct players *players)
 
 static double ms_of(const struct histogram *histogram, double quantile)
 {
-    return (double)histogram_quantile(histogram, quantile) / NS_PER_MS;
+    return (double)histogram_quantile(histogram, quantile) / HAIL_NS_PER_MS;
 }
 
 static void sum_up(struct players *players, struct players_result *out)
@@ -359,11 +358,11 @@ static void sum_up(struct players *players, struct players_result *out)
 
 void players_end(struct players *players, struct players_result *out)
 {
-    uint64_t until_ns = clock_ns() + (uint64_t)RETURN_MS * NS_PER_MS;
+    uint64_t until_ns = clock_ns() + (uint64_t)RETURN_MS * HAIL_NS_PER_MS;
 
     atomic_store(&players->mark, 0);
     while (!is_settled(players) && clock_ns() < until_ns)
-        sleep_ns(NS_PER_MS);
+        sleep_ns(HAIL_NS_PER_MS);
     sum_up(players, out);
     (void)join_players(players);
     out->absent = PLAYERS - connected_count(players);

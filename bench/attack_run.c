@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bench/attack_far.h"
+#include "crypto/time.h"
 #include "tools/process.h"
 #include "tools/progress.h"
 
@@ -20,7 +21,6 @@ enum {
     FAR_PART = 2     // of the window: in its first half the far clients begin
 };
 
-static const double ns_per_s = 1e9;
 static _Atomic bool interrupted;
 
 static void on_interrupt(int number)
@@ -80,7 +80,7 @@ static void close_attackers(struct window *window)
 // Sends what is due by now, of each part at its rate.
 static void shoot_due(struct window *window)
 {
-    double passed_s = (double)(clock_ns() - window->begin_ns) / ns_per_s;
+    double passed_s = (double)(clock_ns() - window->begin_ns) / HAIL_NS_PER_S;
 
     for (size_t i = 0; i < window->wanted->part_count; i++) {
         struct attacker *attacker = &window->attackers[i];
@@ -101,7 +101,7 @@ static void go_on(struct window *window)
     const struct run_wanted *wanted = window->wanted;
 
     while (!run_interrupted() &&
-           (double)(clock_ns() - window->begin_ns) < wanted->seconds * ns_per_s) {
+           (double)(clock_ns() - window->begin_ns) < wanted->seconds * HAIL_NS_PER_S) {
         shoot_due(window);
         players_tend(&window->place->players);
         if (wanted->far)
@@ -152,10 +152,10 @@ static void compare(const struct run_place *place, const struct used *before,
 {
     uint64_t used_ns;
 
-    result->seconds = (double)(after->at_ns - before->at_ns) / ns_per_s;
+    result->seconds = (double)(after->at_ns - before->at_ns) / HAIL_NS_PER_S;
     if (!process_cpu_used(&before->cpu, &after->cpu, &used_ns))
         used_ns = 0;
-    result->server_cores = (double)used_ns / ns_per_s / result->seconds;
+    result->server_cores = (double)used_ns / HAIL_NS_PER_S / result->seconds;
     double beyond = result->server_cores - place->calm_cores;
     if (result->count > 0)
         result->us_each = (beyond > 0 ? beyond : 0) * result->seconds * 1e6 / (double)result->count;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "crypto/issue.h"
+#include "crypto/time.h"
 #include "tools/games.h"
 #include "tools/progress.h"
 
@@ -28,8 +29,6 @@ enum {
     LONG_NAME_LEN = 62,
     WAITING_MAX = 1 << 16 // requests; those beyond are let in at once
 };
-
-static const uint64_t ns_per_ms = 1000000;
 
 // One that asks to join, and when he may.
 struct waiting {
@@ -56,7 +55,7 @@ static void on_event(struct hail_endpoint *endpoint, const struct hail_event *ev
         waits = game->count < WAITING_MAX;
         if (waits)
             game->waiting[(game->first + game->count++) % WAITING_MAX] =
-                (struct waiting){event->conn, clock_ns() + game->approve_ms * ns_per_ms};
+                (struct waiting){event->conn, clock_ns() + game->approve_ms * HAIL_NS_PER_MS};
         pthread_mutex_unlock(&game->lock);
     }
     if (!waits)

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "bench/measure.h"
+#include "crypto/time.h"
 #include "engine/shard/conn.h"
 
 enum {
@@ -19,9 +20,6 @@ enum {
     UNDER_WAY = 2000, // packets of the server's that wait for an acknowledgement
     LIMIT_US = 20
 };
-
-static const uint64_t ns_per_us = 1000;
-static const uint64_t ns_per_s = 1000000000;
 
 struct flying {
     uint16_t len;
@@ -106,7 +104,7 @@ static void receive(struct end *end, struct end *from)
 // There and back, as honest ends do it.
 static void exchange(void)
 {
-    now_ns += 300 * ns_per_us;
+    now_ns += 300 * HAIL_NS_PER_US;
     receive(&client, &server);
     receive(&server, &client);
 }
@@ -116,7 +114,7 @@ static uint64_t cpu_ns(void)
     struct timespec time;
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return (uint64_t)time.tv_sec * ns_per_s + (uint64_t)time.tv_nsec;
+    return hail_time_ns(&time);
 }
 
 static void end_init(struct end *end, bool is_server, bool polls)
@@ -202,7 +200,7 @@ static size_t fill_acks(uint8_t *frames, bool next)
     static uint64_t done;
     struct hail_ack ack;
     size_t at = 0;
-    uint64_t newest = server.shard.native.conns[0].peer.next_number - 1;
+    uint64_t newest = server.shard.native->conns[0].peer.next_number - 1;
     uint64_t base = newest > UNDER_WAY ? newest - UNDER_WAY : 0;
 
     if (!next || round_number == 0)
@@ -243,7 +241,7 @@ static void put_under_way(void)
                                               .channel = HAIL_RELIABLE_ORDERED,
                                               .body = body,
                                               .body_len = sizeof body};
-    struct hail_sender *sender = &server.shard.native.conns[0].sender;
+    struct hail_sender *sender = &server.shard.native->conns[0].sender;
 
     sender->congestion.window = 1 << 29;
     sender->congestion.credit = 1 << 29;
@@ -325,7 +323,7 @@ static size_t seal(const struct row *row, uint8_t packet[HAIL_PACKET_MAX])
     size_t len = fill(row, packet + HAIL_PACKET_TO_SERVER_LEN);
 
     round_number++;
-    return hail_peer_seal(&client.shard.native.conns[0].peer, packet, len,
+    return hail_peer_seal(&client.shard.native->conns[0].peer, packet, len,
                           HAIL_PROTECTION_ENCRYPTED, now_ns);
 }
 
@@ -353,7 +351,7 @@ static double run_batch(const struct row *row, int packets)
         lens[i] = seal(row, bytes[i]);
     uint64_t before_ns = cpu_ns();
     for (int i = 0; i < packets; i++) {
-        now_ns += ns_per_us;
+        now_ns += HAIL_NS_PER_US;
         server.shard.now_ns = now_ns;
         arrive(&server, bytes[i], lens[i]);
         hail_shard_turn(&server.shard, now_ns);
@@ -364,7 +362,7 @@ static double run_batch(const struct row *row, int packets)
     for (int i = 0; row->answered && i < 3; i++)
         exchange();
     server.out_count = 0;
-    now_ns += 1000 * ns_per_us;
+    now_ns += 1000 * HAIL_NS_PER_US;
     return (double)spent_ns / packets;
 }
 

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "bench/measure.h"
+#include "crypto/time.h"
 #include "engine/native/packets.h"
 #include "engine/shard/conn.h"
 
@@ -22,9 +23,6 @@ enum {
     UNORDERED = HAIL_RELIABLE_UNORDERED
 };
 
-static const uint64_t ns_per_ms = 1000000;
-static const uint64_t ns_per_s = 1000000000;
-
 struct end {
     struct hail_context context;
     struct hail_shard shard;
@@ -35,7 +33,7 @@ struct end {
 
 static struct end server;
 static struct end client;
-static uint64_t now_ns = 1000000000;
+static uint64_t now_ns = HAIL_NS_PER_S;
 static uint64_t dice = 1;
 static uint32_t packet;  // that is being filled
 static uint32_t next_id; // on the channel of the row
@@ -84,7 +82,7 @@ static uint64_t cpu_ns(void)
     struct timespec time;
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return (uint64_t)time.tv_sec * ns_per_s + (uint64_t)time.tv_nsec;
+    return hail_time_ns(&time);
 }
 
 static void give(struct end *from, struct end *to)
@@ -102,7 +100,7 @@ static void give(struct end *from, struct end *to)
 // What is under way arrives; the server's answers as well.
 static void settle(void)
 {
-    now_ns += ns_per_ms;
+    now_ns += HAIL_NS_PER_MS;
     hail_shard_turn(&client.shard, now_ns);
     carry_out(&client);
     give(&client, &server);
@@ -149,7 +147,7 @@ static void join(void)
         settle();
     if (!client.shard.conns[0].joined)
         die("a client could not join");
-    client.shard.native.conns[0].sender.pmtu.size = HAIL_PACKET_MAX;
+    client.shard.native->conns[0].sender.pmtu.size = HAIL_PACKET_MAX;
 }
 
 // ---- Packets by hand

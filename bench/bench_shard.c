@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "bench/measure.h"
+#include "crypto/time.h"
 #include "engine/shard/conn.h"
 
 enum {
@@ -18,9 +19,6 @@ enum {
     WINDOWS = 7,
     WINDOW_MESSAGES = 200000
 };
-
-static const uint64_t ns_per_us = 1000;
-static const uint64_t ns_per_s = 1000000000;
 
 struct flying {
     uint32_t conn; // the client's slot
@@ -143,13 +141,13 @@ static uint64_t cpu_ns(void)
     struct timespec time;
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return (uint64_t)time.tv_sec * ns_per_s + (uint64_t)time.tv_nsec;
+    return hail_time_ns(&time);
 }
 
 // There and back. Returns the server's time.
 static uint64_t turn(void)
 {
-    now_ns += 300 * ns_per_us; // what a round takes on a real machine
+    now_ns += 300 * HAIL_NS_PER_US; // what a round takes on a real machine
     receive(&client, &server);
     uint64_t before_ns = cpu_ns();
     receive(&server, &client);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "crypto/secret.h"
+#include "crypto/time.h"
 #include "engine/native/netsim.h"
 #include "engine/shard/conn.h"
 
@@ -25,9 +26,6 @@ enum {
     DELAY_US = 25000, // one way
     GIVE_UP_S = 3600  // of the simulation's time
 };
-
-static const uint64_t ns_per_ms = 1000000;
-static const uint64_t ns_per_s = 1000000000;
 
 // What hail and ENet are to this program. The server sends; ways are the client's, so OUT is what
 // it sends and IN what it gets.
@@ -320,7 +318,7 @@ int enet_socket_wait(ENetSocket socket, enet_uint32 *condition, enet_uint32 time
 
 enet_uint32 enet_time_get(void)
 {
-    return (enet_uint32)(world.now_ns / ns_per_ms);
+    return (enet_uint32)(world.now_ns / HAIL_NS_PER_MS);
 }
 
 enet_uint32 enet_host_random_seed(void)
@@ -383,7 +381,7 @@ static void enet_arrive(enum hail_netsim_way way, uint8_t *data, size_t len)
 // A loop that looks after it each millisecond: its clock shows no less.
 static uint64_t enet_next_ns(void)
 {
-    return (world.now_ns / ns_per_ms + 1) * ns_per_ms;
+    return (world.now_ns / HAIL_NS_PER_MS + 1) * HAIL_NS_PER_MS;
 }
 
 static void enet_end(void)
@@ -430,7 +428,7 @@ static void step(void)
 
     next_ns = network_ns < next_ns ? network_ns : next_ns;
     world.now_ns = next_ns > world.now_ns ? next_ns : world.now_ns + 1000;
-    if (world.now_ns > GIVE_UP_S * ns_per_s)
+    if (world.now_ns > GIVE_UP_S * HAIL_NS_PER_S)
         die("it takes too long");
     while ((held = hail_netsim_take(&world.network, world.now_ns))) {
         world.library->arrive((enum hail_netsim_way)held->way, held->data, held->len);
@@ -450,8 +448,10 @@ struct figures {
 static struct figures transfer(const struct library *library, uint32_t rate, uint32_t loss,
                                uint64_t seed)
 {
-    world = (struct world){
-        .library = library, .now_ns = ns_per_s, .message = world.message, .total = world.total};
+    world = (struct world){.library = library,
+                           .now_ns = HAIL_NS_PER_S,
+                           .message = world.message,
+                           .total = world.total};
     for (int pass = 0; pass < 2; pass++) {
         hail_netsim_init(&world.network, &world.arena, 1, HELD_MAX);
         if (pass == 0 && !hail_arena_reserve(&world.arena))
@@ -467,9 +467,9 @@ static struct figures transfer(const struct library *library, uint32_t rate, uin
         step();
     double moved = (double)(world.received * world.message);
     struct figures figures = {
-        .goodput = moved / ((double)(world.now_ns - began_ns) / (double)ns_per_s),
+        .goodput = moved / ((double)(world.now_ns - began_ns) / (double)HAIL_NS_PER_S),
         .wire = (double)world.wire / moved,
-        .queue_ms = world.queued_ns / (double)world.datagrams / (double)ns_per_ms,
+        .queue_ms = world.queued_ns / (double)world.datagrams / (double)HAIL_NS_PER_MS,
     };
     world.over = true;
     library->end();

@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "crypto/time.h"
 #include "engine/hail.h"
 
 static uint64_t cpu_ns(void)
@@ -15,7 +16,7 @@ static uint64_t cpu_ns(void)
     struct timespec now;
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return hail_time_ns(&now);
 }
 
 static int compare(const void *a, const void *b)
@@ -45,9 +46,9 @@ struct measure measure_run(void (*work)(void *user), void *user, uint32_t window
 {
     double windows[MEASURE_WINDOWS];
 
-    window(work, user, (uint64_t)window_ms * 1000000);
+    window(work, user, window_ms * HAIL_NS_PER_MS);
     for (int i = 0; i < MEASURE_WINDOWS; i++)
-        windows[i] = window(work, user, (uint64_t)window_ms * 1000000);
+        windows[i] = window(work, user, window_ms * HAIL_NS_PER_MS);
     qsort(windows, MEASURE_WINDOWS, sizeof *windows, compare);
     return (struct measure){windows[MEASURE_WINDOWS / 2], windows[0], windows[MEASURE_WINDOWS - 1]};
 }

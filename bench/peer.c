@@ -17,11 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "crypto/time.h"
 #include "tools/load/histogram.h"
 
 enum {
     EXIT_USAGE = 2,
-    NS_PER_S = 1000000000,
     EVENTS = 256,
     OUT_LEN = 16384,
     SOCKET_BUFFER_LEN = 16 << 20,
@@ -70,7 +70,7 @@ static uint64_t clock_of(clockid_t clock)
 
     if (clock_gettime(clock, &now) < 0)
         peer_die("clock_gettime");
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+    return hail_time_ns(&now);
 }
 
 static uint64_t now(void)
@@ -231,8 +231,8 @@ void peer_echo(uint32_t index, const uint8_t *message, size_t len)
 // Takes what comes within a time.
 static void turn_for(uint64_t ns)
 {
-    const struct timespec timeout = {.tv_sec = (time_t)(ns / NS_PER_S),
-                                     .tv_nsec = (long)(ns % NS_PER_S)};
+    const struct timespec timeout = {.tv_sec = (time_t)(ns / HAIL_NS_PER_S),
+                                     .tv_nsec = (long)(ns % HAIL_NS_PER_S)};
     struct epoll_event events[EVENTS];
     int count = epoll_pwait2(load.epoll, events, EVENTS, &timeout, NULL);
 
@@ -256,7 +256,7 @@ static void tick_all(void)
 // Joins all connections, so many at a time, and with `count` beyond them closes and joins again.
 static void join(uint32_t concurrent, uint64_t count)
 {
-    uint64_t until_ns = now() + (uint64_t)JOIN_S_MAX * NS_PER_S;
+    uint64_t until_ns = now() + (uint64_t)JOIN_S_MAX * HAIL_NS_PER_S;
     uint64_t tick_ns = now() + TICK_NS;
     uint64_t begun = 0;
     bool closes = count > load.wanted.connections;
@@ -325,7 +325,8 @@ static void send_on_schedule(uint64_t until_ns)
     if (load.start_ns == 0)
         load.start_ns = now();
     for (uint64_t now_ns = now(); now_ns < until_ns; now_ns = now()) {
-        uint64_t due_ns = load.start_ns + (uint64_t)((double)load.sent * NS_PER_S / wanted->rate);
+        uint64_t due_ns =
+            load.start_ns + (uint64_t)((double)load.sent * HAIL_NS_PER_S / wanted->rate);
         if (due_ns > now_ns) {
             turn_for(due_ns < until_ns ? due_ns - now_ns : until_ns - now_ns);
             continue;
@@ -382,12 +383,12 @@ static void measure(clockid_t cpu)
     load.latency = (struct histogram){0};
     load.is_sending = wanted->rate == 0;
     load.from_ns = UINT64_MAX;
-    run_until(now() + (uint64_t)(wanted->warmup * NS_PER_S));
+    run_until(now() + (uint64_t)(wanted->warmup * HAIL_NS_PER_S));
     cpu_before = clock_of(cpu);
     before = now();
     load.from_ns = before;
     load.echoes = 0;
-    run_until(before + (uint64_t)(wanted->seconds * NS_PER_S));
+    run_until(before + (uint64_t)(wanted->seconds * HAIL_NS_PER_S));
     uint64_t wall_ns = now() - before;
     uint64_t cpu_ns = clock_of(cpu) - cpu_before;
     uint64_t echoes = load.echoes;

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "bench/peer.h"
+#include "crypto/time.h"
 
 #define PRIORITIES                                                                                 \
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-256-GCM:-GROUP-ALL:+GROUP-X25519:"             \
@@ -36,7 +37,6 @@ enum {
     IDLE_S = 30,
     SWEEP_MS = 10, // delays of acknowledgements and retries are longer than that
     RETRY_MS = 1,  // as exact as ngtcp2's pacing is
-    NS_PER_MS = 1000000,
     DAY_S = 86400
 };
 
@@ -364,7 +364,7 @@ static void sweep(void (*act)(struct end *end))
 
     if (now_ns < sweep_ns)
         return;
-    sweep_ns = now_ns + (uint64_t)SWEEP_MS * NS_PER_MS;
+    sweep_ns = now_ns + (uint64_t)SWEEP_MS * HAIL_NS_PER_MS;
     for (size_t i = 0; i < end_count; i++) {
         struct end *end = ends[i];
         if (due[i] == 0)

@@ -1,6 +1,7 @@
 // meter.c: see meter.h.
 // SPDX-License-Identifier: MIT
 #include "crypto/meter.h"
+#include "crypto/time.h"
 
 #include <time.h>
 
@@ -11,7 +12,7 @@ static uint64_t clock_of(clockid_t clock)
     struct timespec now;
 
     clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return hail_time_ns(&now);
 }
 
 // The cheapest clock there is, whatever it counts in.

@@ -10,6 +10,7 @@
 
 #include "crypto/kdf.h"
 #include "crypto/secret.h"
+#include "crypto/time.h"
 
 struct hail_shard *hail_endpoint_shard(const struct hail_endpoint *endpoint, struct hail_conn conn)
 {
@@ -157,8 +158,7 @@ void hail_drain(struct hail_endpoint *endpoint, uint32_t drain_ms)
 
     HAIL_ASSERT(!hail_shard_current());
     clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t stop_at_ns =
-        (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + (uint64_t)drain_ms * 1000000u;
+    uint64_t stop_at_ns = hail_time_ns(&now) + drain_ms * HAIL_NS_PER_MS;
     for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
         hail_worker_stop(&endpoint->workers[i], stop_at_ns);
     for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
@@ -415,7 +415,8 @@ void hail_memory(const struct hail_endpoint *endpoint, struct hail_memory *memor
 {
     const struct hail_config *config = &endpoint->context.config;
     const struct hail_worker *worker = &endpoint->workers[0];
-    uint64_t shard_len = worker->shard.arena.size + hail_io_memory(worker->io) + sizeof *worker;
+    uint64_t shard_len = worker->shard.arena.size + hail_io_memory(worker->io) + sizeof *worker +
+                         sizeof *worker->shard.native + sizeof *worker->shard.mlapi;
     uint64_t conns_len = (uint64_t)worker->shard.per_conn_len * endpoint->context.slots;
 
     if (memory->size != sizeof *memory)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "proto/acks.h"
 
+#include "crypto/time.h"
 #include "proto/varint.h"
 
 enum {
@@ -14,8 +15,6 @@ enum {
     WORTH_SOON_MS = 5
 };
 _Static_assert(HAIL_ACKS_WINDOW % WORD_BITS == 0, "the window is made of whole words");
-
-static const uint64_t ns_per_ms = 1000000;
 
 static uint64_t *word_of(struct hail_acks *acks, uint64_t number)
 {
@@ -67,7 +66,7 @@ void hail_acks_note(struct hail_acks *acks, uint64_t number, enum hail_eliciting
         acks->soon = true;
     if (eliciting != HAIL_ELICITS_AT_ONCE && acks->waiting < HAIL_ACK_PACKETS)
         due_ns += (eliciting == HAIL_ELICITS_SOON ? HAIL_ACK_DELAY_MS : HAIL_ACK_DELAY_LAZY_MS) *
-                  ns_per_ms;
+                  HAIL_NS_PER_MS;
     if (due_ns < acks->due_ns)
         acks->due_ns = due_ns;
 }
@@ -75,7 +74,7 @@ void hail_acks_note(struct hail_acks *acks, uint64_t number, enum hail_eliciting
 bool hail_acks_worth(const struct hail_acks *acks, uint64_t now_ns)
 {
     uint32_t packets = acks->soon ? WORTH_SOON_PACKETS : WORTH_PACKETS;
-    uint64_t pause_ns = (acks->soon ? WORTH_SOON_MS : WORTH_MS) * ns_per_ms;
+    uint64_t pause_ns = (acks->soon ? WORTH_SOON_MS : WORTH_MS) * HAIL_NS_PER_MS;
 
     return acks->waiting > 0 && (acks->waiting >= packets || now_ns >= acks->due_ns ||
                                  now_ns - acks->told_ns >= pause_ns);

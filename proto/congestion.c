@@ -1,6 +1,7 @@
 // congestion.c: see congestion.h.
 // SPDX-License-Identifier: MIT
 #include "proto/congestion.h"
+#include "crypto/time.h"
 
 #include <string.h>
 
@@ -17,10 +18,7 @@ enum {
     CUT_PART = 8 // of the window that a cut takes at the least
 };
 
-static const uint64_t ns_per_us = 1000;
-static const uint64_t ns_per_ms = 1000000;
 static const uint64_t us_per_s = 1000000;
-static const double ns_per_s = 1e9;
 
 void hail_congestion_init(struct hail_congestion *congestion, uint64_t now_ns)
 {
@@ -36,7 +34,7 @@ void hail_congestion_init(struct hail_congestion *congestion, uint64_t now_ns)
 // have carried meanwhile is made up for.
 static uint64_t burst(const struct hail_congestion *congestion, const struct hail_rtt *rtt)
 {
-    uint64_t per_ms = congestion->window * ns_per_ms / rtt->smoothed;
+    uint64_t per_ms = congestion->window * HAIL_NS_PER_MS / rtt->smoothed;
 
     if (per_ms > congestion->window)
         per_ms = congestion->window;
@@ -99,9 +97,9 @@ static void measure_rate(struct hail_congestion *congestion)
 {
     uint64_t since_ns = congestion->answered_ns - congestion->rate_ns;
 
-    if (since_ns == 0 || since_ns < congestion->recent_us[congestion->recent] * ns_per_us)
+    if (since_ns == 0 || since_ns < congestion->recent_us[congestion->recent] * HAIL_NS_PER_US)
         return;
-    double exact = (double)congestion->rate_bytes * ns_per_s / (double)since_ns;
+    double exact = (double)congestion->rate_bytes * HAIL_NS_PER_S / (double)since_ns;
     uint32_t rate = exact < UINT32_MAX ? (uint32_t)exact : UINT32_MAX;
     congestion->rate =
         rate > congestion->rate ? rate : (uint32_t)((UINT64_C(7) * congestion->rate + rate) / 8);
@@ -125,7 +123,7 @@ static void measure(struct hail_congestion *congestion, size_t len, uint64_t too
     }
     if (congestion->rate_ns != now_ns)
         congestion->rate_bytes += (uint32_t)len;
-    uint32_t took_us = (uint32_t)(took_ns / ns_per_us) + 1; // 0 says that there was none
+    uint32_t took_us = (uint32_t)(took_ns / HAIL_NS_PER_US) + 1; // 0 says that there was none
     congestion->recent_us[congestion->recent] = took_us;
     if (congestion->least_us == 0 || took_us < congestion->least_us)
         congestion->least_us = took_us;
@@ -140,16 +138,17 @@ static void measure(struct hail_congestion *congestion, size_t len, uint64_t too
 // what a burst of our own takes to pass.
 static uint64_t slack_ns(const struct hail_congestion *congestion)
 {
-    uint64_t least_ns = congestion->least_us * ns_per_us;
+    uint64_t least_ns = congestion->least_us * HAIL_NS_PER_US;
     uint64_t slack = least_ns / QUEUE_PART;
 
-    if (slack < QUEUE_LEAST_MS * ns_per_ms)
-        slack = QUEUE_LEAST_MS * ns_per_ms;
-    if (slack > QUEUE_MOST_MS * ns_per_ms)
-        slack = QUEUE_MOST_MS * ns_per_ms;
+    if (slack < QUEUE_LEAST_MS * HAIL_NS_PER_MS)
+        slack = QUEUE_LEAST_MS * HAIL_NS_PER_MS;
+    if (slack > QUEUE_MOST_MS * HAIL_NS_PER_MS)
+        slack = QUEUE_MOST_MS * HAIL_NS_PER_MS;
     if (congestion->rate == 0)
         return slack;
-    uint64_t burst_ns = (uint64_t)(HAIL_CONGESTION_BURST * ns_per_s / (double)congestion->rate);
+    uint64_t burst_ns =
+        (uint64_t)(HAIL_CONGESTION_BURST * HAIL_NS_PER_S / (double)congestion->rate);
     return slack + (burst_ns < least_ns / 2 ? burst_ns : least_ns / 2);
 }
 
@@ -163,7 +162,7 @@ static bool is_queued(const struct hail_congestion *congestion)
             shortest_us = congestion->recent_us[i];
     }
     return shortest_us > congestion->least_us &&
-           (shortest_us - congestion->least_us) * ns_per_us > slack_ns(congestion);
+           (shortest_us - congestion->least_us) * HAIL_NS_PER_US > slack_ns(congestion);
 }
 
 static bool loses_much(const struct hail_congestion *congestion)

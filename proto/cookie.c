@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "crypto/secret.h"
+#include "crypto/time.h"
 
 enum {
     WORD_LEN = 4,
@@ -15,8 +16,6 @@ enum {
     INPUT_LEN = WORD_LEN + TIME_LEN + HAIL_ADDRESS_KEY_LEN + HAIL_CLIENT_TOKEN_LEN
 };
 _Static_assert(HAIL_COOKIE_LEN - MAC_AT == 16, "half of an HMAC-SHA256");
-
-static const uint64_t ns_per_ms = 1000000;
 
 static void put_time(uint8_t out[TIME_LEN], uint64_t value)
 {
@@ -31,7 +30,7 @@ static uint32_t get_half(const uint8_t in[HALF_LEN])
 
 uint64_t hail_cookie_period(uint64_t now_ns)
 {
-    return now_ns / (HAIL_COOKIE_PERIOD_MS * ns_per_ms);
+    return now_ns / (HAIL_COOKIE_PERIOD_MS * HAIL_NS_PER_MS);
 }
 
 void hail_cookie_key_init(struct hail_cookie_key *key, uint64_t first, struct hail_random *random)
@@ -86,7 +85,7 @@ void hail_cookie_make(uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie_keys k
                       uint64_t now_ns)
 {
     word_of(cookie, keys, hail_cookie_period(now_ns));
-    make_at(cookie, keys, from, token, now_ns / ns_per_ms);
+    make_at(cookie, keys, from, token, now_ns / HAIL_NS_PER_MS);
 }
 
 bool hail_cookie_check(const uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie_keys keys,
@@ -94,7 +93,7 @@ bool hail_cookie_check(const uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie
                        uint64_t now_ns)
 {
     uint8_t own[HAIL_COOKIE_LEN];
-    uint64_t now_ms = now_ns / ns_per_ms;
+    uint64_t now_ms = now_ns / HAIL_NS_PER_MS;
     uint32_t age_ms = (uint32_t)now_ms - get_half(cookie + WORD_LEN);
 
     if (age_ms >= HAIL_COOKIE_LIFE_MS || age_ms > now_ms)

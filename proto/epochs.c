@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "crypto/secret.h"
-
-static const uint64_t ns_per_s = 1000000000;
+#include "crypto/time.h"
 
 uint32_t hail_epochs_count(uint32_t connections)
 {
@@ -48,7 +47,7 @@ static void wipe(struct hail_epoch *kept)
 // Whether one more may be derived in this second.
 static bool may_derive(struct hail_epochs *epochs, uint64_t now_ns)
 {
-    if (now_ns - epochs->since_ns >= ns_per_s) {
+    if (now_ns - epochs->since_ns >= HAIL_NS_PER_S) {
         epochs->since_ns = now_ns;
         epochs->derived = 0;
     }

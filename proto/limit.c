@@ -6,16 +6,15 @@
 #include <string.h>
 
 #include "crypto/siphash.h"
-
-static const uint64_t ns_per_s = 1000000000;
+#include "crypto/time.h"
 
 void hail_limit_init(struct hail_limit *limit, uint32_t rate, struct hail_random *random)
 {
     HAIL_ASSERT(rate > 0);
     memset(limit, 0, sizeof *limit);
     hail_random_bytes(random, limit->hash_key, sizeof limit->hash_key);
-    limit->cost_ns = ns_per_s / rate;
-    limit->burst_ns = ns_per_s;
+    limit->cost_ns = HAIL_NS_PER_S / rate;
+    limit->burst_ns = HAIL_NS_PER_S;
 }
 
 bool hail_limit_take(struct hail_limit *limit, const struct hail_address *from, uint64_t now_ns)

@@ -5,14 +5,13 @@
 #include <string.h>
 
 #include "crypto/secret.h"
+#include "crypto/time.h"
 
 enum {
     UNPROVEN_FACTOR = 3, // of the bytes that came from an address, how many may go there
     // A path challenge, with its length or without.
     CHALLENGE_LEN = HAIL_PACKET_TO_CLIENT_LEN + 2 + HAIL_FRAME_ECHO_LEN + HAIL_PACKET_TAG_LEN
 };
-
-static const uint64_t ns_per_ms = 1000000;
 
 // Bits of `owed` that may share one packet to the peer's own address.
 static const uint8_t to_address = HAIL_OWED_PING | HAIL_OWED_PONG | HAIL_OWED_WAIT |
@@ -88,7 +87,7 @@ static enum hail_verdict open_other_epoch(struct hail_peer *peer, uint32_t epoch
     if (verdict == HAIL_ACCEPT && epoch > peer->receive.epoch) {
         peer->receive = *keys;
         peer->keeps_before = true;
-        peer->before_until_ns = now_ns + HAIL_EPOCH_KEPT_MS * ns_per_ms;
+        peer->before_until_ns = now_ns + HAIL_EPOCH_KEPT_MS * HAIL_NS_PER_MS;
         hail_epochs_forget(epochs, peer->stretched);
     }
     return verdict;
@@ -99,7 +98,7 @@ static enum hail_verdict open_other_epoch(struct hail_peer *peer, uint32_t epoch
 static void challenge(struct hail_peer *peer, uint64_t now_ns)
 {
     peer->challenges++;
-    peer->challenge_ns = now_ns + HAIL_CHALLENGE_RESEND_MS * ns_per_ms;
+    peer->challenge_ns = now_ns + HAIL_CHALLENGE_RESEND_MS * HAIL_NS_PER_MS;
     if (peer->candidate_room < CHALLENGE_LEN)
         return;
     peer->candidate_room -= CHALLENGE_LEN;
@@ -230,10 +229,10 @@ static bool wants_epoch(const struct hail_peer *peer, uint64_t now_ns)
 {
     uint64_t age_ns = now_ns - peer->epoch_since_ns;
 
-    if (peer->epoch_packets < HAIL_EPOCH_PACKETS_MIN && age_ns < HAIL_EPOCH_MIN_MS * ns_per_ms)
+    if (peer->epoch_packets < HAIL_EPOCH_PACKETS_MIN && age_ns < HAIL_EPOCH_MIN_MS * HAIL_NS_PER_MS)
         return false;
     return peer->update_pending || peer->epoch_packets >= HAIL_EPOCH_PACKETS_MAX ||
-           peer->epoch_bytes >= UINT64_C(1) << 36 || age_ns >= HAIL_EPOCH_MAX_MS * ns_per_ms;
+           peer->epoch_bytes >= UINT64_C(1) << 36 || age_ns >= HAIL_EPOCH_MAX_MS * HAIL_NS_PER_MS;
 }
 
 static bool begin_epoch(struct hail_peer *peer, uint64_t now_ns)
@@ -328,7 +327,7 @@ void hail_peer_update(struct hail_peer *peer)
 
 void hail_peer_tick(struct hail_peer *peer, uint64_t now_ns)
 {
-    if (peer->ping_ms > 0 && now_ns >= peer->sent_ns + peer->ping_ms * ns_per_ms) {
+    if (peer->ping_ms > 0 && now_ns >= peer->sent_ns + peer->ping_ms * HAIL_NS_PER_MS) {
         peer->owed |= HAIL_OWED_PING;
         peer->sent_ns = now_ns; // as good as sent: the next one is not due before its time
     }
@@ -344,7 +343,7 @@ void hail_peer_tick(struct hail_peer *peer, uint64_t now_ns)
 
 uint64_t hail_peer_next_ns(const struct hail_peer *peer)
 {
-    uint64_t next = peer->ping_ms > 0 ? peer->sent_ns + peer->ping_ms * ns_per_ms : UINT64_MAX;
+    uint64_t next = peer->ping_ms > 0 ? peer->sent_ns + peer->ping_ms * HAIL_NS_PER_MS : UINT64_MAX;
 
     return peer->has_candidate && peer->challenge_ns < next ? peer->challenge_ns : next;
 }

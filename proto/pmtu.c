@@ -2,9 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include "proto/pmtu.h"
 
+#include "crypto/time.h"
 #include "proto/packet.h"
-
-static const uint64_t ns_per_ms = 1000000;
 
 void hail_pmtu_init(struct hail_pmtu *pmtu, uint16_t most)
 {
@@ -26,7 +25,7 @@ static uint16_t candidate(const struct hail_pmtu *pmtu)
 // Ends a search. The next one asks about everything again, what passes now included.
 static void rest(struct hail_pmtu *pmtu, uint64_t ms, uint64_t now_ns)
 {
-    pmtu->next_ns = now_ns + ms * ns_per_ms;
+    pmtu->next_ns = now_ns + ms * HAIL_NS_PER_MS;
     pmtu->ceiling = (uint16_t)(pmtu->most + 1);
     pmtu->probing = 0;
     pmtu->tries = 0;

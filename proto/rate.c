@@ -1,8 +1,7 @@
 // rate.c: see rate.h.
 // SPDX-License-Identifier: MIT
 #include "proto/rate.h"
-
-static const uint64_t ns_per_s = 1000000000;
+#include "crypto/time.h"
 
 uint64_t hail_rate_open_ns(const struct hail_rate *rate, uint64_t burst_ns)
 {
@@ -13,5 +12,5 @@ void hail_rate_passed(struct hail_rate *rate, size_t len, uint32_t per_s, uint64
 {
     uint64_t from_ns = rate->paid_ns > now_ns ? rate->paid_ns : now_ns;
 
-    rate->paid_ns = from_ns + (uint64_t)len * ns_per_s / per_s;
+    rate->paid_ns = from_ns + (uint64_t)len * HAIL_NS_PER_S / per_s;
 }

@@ -1,12 +1,11 @@
 // rtt.c: see rtt.h.
 // SPDX-License-Identifier: MIT
 #include "proto/rtt.h"
-
-static const uint64_t ns_per_ms = 1000000;
+#include "crypto/time.h"
 
 static uint64_t at_least_granularity(uint64_t ns)
 {
-    uint64_t least = HAIL_RTT_GRANULARITY_MS * ns_per_ms;
+    uint64_t least = HAIL_RTT_GRANULARITY_MS * HAIL_NS_PER_MS;
 
     return ns < least ? least : ns;
 }
@@ -14,8 +13,8 @@ static uint64_t at_least_granularity(uint64_t ns)
 void hail_rtt_init(struct hail_rtt *rtt)
 {
     *rtt = (struct hail_rtt){
-        .smoothed = HAIL_RTT_INITIAL_MS * ns_per_ms,
-        .variation = HAIL_RTT_INITIAL_MS * ns_per_ms / 2,
+        .smoothed = HAIL_RTT_INITIAL_MS * HAIL_NS_PER_MS,
+        .variation = HAIL_RTT_INITIAL_MS * HAIL_NS_PER_MS / 2,
     };
 }
 

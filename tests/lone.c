@@ -1,13 +1,12 @@
 // lone.c: see lone.h.
 // SPDX-License-Identifier: MIT
 #include "tests/lone.h"
+#include "crypto/time.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const uint64_t ns_per_ms = 1000000;
 
 static void on_event(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
 {
@@ -51,7 +50,7 @@ void lone_init(struct lone *end, const struct hail_native_config *native, bool i
     end->context.start_ns = 0;
     hail_random_init_seeded(&random, seed);
     ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
-    end->now_ns = 1000 * ns_per_ms;
+    end->now_ns = 1000 * HAIL_NS_PER_MS;
     hail_shard_turn(&end->shard, end->now_ns);
 }
 

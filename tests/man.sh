@@ -1,6 +1,7 @@
 #!/bin/sh
 # man.sh: the manual pages say what the programs say of themselves: every option of --help is in its
-# program's page and the other way round, and so is every key of haild's configuration.
+# program's page and the other way round, and so is every key of haild's configuration, and every
+# counter that it prints.
 # SPDX-License-Identifier: MIT
 #
 # usage: tests/man.sh PROGRAMS    PROGRAMS: the folder of haild, hail-load and hail-cert, as built
@@ -56,6 +57,36 @@ for key in $(sort -u "$made/page" | comm -23 "$made/example" -); do
     echo "man: haild.8: haild.ini's $key is not in it"
     bad=1
 done
+
+# Counters: as a server prints them all when asked. Channels are left out, as none was used.
+cat >"$made/server.ini" <<'END'
+[haild]
+game = echo
+[server]
+profile = hail
+address = 127.0.0.1
+port = 0
+shard_count = 1
+[hail]
+exchange = unsigned
+END
+mkfifo "$made/said"
+"$programs/haild" --config "$made/server.ini" >"$made/said" 2>"$made/errors" &
+server=$!
+exec 3<"$made/said"
+read -r line <&3 && kill -USR1 $server
+while read -r name _ <&3 && [ "$name" != haild: ]; do :; done # its first line
+while read -r name _ <&3 && [ "$name" != haild: ]; do
+    echo "$name"
+done >"$made/counters"
+kill $server
+wait $server || {
+    cat "$made/errors"
+    bad=1
+}
+exec 3<&-
+sed -n 's/^\.It Va \([a-z_0-9]*\)$/\1/p' "$tools/man/haild.8" >"$made/page"
+differ 'haild.8: counter' "$made/counters" "$made/page"
 
 # What the formatter has to say, where there is one.
 if command -v groff >/dev/null; then

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "proto/acks.h"
 #include "tests/vectors.h"
 
@@ -11,8 +12,6 @@ enum {
     NUMBERS = 4000,
     ROUNDS = 300
 };
-
-static const uint64_t ns_per_ms = 1000000;
 
 // ---- When
 
@@ -33,9 +32,9 @@ static const struct {
 START_TEST(test_time)
 {
     struct hail_acks acks;
-    uint64_t now_ns = 77 * ns_per_ms;
+    uint64_t now_ns = 77 * HAIL_NS_PER_MS;
     uint64_t want_ns =
-        times[_i].due_ms == UINT64_MAX ? UINT64_MAX : now_ns + times[_i].due_ms * ns_per_ms;
+        times[_i].due_ms == UINT64_MAX ? UINT64_MAX : now_ns + times[_i].due_ms * HAIL_NS_PER_MS;
 
     hail_acks_init(&acks);
     for (uint32_t i = 0; i < times[_i].packets; i++)
@@ -44,7 +43,7 @@ START_TEST(test_time)
     ck_assert_msg(hail_acks_worth(&acks, want_ns) == (want_ns != UINT64_MAX), "%s", times[_i].why);
     hail_acks_told(&acks, want_ns);
     ck_assert_uint_eq(acks.due_ns, UINT64_MAX);
-    ck_assert(!hail_acks_worth(&acks, now_ns + 1000 * ns_per_ms));
+    ck_assert(!hail_acks_worth(&acks, now_ns + 1000 * HAIL_NS_PER_MS));
 }
 END_TEST
 
@@ -68,8 +67,8 @@ static const struct {
 
 START_TEST(test_rider)
 {
-    const uint64_t told_ns = 5000 * ns_per_ms;
-    uint64_t now_ns = told_ns + riders[_i].after_ms * ns_per_ms;
+    const uint64_t told_ns = 5000 * HAIL_NS_PER_MS;
+    uint64_t now_ns = told_ns + riders[_i].after_ms * HAIL_NS_PER_MS;
     struct hail_acks acks;
 
     hail_acks_init(&acks);
@@ -83,13 +82,13 @@ END_TEST
 // Ends that send 20 times a second, whatever lies between their times, never send one alone.
 START_TEST(test_game)
 {
-    const uint64_t tick_ns = 50 * ns_per_ms;
+    const uint64_t tick_ns = 50 * HAIL_NS_PER_MS;
     struct hail_acks acks;
     uint64_t said = 0;
 
     hail_acks_init(&acks);
     for (uint64_t tick = 0; tick < 200; tick++) {
-        uint64_t came_ns = tick * tick_ns + (uint64_t)_i * ns_per_ms;
+        uint64_t came_ns = tick * tick_ns + (uint64_t)_i * HAIL_NS_PER_MS;
         uint64_t leaves_ns = (tick + 1) * tick_ns;
 
         hail_acks_note(&acks, tick, HAIL_ELICITS_LAZILY, came_ns);
@@ -141,7 +140,7 @@ START_TEST(test_against_list)
         }
         if (acks.next == 0)
             continue;
-        hail_acks_fill(&acks, &ack, 5 * ns_per_ms);
+        hail_acks_fill(&acks, &ack, 5 * HAIL_NS_PER_MS);
         uint64_t lowest = ack.ranges[ack.count - 1].first;
         ck_assert_uint_eq(ack.ranges[0].last, acks.next - 1);
         ck_assert_uint_eq(ack.delay_us, 5000);

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "crypto/base.h"
+#include "crypto/time.h"
 #include "tests/vectors.h"
 
-static const uint64_t window_ns = HAIL_ADMISSION_WINDOW_MS * UINT64_C(1000000);
+static const uint64_t window_ns = HAIL_ADMISSION_WINDOW_MS * HAIL_NS_PER_MS;
 static const uint32_t words[HAIL_COOKIE_WORDS] = {1, 0xffffffff, 0x80000000, 7};
 
 // A shard that is watched from one window to the next.

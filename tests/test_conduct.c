@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "engine/shard/conn.h"
 #include "tests/vectors.h"
 
@@ -16,9 +17,6 @@ enum {
     IDLE_MS = 3000,
     MESSAGE = 20000
 };
-
-static const uint64_t ns_per_ms = 1000000;
-static const uint64_t ns_per_s = 1000000000;
 
 struct flying {
     uint64_t at_ns;
@@ -84,7 +82,7 @@ static void post(struct end *end, uint32_t client, const struct iovec *view)
             continue;
         ck_assert_uint_lt(end->out_count, FLYING_MAX);
         struct flying *one = &end->out[end->out_count++];
-        one->at_ns = world.now_ns + (world.delay_ms + spread_ms) * ns_per_ms;
+        one->at_ns = world.now_ns + (world.delay_ms + spread_ms) * HAIL_NS_PER_MS;
         one->client = client;
         one->len = (uint16_t)view->iov_len;
         memcpy(one->bytes, view->iov_base, view->iov_len);
@@ -155,8 +153,8 @@ static void turn(void)
 
 static void run_ms(uint64_t ms)
 {
-    for (uint64_t until_ns = world.now_ns + ms * ns_per_ms; world.now_ns < until_ns;) {
-        world.now_ns += ns_per_ms;
+    for (uint64_t until_ns = world.now_ns + ms * HAIL_NS_PER_MS; world.now_ns < until_ns;) {
+        world.now_ns += HAIL_NS_PER_MS;
         turn();
     }
 }
@@ -206,7 +204,7 @@ static void world_begin(uint64_t seed, uint32_t clients)
 {
     memset(&world, 0, sizeof world);
     world.dice = seed;
-    world.now_ns = ns_per_s;
+    world.now_ns = HAIL_NS_PER_S;
     end_init(&world.server, true);
     end_init(&world.client, false);
     join(clients);
@@ -243,7 +241,7 @@ static enum hail_status say(struct end *end, uint32_t slot, uint8_t channel, uin
 
 static struct hail_native *native_of(const struct end *end, uint32_t slot)
 {
-    return &end->shard.native.conns[slot];
+    return &end->shard.native->conns[slot];
 }
 
 static uint64_t drops(const struct end *end, enum hail_verdict verdict)
@@ -310,7 +308,7 @@ START_TEST(test_optimist)
         uint32_t window = native_of(sender, 0)->sender.congestion.window;
         for (int i = 0; i < 4000 && sender->closed == 0; i++) {
             reader->shard.now_ns = world.now_ns;
-            world.now_ns += ns_per_ms;
+            world.now_ns += HAIL_NS_PER_MS;
             sender->out_count = 0; // nobody reads it
             reader->out_count = 0;
             hail_shard_turn(&sender->shard, world.now_ns);
@@ -520,10 +518,10 @@ static void forge(uint32_t slot, enum hail_protection protection, unsigned epoch
 // Forged packets of all epochs for all connections, in turns: keys are derived once for each.
 START_TEST(test_forged_epochs)
 {
-    struct hail_epochs *epochs = &world.server.shard.native.epochs;
     uint64_t forged = 0;
 
     world_begin(test_seed(), 8);
+    struct hail_epochs *epochs = &world.server.shard.native->epochs;
     epochs->derived = 0;
     for (int round = 0; round < 100; round++) {
         for (uint32_t slot = 0; slot < 8; slot++) {
@@ -548,9 +546,8 @@ END_TEST
 // What cannot be of a later epoch, by its number, is not even tried.
 START_TEST(test_epoch_by_number)
 {
-    struct hail_epochs *epochs = &world.server.shard.native.epochs;
-
     world_begin(test_seed(), 1);
+    struct hail_epochs *epochs = &world.server.shard.native->epochs;
     for (int i = 0; i < 50; i++)
         ck_assert_int_eq(say(&world.client, 0, HAIL_UNRELIABLE, HAIL_FLAGS_BOTH, 800), HAIL_OK);
     run_ms(200);
@@ -572,9 +569,8 @@ END_TEST
 // an epoch gets through in the next second at the latest.
 START_TEST(test_epoch_flood)
 {
-    struct hail_epochs *epochs = &world.server.shard.native.epochs;
-
     world_begin(test_seed(), 2);
+    struct hail_epochs *epochs = &world.server.shard.native->epochs;
     hail_shard_turn(&world.server.shard, world.now_ns);
     forge(0, HAIL_PROTECTION_ENCRYPTED, 1, 1000);
     uint64_t before = drops(&world.server, HAIL_DROP_EPOCH);
@@ -595,10 +591,10 @@ END_TEST
 // Nothing of a connection's keys is kept when it has ended, or come to the epoch.
 START_TEST(test_epochs_forgotten)
 {
-    struct hail_epochs *epochs = &world.server.shard.native.epochs;
     uint32_t used = 0;
 
     world_begin(test_seed(), 2);
+    struct hail_epochs *epochs = &world.server.shard.native->epochs;
     for (unsigned epoch = 1; epoch < 3; epoch++) {
         forge(0, HAIL_PROTECTION_ENCRYPTED, epoch, 1000);
         forge(1, HAIL_PROTECTION_ENCRYPTED, epoch, 1000);
@@ -688,7 +684,7 @@ static void read_owed(struct hail_unpack *unpack)
     memcpy(bytes, server->out[0].bytes, len);
     peer = native_of(&world.client, 0)->peer;
     ck_assert_int_eq(hail_peer_open(&peer, &opened, bytes, len, &from,
-                                    &world.client.shard.native.epochs, &world.client.shard.random,
+                                    &world.client.shard.native->epochs, &world.client.shard.random,
                                     world.now_ns),
                      HAIL_ACCEPT);
     ck_assert_int_eq(hail_unpack_begin(unpack, &world.client.context.policy, opened.frames,

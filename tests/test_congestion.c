@@ -1,10 +1,9 @@
 // test_congestion.c: the round trip's estimate, the window and the pace, as RFC 9002 has them, and
 // what a loss means for the window.
 // SPDX-License-Identifier: MIT
+#include "crypto/time.h"
 #include "proto/congestion.h"
 #include "tests/vectors.h"
-
-static const uint64_t ns_per_ms = 1000000;
 
 // ---- The round trip (section 5)
 
@@ -13,12 +12,13 @@ START_TEST(test_first_sample)
     struct hail_rtt rtt;
 
     hail_rtt_init(&rtt);
-    hail_rtt_sample(&rtt, 40 * ns_per_ms, 10 * ns_per_ms);
-    ck_assert_uint_eq(rtt.smoothed, 40 * ns_per_ms); // the first is taken as it is
-    ck_assert_uint_eq(rtt.variation, 20 * ns_per_ms);
-    ck_assert_uint_eq(rtt.least, 40 * ns_per_ms);
-    ck_assert_uint_eq(hail_rtt_probe_ns(&rtt, 25 * ns_per_ms), (40 + 80 + 25) * ns_per_ms);
-    ck_assert_uint_eq(hail_rtt_loss_ns(&rtt), 45 * ns_per_ms);
+    hail_rtt_sample(&rtt, 40 * HAIL_NS_PER_MS, 10 * HAIL_NS_PER_MS);
+    ck_assert_uint_eq(rtt.smoothed, 40 * HAIL_NS_PER_MS); // the first is taken as it is
+    ck_assert_uint_eq(rtt.variation, 20 * HAIL_NS_PER_MS);
+    ck_assert_uint_eq(rtt.least, 40 * HAIL_NS_PER_MS);
+    ck_assert_uint_eq(hail_rtt_probe_ns(&rtt, 25 * HAIL_NS_PER_MS),
+                      (40 + 80 + 25) * HAIL_NS_PER_MS);
+    ck_assert_uint_eq(hail_rtt_loss_ns(&rtt), 45 * HAIL_NS_PER_MS);
 }
 END_TEST
 
@@ -39,10 +39,11 @@ START_TEST(test_sample)
     struct hail_rtt rtt;
 
     hail_rtt_init(&rtt);
-    hail_rtt_sample(&rtt, 80 * ns_per_ms, 0);
-    hail_rtt_sample(&rtt, samples[_i].taken_ms * ns_per_ms, samples[_i].delay_ms * ns_per_ms);
-    ck_assert_msg(rtt.smoothed / ns_per_ms == samples[_i].want_ms, "%s: %llu", samples[_i].why,
-                  (unsigned long long)(rtt.smoothed / ns_per_ms));
+    hail_rtt_sample(&rtt, 80 * HAIL_NS_PER_MS, 0);
+    hail_rtt_sample(&rtt, samples[_i].taken_ms * HAIL_NS_PER_MS,
+                    samples[_i].delay_ms * HAIL_NS_PER_MS);
+    ck_assert_msg(rtt.smoothed / HAIL_NS_PER_MS == samples[_i].want_ms, "%s: %llu", samples[_i].why,
+                  (unsigned long long)(rtt.smoothed / HAIL_NS_PER_MS));
 }
 END_TEST
 
@@ -51,8 +52,8 @@ END_TEST
 static void begin(struct hail_congestion *congestion, struct hail_rtt *rtt)
 {
     hail_rtt_init(rtt);
-    hail_rtt_sample(rtt, 50 * ns_per_ms, 0);
-    hail_congestion_init(congestion, ns_per_ms);
+    hail_rtt_sample(rtt, 50 * HAIL_NS_PER_MS, 0);
+    hail_congestion_init(congestion, HAIL_NS_PER_MS);
 }
 
 // Windows arrive, each whole and in a round trip of so many ms.
@@ -62,8 +63,9 @@ static void arrive(struct hail_congestion *congestion, uint64_t *now_ns, uint64_
     for (size_t i = 0; i < windows; i++) {
         uint64_t window = congestion->window;
         hail_congestion_sent(congestion, window);
-        *now_ns += took_ms * ns_per_ms;
-        hail_congestion_acked(congestion, window, *now_ns - took_ms * ns_per_ms, *now_ns, true);
+        *now_ns += took_ms * HAIL_NS_PER_MS;
+        hail_congestion_acked(congestion, window, *now_ns - took_ms * HAIL_NS_PER_MS, *now_ns,
+                              true);
     }
 }
 
@@ -78,13 +80,13 @@ START_TEST(test_slow_start)
     struct hail_congestion congestion;
     struct hail_rtt rtt;
     uint64_t window = HAIL_CONGESTION_INITIAL;
-    uint64_t now_ns = 52 * ns_per_ms;
+    uint64_t now_ns = 52 * HAIL_NS_PER_MS;
 
     begin(&congestion, &rtt);
     hail_congestion_sent(&congestion, window);
-    hail_congestion_acked(&congestion, 1200, 2 * ns_per_ms, now_ns, true);
+    hail_congestion_acked(&congestion, 1200, 2 * HAIL_NS_PER_MS, now_ns, true);
     ck_assert_uint_eq(congestion.window, window + 1200); // what arrives is added
-    hail_congestion_acked(&congestion, 1200, 2 * ns_per_ms, now_ns, false);
+    hail_congestion_acked(&congestion, 1200, 2 * HAIL_NS_PER_MS, now_ns, false);
     ck_assert_uint_eq(congestion.window, window + 1200); // unless nothing was held up by it
 
     // Until round trips become longer: from then on a datagram for each window.
@@ -100,28 +102,28 @@ START_TEST(test_loss_in_a_queue)
 {
     struct hail_congestion congestion;
     struct hail_rtt rtt;
-    uint64_t now_ns = ns_per_ms;
+    uint64_t now_ns = HAIL_NS_PER_MS;
 
     begin(&congestion, &rtt);
     arrive(&congestion, &now_ns, 50, 2);
     arrive_long(&congestion, &now_ns, 70);
     uint64_t window = congestion.window;
     hail_congestion_sent(&congestion, window);
-    hail_congestion_lost(&congestion, 1200, now_ns, now_ns + 70 * ns_per_ms);
+    hail_congestion_lost(&congestion, 1200, now_ns, now_ns + 70 * HAIL_NS_PER_MS);
     uint64_t cut = congestion.window;
     ck_assert_uint_ge(cut, window / 2);
     ck_assert_uint_le(cut, window - window / 8);
-    hail_congestion_lost(&congestion, 1200, now_ns, now_ns + 71 * ns_per_ms);
+    hail_congestion_lost(&congestion, 1200, now_ns, now_ns + 71 * HAIL_NS_PER_MS);
     ck_assert_uint_eq(congestion.window, cut); // the same trouble
-    now_ns += 70 * ns_per_ms;
+    now_ns += 70 * HAIL_NS_PER_MS;
     hail_congestion_acked(&congestion, 1200, now_ns - 1, now_ns, true);
     ck_assert_uint_eq(congestion.window, cut); // sent before it
 
-    hail_congestion_acked(&congestion, cut, now_ns + 1, now_ns + 70 * ns_per_ms, true);
+    hail_congestion_acked(&congestion, cut, now_ns + 1, now_ns + 70 * HAIL_NS_PER_MS, true);
     ck_assert_uint_eq(congestion.window, cut + 1200);
     hail_congestion_collapse(&congestion);
     ck_assert_uint_eq(congestion.window, HAIL_CONGESTION_LEAST);
-    hail_congestion_lost(&congestion, 1200, now_ns + 2, now_ns + 140 * ns_per_ms);
+    hail_congestion_lost(&congestion, 1200, now_ns + 2, now_ns + 140 * HAIL_NS_PER_MS);
     ck_assert_uint_eq(congestion.window, HAIL_CONGESTION_LEAST);
 }
 END_TEST
@@ -141,7 +143,7 @@ START_TEST(test_cut)
 {
     struct hail_congestion congestion;
     struct hail_rtt rtt;
-    uint64_t now_ns = ns_per_ms;
+    uint64_t now_ns = HAIL_NS_PER_MS;
 
     begin(&congestion, &rtt);
     arrive(&congestion, &now_ns, 50, 1);
@@ -150,7 +152,7 @@ START_TEST(test_cut)
     arrive_long(&congestion, &now_ns, cuts[_i].took_ms);
     uint64_t window = congestion.window;
     hail_congestion_sent(&congestion, window);
-    hail_congestion_lost(&congestion, 1200, now_ns, now_ns + ns_per_ms);
+    hail_congestion_lost(&congestion, 1200, now_ns, now_ns + HAIL_NS_PER_MS);
     uint64_t percent = congestion.window * 100 / window;
     ck_assert_msg(percent + 1 >= cuts[_i].percent && percent <= cuts[_i].percent + 1, "%s: %llu",
                   cuts[_i].why, (unsigned long long)percent);
@@ -171,7 +173,7 @@ START_TEST(test_loss_without_a_queue)
 {
     struct hail_congestion congestion;
     struct hail_rtt rtt;
-    uint64_t now_ns = ns_per_ms;
+    uint64_t now_ns = HAIL_NS_PER_MS;
     bool cut = false;
 
     begin(&congestion, &rtt);
@@ -180,7 +182,7 @@ START_TEST(test_loss_without_a_queue)
         uint64_t window = congestion.window;
         uint64_t sent_ns = now_ns;
         hail_congestion_sent(&congestion, 1200);
-        now_ns += 50 * ns_per_ms;
+        now_ns += 50 * HAIL_NS_PER_MS;
         if (i % 100 * shares[_i].lost / 100 != (i % 100 + 1) * shares[_i].lost / 100)
             hail_congestion_lost(&congestion, 1200, sent_ns, now_ns);
         else
@@ -196,7 +198,7 @@ START_TEST(test_moved)
 {
     struct hail_congestion congestion;
     struct hail_rtt rtt;
-    uint64_t now_ns = ns_per_ms;
+    uint64_t now_ns = HAIL_NS_PER_MS;
 
     begin(&congestion, &rtt);
     arrive(&congestion, &now_ns, 10, 1);
@@ -204,7 +206,7 @@ START_TEST(test_moved)
     arrive_long(&congestion, &now_ns, 50);
     uint64_t window = congestion.window;
     hail_congestion_sent(&congestion, 1200);
-    hail_congestion_lost(&congestion, 1200, now_ns, now_ns + ns_per_ms);
+    hail_congestion_lost(&congestion, 1200, now_ns, now_ns + HAIL_NS_PER_MS);
     ck_assert_uint_eq(congestion.window, window);
 }
 END_TEST
@@ -217,10 +219,10 @@ START_TEST(test_full_window)
 
     begin(&congestion, &rtt);
     hail_congestion_sent(&congestion, HAIL_CONGESTION_INITIAL);
-    ck_assert(!hail_congestion_open(&congestion, &rtt, 500 * ns_per_ms, &at_ns));
+    ck_assert(!hail_congestion_open(&congestion, &rtt, 500 * HAIL_NS_PER_MS, &at_ns));
     ck_assert_uint_eq(at_ns, UINT64_MAX); // no time opens it, an acknowledgement does
-    hail_congestion_acked(&congestion, 1200, 2 * ns_per_ms, 52 * ns_per_ms, false);
-    ck_assert(hail_congestion_open(&congestion, &rtt, 500 * ns_per_ms, &at_ns));
+    hail_congestion_acked(&congestion, 1200, 2 * HAIL_NS_PER_MS, 52 * HAIL_NS_PER_MS, false);
+    ck_assert(hail_congestion_open(&congestion, &rtt, 500 * HAIL_NS_PER_MS, &at_ns));
 }
 END_TEST
 
@@ -229,7 +231,7 @@ START_TEST(test_pace)
 {
     struct hail_congestion congestion;
     struct hail_rtt rtt;
-    uint64_t now_ns = ns_per_ms;
+    uint64_t now_ns = HAIL_NS_PER_MS;
     uint64_t at_ns;
     uint64_t sent = 0;
 
@@ -242,10 +244,10 @@ START_TEST(test_pace)
             continue;
         }
         ck_assert_uint_gt(at_ns, now_ns);
-        ck_assert_uint_lt(at_ns, now_ns + ns_per_ms);
+        ck_assert_uint_lt(at_ns, now_ns + HAIL_NS_PER_MS);
         now_ns = at_ns;
     }
-    uint64_t took_ms = (now_ns - ns_per_ms) / ns_per_ms;
+    uint64_t took_ms = (now_ns - HAIL_NS_PER_MS) / HAIL_NS_PER_MS;
     ck_assert_uint_ge(took_ms, 37);
     ck_assert_uint_le(took_ms, 41); // 40 less what may leave at once
 }

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "proto/cookie.h"
 #include "proto/limit.h"
 #include "proto/noise.h"
@@ -11,8 +12,6 @@
 enum {
     ROUNDS = 500
 };
-
-static const uint64_t ns_per_ms = 1000000;
 
 static struct hail_hello some_hello(uint64_t *seed, uint8_t pattern)
 {
@@ -249,7 +248,7 @@ START_TEST(test_cookie)
     const struct hail_address user = address_of(cookies[_i].address, cookies[_i].port);
     const uint8_t token[HAIL_CLIENT_TOKEN_LEN] = {1};
     const uint8_t shown[HAIL_CLIENT_TOKEN_LEN] = {cookies[_i].token};
-    uint64_t made_ns = 5000 * ns_per_ms;
+    uint64_t made_ns = 5000 * HAIL_NS_PER_MS;
     uint8_t cookie[HAIL_COOKIE_LEN];
     struct hail_cookie_key key;
     struct hail_random random;
@@ -258,7 +257,7 @@ START_TEST(test_cookie)
     hail_random_init_seeded(&random, 1);
     hail_cookie_key_init(&key, 0, &random);
     hail_cookie_make(cookie, keys, &maker, token, made_ns);
-    uint64_t now_ns = made_ns + cookies[_i].age_ms * ns_per_ms;
+    uint64_t now_ns = made_ns + cookies[_i].age_ms * HAIL_NS_PER_MS;
     ck_assert_msg(hail_cookie_check(cookie, keys, &user, shown, now_ns) == cookies[_i].want, "%s",
                   cookies[_i].why);
     for (size_t i = 0; i < sizeof cookie; i++) {
@@ -292,28 +291,28 @@ START_TEST(test_cookie_words)
 
     hail_random_init_seeded(&random, 1);
     hail_cookie_key_init(&key_list[0], 0, &random);
-    hail_cookie_key_init(&key_list[1], hail_cookie_period(drawn_ms * ns_per_ms) + 2, &random);
+    hail_cookie_key_init(&key_list[1], hail_cookie_period(drawn_ms * HAIL_NS_PER_MS) + 2, &random);
     for (uint64_t made_ms = 0; made_ms < 180000; made_ms += 617) {
         struct hail_cookie_keys early = {&key_list[0], &key_list[0]};
         struct hail_cookie_keys late = {&key_list[1], &key_list[0]};
         // A shard may see the fresh key late, as long as it does before it is used.
         struct hail_cookie_keys maker = made_ms < drawn_ms + 5000 ? early : late;
-        hail_cookie_make(cookie, maker, &from, token, made_ms * ns_per_ms);
+        hail_cookie_make(cookie, maker, &from, token, made_ms * HAIL_NS_PER_MS);
         for (uint64_t age_ms = 0; age_ms < HAIL_COOKIE_LIFE_MS; age_ms += 333) {
             uint64_t now_ms = made_ms + age_ms;
             struct hail_cookie_keys checker = now_ms < drawn_ms ? early : late;
-            ck_assert_msg(hail_cookie_check(cookie, checker, &from, token, now_ms * ns_per_ms),
+            ck_assert_msg(hail_cookie_check(cookie, checker, &from, token, now_ms * HAIL_NS_PER_MS),
                           "made at %llu, %llu later", (unsigned long long)made_ms,
                           (unsigned long long)age_ms);
-            hail_cookie_words(words, checker, now_ms * ns_per_ms);
+            hail_cookie_words(words, checker, now_ms * HAIL_NS_PER_MS);
             ck_assert_msg(has_word(words, cookie), "made at %llu, %llu later",
                           (unsigned long long)made_ms, (unsigned long long)age_ms);
         }
         // What the kernel was told up to a period ago is good as well.
         uint64_t told_ms = made_ms > HAIL_COOKIE_PERIOD_MS ? made_ms - HAIL_COOKIE_PERIOD_MS : 0;
-        hail_cookie_words(words, told_ms < drawn_ms ? early : late, told_ms * ns_per_ms);
+        hail_cookie_words(words, told_ms < drawn_ms ? early : late, told_ms * HAIL_NS_PER_MS);
         ck_assert_msg(has_word(words, cookie), "made at %llu", (unsigned long long)made_ms);
-        hail_cookie_words(words, late, (made_ms + 16000) * ns_per_ms);
+        hail_cookie_words(words, late, (made_ms + 16000) * HAIL_NS_PER_MS);
         ck_assert_msg(!has_word(words, cookie), "made at %llu", (unsigned long long)made_ms);
     }
 }
@@ -333,10 +332,10 @@ START_TEST(test_cookie_key_goes)
     hail_random_init_seeded(&random, 1);
     hail_cookie_key_init(&key_list[0], 0, &random);
     hail_cookie_key_init(&key_list[1], 10, &random);
-    hail_cookie_make(cookie, before, &from, token, 49999 * ns_per_ms);
-    ck_assert(hail_cookie_check(cookie, after, &from, token, 50001 * ns_per_ms));
-    hail_cookie_make(cookie, before, &from, token, 50000 * ns_per_ms);
-    ck_assert_msg(!hail_cookie_check(cookie, after, &from, token, 50001 * ns_per_ms),
+    hail_cookie_make(cookie, before, &from, token, 49999 * HAIL_NS_PER_MS);
+    ck_assert(hail_cookie_check(cookie, after, &from, token, 50001 * HAIL_NS_PER_MS));
+    hail_cookie_make(cookie, before, &from, token, 50000 * HAIL_NS_PER_MS);
+    ck_assert_msg(!hail_cookie_check(cookie, after, &from, token, 50001 * HAIL_NS_PER_MS),
                   "made with the old key when the fresh one was to be used");
 }
 END_TEST
@@ -347,7 +346,7 @@ START_TEST(test_limit)
     const struct hail_address other_port = address_of("192.0.2.1", 8);
     static struct hail_limit limit;
     struct hail_random random;
-    uint64_t now_ns = 1000 * ns_per_ms;
+    uint64_t now_ns = 1000 * HAIL_NS_PER_MS;
     int taken = 0;
 
     hail_random_init_seeded(&random, 1);
@@ -355,9 +354,9 @@ START_TEST(test_limit)
     while (hail_limit_take(&limit, taken % 2 ? &one : &other_port, now_ns))
         ck_assert_int_le(++taken, 10);
     ck_assert_msg(taken == 10, "a second's worth at once, ports do not matter: %d", taken);
-    ck_assert(!hail_limit_take(&limit, &one, now_ns + 99 * ns_per_ms));
-    ck_assert_msg(hail_limit_take(&limit, &one, now_ns + 100 * ns_per_ms), "one in 100 ms");
-    ck_assert(!hail_limit_take(&limit, &one, now_ns + 100 * ns_per_ms));
+    ck_assert(!hail_limit_take(&limit, &one, now_ns + 99 * HAIL_NS_PER_MS));
+    ck_assert_msg(hail_limit_take(&limit, &one, now_ns + 100 * HAIL_NS_PER_MS), "one in 100 ms");
+    ck_assert(!hail_limit_take(&limit, &one, now_ns + 100 * HAIL_NS_PER_MS));
     const struct hail_address far = address_of("2001:db8:1::1", 7);
     const struct hail_address same_56 = address_of("2001:db8:1:ff::ffff:2", 9);
     const struct hail_address next_56 = address_of("2001:db8:1:100::1", 7);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "engine/native/packets.h"
 #include "engine/shard/conn.h"
 #include "tests/vectors.h"
@@ -22,9 +23,6 @@ enum {
     TRIES = 5,
     PATIENCE_MS = 3000
 };
-
-static const uint64_t ns_per_ms = 1000000;
-static const uint64_t ns_per_s = 1000000000;
 
 struct flying {
     uint32_t conn; // the client's slot
@@ -60,7 +58,7 @@ static uint32_t port_of(const struct sockaddr *address)
 // The client's slot of a connection.
 static uint32_t client_of(const struct end *end, uint32_t slot)
 {
-    return end == &client ? slot : port_of(&end->shard.native.conns[slot].from.any) - 1;
+    return end == &client ? slot : port_of(&end->shard.native->conns[slot].from.any) - 1;
 }
 
 static void on_event(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
@@ -142,7 +140,7 @@ static void pass(void)
     uint64_t other = hail_shard_next_ns(&client.shard);
 
     next = other < next ? other : next;
-    now_ns = next > now_ns + ns_per_ms ? next : now_ns + ns_per_ms;
+    now_ns = next > now_ns + HAIL_NS_PER_MS ? next : now_ns + HAIL_NS_PER_MS;
     settle();
 }
 
@@ -168,7 +166,7 @@ static void begin(uint32_t handshakes_max)
     memset(in_crowd, 0, sizeof in_crowd);
     memset(is_silent, 0, sizeof is_silent);
     memset(progress, 0, sizeof progress);
-    now_ns = ns_per_s;
+    now_ns = HAIL_NS_PER_S;
     config.profile = HAIL_PROFILE_HAIL;
     config.native.exchange = HAIL_UNSIGNED;
     config.native.source_per_s = 1000000;
@@ -191,8 +189,8 @@ static void end_cleanup(struct end *end)
     carry_out(end);
     ck_assert(hail_shard_stopped(&end->shard));
     ck_assert_uint_eq(end->shard.pool.used_count, 0);
-    ck_assert_uint_eq(end->shard.native.messages.used_count, 0);
-    ck_assert_uint_eq(end->shard.native.sent_packets.used_count, 0);
+    ck_assert_uint_eq(end->shard.native->messages.used_count, 0);
+    ck_assert_uint_eq(end->shard.native->sent_packets.used_count, 0);
     ck_assert_uint_eq(end->shard.quota.listed, 0);
     hail_shard_cleanup(&end->shard);
     hail_context_cleanup(&end->context);
@@ -220,7 +218,7 @@ static void start_joining(void)
 // One more client joins. Returns its slot.
 static uint32_t join(void)
 {
-    uint64_t until_ns = now_ns + PATIENCE_MS * ns_per_ms;
+    uint64_t until_ns = now_ns + PATIENCE_MS * HAIL_NS_PER_MS;
     uint32_t before = client.connected;
 
     start_joining();
@@ -357,7 +355,7 @@ static bool exchange(uint32_t slot, uint8_t channel, uint32_t size)
                                            .channel = channel,
                                            .body = body,
                                            .body_len = size};
-    uint64_t until_ns = now_ns + PATIENCE_MS * ns_per_ms;
+    uint64_t until_ns = now_ns + PATIENCE_MS * HAIL_NS_PER_MS;
     uint32_t there = server.messages[slot];
     uint32_t back = client.messages[slot];
 
@@ -417,13 +415,13 @@ START_TEST(test_records_of_packets)
                                            .channel = HAIL_UNRELIABLE,
                                            .body = body,
                                            .body_len = sizeof body};
-    const struct hail_slab *sent_packets = &server.shard.native.sent_packets;
 
     begin(CONNS);
+    const struct hail_slab *sent_packets = &server.shard.native->sent_packets;
     for (uint32_t i = 0; i < FEW; i++) {
         uint32_t slot = join();
         uint32_t before;
-        struct hail_sender *sender = &server.shard.native.conns[server.slots[slot]].sender;
+        struct hail_sender *sender = &server.shard.native->conns[server.slots[slot]].sender;
         is_silent[slot] = true;
         sender->congestion.window = 1 << 30;
         do {
@@ -445,9 +443,8 @@ END_TEST
 // than handshakes_max welcomes.
 START_TEST(test_welcomes)
 {
-    const struct hail_pool *welcomes = &server.shard.native.welcomes;
-
     begin(HALF_OPEN);
+    const struct hail_pool *welcomes = &server.shard.native->welcomes;
     for (uint32_t i = 0; i < 3 * HALF_OPEN; i++) {
         start_joining();
         carry_out(&client);

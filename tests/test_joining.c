@@ -5,13 +5,12 @@
 #include <string.h>
 
 #include "crypto/issue.h"
+#include "crypto/time.h"
 #include "tests/lone.h"
 
 enum {
     LONGEST = HAIL_FRAGMENTS_MAX * HAIL_FRAGMENT_LEN // a message, as fragments allow
 };
-
-static const uint64_t ns_per_ms = 1000000;
 
 static uint8_t keycert[HAIL_KEYCERT_MAX]; // with a chain that makes it long
 static size_t keycert_len;
@@ -230,7 +229,7 @@ START_TEST(test_fragments)
     ck_assert_msg(joined == scripts[_i].joins, "%s: %s", scripts[_i].why, client.text);
     ck_assert_uint_eq(client.events[HAIL_EVENT_CLOSED], 0);
     client.sent_count = 0;
-    client.now_ns += 250 * ns_per_ms;
+    client.now_ns += 250 * HAIL_NS_PER_MS;
     lone_run(&client);
     ck_assert_msg(said_finish(&client) == joined, "%s: said again", scripts[_i].why);
     if (!joined) {
@@ -260,7 +259,7 @@ START_TEST(test_first_is_forged)
             fragment(&client, &hello, message, len, i, ' ');
         ck_assert(!said_finish(&client));
         client.sent_count = 0;
-        client.now_ns += (UINT64_C(250) << asked) * ns_per_ms;
+        client.now_ns += (UINT64_C(250) << asked) * HAIL_NS_PER_MS;
         lone_run(&client);
         ck_assert_uint_eq(client.sent_count, 1);
         ck_assert_uint_eq(last_hello(&client).wanted, wanted[asked]);
@@ -276,7 +275,7 @@ END_TEST
 static uint8_t wants_after_ms(struct lone *client, uint64_t ms)
 {
     client->sent_count = 0;
-    client->now_ns += ms * ns_per_ms;
+    client->now_ns += ms * HAIL_NS_PER_MS;
     lone_run(client);
     ck_assert_uint_eq(client->sent_count, 1);
     return last_hello(client).wanted;

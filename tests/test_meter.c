@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "crypto/base.h"
+#include "crypto/time.h"
 #include "tests/vectors.h"
 
 enum {
@@ -20,7 +21,7 @@ static uint64_t cpu_now(void)
     struct timespec now;
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return hail_time_ns(&now);
 }
 
 // Uses CPU time for this long.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "tests/vectors.h"
 
 enum {
@@ -14,7 +15,6 @@ enum {
     GAP_US = 1000
 };
 
-static const uint64_t ns_per_us = 1000;
 static const struct hail_conn conn = {7};
 
 static struct network {
@@ -30,7 +30,7 @@ static struct network {
 static void network_init(const struct hail_simulation *how, uint32_t room)
 {
     memset(&network, 0, sizeof network);
-    network.now_ns = 1000000000;
+    network.now_ns = HAIL_NS_PER_S;
     hail_netsim_init(&network.netsim, &network.arena, 1, room);
     ck_assert(hail_arena_reserve(&network.arena));
     hail_netsim_init(&network.netsim, &network.arena, 1, room);
@@ -47,7 +47,7 @@ static void take_all(void)
         memcpy(&number, held->data, sizeof number);
         if (network.came[number]++ == 0)
             network.late_ns[number] =
-                held->due_ns - (1000000000 + (uint64_t)number * GAP_US * ns_per_us);
+                held->due_ns - (HAIL_NS_PER_S + (uint64_t)number * GAP_US * HAIL_NS_PER_US);
         network.reassemblies[network.arrival_count++] = number;
         hail_netsim_free(&network.netsim, held);
     }
@@ -63,7 +63,7 @@ static void run(void)
         memcpy(data, &i, sizeof i);
         hail_netsim_put(&network.netsim, 0, conn, HAIL_NETSIM_OUT, &address, data, sizeof data,
                         network.now_ns);
-        network.now_ns += GAP_US * ns_per_us;
+        network.now_ns += GAP_US * HAIL_NS_PER_US;
         take_all();
     }
     network.now_ns = UINT64_MAX - 1;
@@ -118,8 +118,8 @@ START_TEST(test_row)
         lost += network.came[i] == 0;
         twice += network.came[i] == 2;
         if (network.came[i] > 0) {
-            ck_assert_uint_ge(network.late_ns[i], rows[_i].least_us * ns_per_us);
-            ck_assert_uint_le(network.late_ns[i], rows[_i].most_us * ns_per_us);
+            ck_assert_uint_ge(network.late_ns[i], rows[_i].least_us * HAIL_NS_PER_US);
+            ck_assert_uint_le(network.late_ns[i], rows[_i].most_us * HAIL_NS_PER_US);
         }
     }
     for (uint32_t i = 1; i < network.arrival_count; i++)
@@ -184,7 +184,7 @@ START_TEST(test_one_rebind)
         hail_netsim_set(&network.netsim, 0, (struct hail_conn){i}, HAIL_NETSIM_OUT, &how, 1,
                         network.now_ns);
     for (int i = 0; i < 100; i++) {
-        network.now_ns += 10000 * ns_per_us;
+        network.now_ns += 10000 * HAIL_NS_PER_US;
         while ((held = hail_netsim_take(&network.netsim, network.now_ns))) {
             ck_assert(held->rebinds);
             ck_assert_uint_eq(held->conn.id, 4);
@@ -195,7 +195,7 @@ START_TEST(test_one_rebind)
     ck_assert_uint_eq(count, 10);
     ck_assert_uint_eq(network.netsim.held.used_count, 1);
     hail_netsim_set(&network.netsim, 0, conn, HAIL_NETSIM_OUT, NULL, 1, network.now_ns);
-    network.now_ns += 1000000 * ns_per_us;
+    network.now_ns += 1000000 * HAIL_NS_PER_US;
     ck_assert_ptr_null(hail_netsim_take(&network.netsim, network.now_ns));
     ck_assert_uint_eq(network.netsim.held.used_count, 0);
     hail_arena_cleanup(&network.arena);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "proto/handshake.h"
 #include "proto/ticket.h"
 #include "tests/peer_pair.h"
@@ -12,8 +13,6 @@
 enum {
     PAIRS_MAX = 1 << 17 // keys with nonces, that one test seals under
 };
-
-static const uint64_t ns_per_ms = 1000000;
 
 // ---- The seam: every seal in this program goes by here.
 
@@ -131,11 +130,11 @@ static void happen(struct pair *pair, uint64_t *dice)
         hail_peer_update(peer);
         return;
     case 1:
-        pair->now_ns += test_next(dice) % (12000 * ns_per_ms);
+        pair->now_ns += test_next(dice) % (12000 * HAIL_NS_PER_MS);
         break;
     case 2:
         if (test_next(dice) % 16 == 0)
-            pair->now_ns += HAIL_EPOCH_MAX_MS * ns_per_ms;
+            pair->now_ns += HAIL_EPOCH_MAX_MS * HAIL_NS_PER_MS;
         break;
     case 3:
         if (test_next(dice) % 4 == 0)

@@ -3,14 +3,13 @@
 // SPDX-License-Identifier: MIT
 #include <string.h>
 
+#include "crypto/time.h"
 #include "tests/peer_pair.h"
 #include "tests/vectors.h"
 
 enum {
     KEPT = 2000 // packets under way in the property test
 };
-
-static const uint64_t ns_per_ms = 1000000;
 
 // ---- What must not be taken
 
@@ -182,7 +181,7 @@ START_TEST(test_update)
         const struct hail_peer *other = by_server ? &pair.client : &pair.server;
         peer->epoch_packets = updates[_i].packets;
         peer->epoch_bytes = updates[_i].bytes;
-        pair.now_ns += updates[_i].age_ms * ns_per_ms;
+        pair.now_ns += updates[_i].age_ms * HAIL_NS_PER_MS;
         if (updates[_i].asked)
             hail_peer_update(peer);
         pair_seal(&pair, by_server, HAIL_PROTECTION_ENCRYPTED, &packet);
@@ -257,7 +256,7 @@ START_TEST(test_late)
     if (lates[_i].first == 3) // by steps that can be taken
         ck_assert_int_eq(pair_deliver(&pair, true, &packets[2][0]), HAIL_ACCEPT);
     ck_assert_int_eq(pair_deliver(&pair, true, &packets[lates[_i].first][0]), HAIL_ACCEPT);
-    pair.now_ns += lates[_i].late_ms * ns_per_ms;
+    pair.now_ns += lates[_i].late_ms * HAIL_NS_PER_MS;
     for (int i = lates[_i].first == 0; i < 2; i++) {
         enum hail_verdict verdict = pair_deliver(&pair, true, &packets[lates[_i].then][i]);
         ck_assert_msg(verdict == lates[_i].want, "%s: %s", lates[_i].why,
@@ -287,8 +286,8 @@ START_TEST(test_owed)
     pair_init(&pair);
     ck_assert_msg(!pair_say_owed(&pair, false, &packet, &to), "nothing yet");
     ck_assert_uint_eq(hail_peer_next_ns(&pair.server), UINT64_MAX);
-    ck_assert_uint_eq(hail_peer_next_ns(&pair.client), pair_start_ns + 5000 * ns_per_ms);
-    pair.now_ns = pair_start_ns + 5000 * ns_per_ms - 1;
+    ck_assert_uint_eq(hail_peer_next_ns(&pair.client), pair_start_ns + 5000 * HAIL_NS_PER_MS);
+    pair.now_ns = pair_start_ns + 5000 * HAIL_NS_PER_MS - 1;
     hail_peer_tick(&pair.client, pair.now_ns);
     ck_assert_msg(!pair_say_owed(&pair, false, &packet, &to), "a moment too early");
     pair.now_ns++;
@@ -361,7 +360,7 @@ START_TEST(test_path)
     ck_assert_uint_eq(pair_hear(&pair, true, &response, &away), type_bit(HAIL_FRAME_PATH_RESPONSE));
     ck_assert(hail_address_equal(&pair.server.address, &away));
     ck_assert(!pair.server.has_candidate);
-    pair.now_ns += 3600 * 1000 * ns_per_ms;
+    pair.now_ns += 3600 * 1000 * HAIL_NS_PER_MS;
     hail_peer_tick(&pair.server, pair.now_ns);
     ck_assert_msg(!pair_say_owed(&pair, true, &packet, &to), "all is said");
     pair_cleanup(&pair);
@@ -405,7 +404,7 @@ START_TEST(test_path_unanswered)
     for (int round = 0; pair.server.has_candidate; round++) {
         ck_assert_int_le(round, HAIL_CHALLENGES_MAX);
         ck_assert_uint_eq(hail_peer_next_ns(&pair.server),
-                          pair.now_ns + HAIL_CHALLENGE_RESEND_MS * ns_per_ms);
+                          pair.now_ns + HAIL_CHALLENGE_RESEND_MS * HAIL_NS_PER_MS);
         while (pair_say_owed(&pair, true, &packet, &to)) {
             ck_assert(hail_address_equal(&to, &away));
             sent += packet.len;
@@ -418,7 +417,7 @@ START_TEST(test_path_unanswered)
                              HAIL_ACCEPT);
             came += packet.len;
         }
-        pair.now_ns += HAIL_CHALLENGE_RESEND_MS * ns_per_ms;
+        pair.now_ns += HAIL_CHALLENGE_RESEND_MS * HAIL_NS_PER_MS;
         hail_peer_tick(&pair.server, pair.now_ns);
     }
     ck_assert_int_eq(challenges, packets_each_time > 0 ? HAIL_CHALLENGES_MAX : 2);

@@ -1,6 +1,7 @@
 // test_pmtu.c: the search for what a path takes, on paths that take what they like and lose the
 // rest, and some more by chance.
 // SPDX-License-Identifier: MIT
+#include "crypto/time.h"
 #include "proto/packet.h"
 #include "proto/pmtu.h"
 #include "tests/vectors.h"
@@ -9,8 +10,6 @@ enum {
     ROUNDS = 2000,
     PROBES_MAX = 40 // of one search: 8 halvings, each tried 3 times, and what chance takes
 };
-
-static const uint64_t ns_per_ms = 1000000;
 
 static struct hail_pmtu begun(void)
 {
@@ -104,7 +103,7 @@ START_TEST(test_start)
     ck_assert_uint_eq(pmtu.size, HAIL_DATAGRAM_MAX);
     ck_assert(!pmtu.wanted); // the next search is for who wants it then
     pmtu.wanted = starts[_i].wanted;
-    uint64_t now_ns = starts[_i].after_ms * ns_per_ms;
+    uint64_t now_ns = starts[_i].after_ms * HAIL_NS_PER_MS;
     ck_assert_msg((hail_pmtu_probe(&pmtu, now_ns) != 0) == starts[_i].probes, "%s", starts[_i].why);
 }
 END_TEST
@@ -129,8 +128,8 @@ START_TEST(test_fall)
     ck_assert_uint_eq(pmtu.size, HAIL_DATAGRAM_MAX);
     ck_assert(!hail_pmtu_lost(&pmtu, 1400, false, 0)); // those that were under way
     pmtu.wanted = true;
-    ck_assert_uint_eq(hail_pmtu_probe(&pmtu, HAIL_PMTU_RECOVER_MS * ns_per_ms - 1), 0);
-    search(&pmtu, 1300, HAIL_PMTU_RECOVER_MS * ns_per_ms, &dice, 0);
+    ck_assert_uint_eq(hail_pmtu_probe(&pmtu, HAIL_PMTU_RECOVER_MS * HAIL_NS_PER_MS - 1), 0);
+    search(&pmtu, 1300, HAIL_PMTU_RECOVER_MS * HAIL_NS_PER_MS, &dice, 0);
     ck_assert_uint_gt(pmtu.size, 1300 - HAIL_PMTU_STEP);
     ck_assert_uint_le(pmtu.size, 1300);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "crypto/base.h"
+#include "crypto/time.h"
 #include "tests/vectors.h"
 
 enum {
@@ -90,7 +91,7 @@ static uint64_t own_cpu_ns(void)
     struct timespec used;
 
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+    return hail_time_ns(&used);
 }
 
 enum {

@@ -2,9 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include "proto/rate.h"
 
+#include "crypto/time.h"
 #include "tests/vectors.h"
-
-static const uint64_t ns_per_s = 1000000000;
 
 // Offered more than it takes, in pieces of any length at any time: never more than the burst and
 // one piece ahead, and never less than the time has paid for.
@@ -16,9 +15,9 @@ START_TEST(test_offered_more)
     };
     uint64_t dice = test_seed();
     uint32_t per_s = 1000 + (uint32_t)(test_next(&dice) % 10000000);
-    uint64_t burst_ns = test_next(&dice) % ns_per_s;
+    uint64_t burst_ns = test_next(&dice) % HAIL_NS_PER_S;
     struct hail_rate rate = {0};
-    uint64_t began_ns = 1000 * ns_per_s;
+    uint64_t began_ns = 1000 * HAIL_NS_PER_S;
     uint64_t now_ns = began_ns;
     double passed = 0;
     double pieces = 0;
@@ -42,13 +41,13 @@ END_TEST
 START_TEST(test_pause_saves_no_more_than_a_burst)
 {
     struct hail_rate rate = {0};
-    uint64_t now_ns = 50 * ns_per_s;
+    uint64_t now_ns = 50 * HAIL_NS_PER_S;
     uint32_t count = 0;
 
     hail_rate_passed(&rate, 5000, 1000, now_ns);
-    ck_assert_uint_eq(hail_rate_open_ns(&rate, ns_per_s), now_ns + 4 * ns_per_s);
-    now_ns += 3600 * ns_per_s;
-    for (; hail_rate_open_ns(&rate, ns_per_s) <= now_ns; count++)
+    ck_assert_uint_eq(hail_rate_open_ns(&rate, HAIL_NS_PER_S), now_ns + 4 * HAIL_NS_PER_S);
+    now_ns += 3600 * HAIL_NS_PER_S;
+    for (; hail_rate_open_ns(&rate, HAIL_NS_PER_S) <= now_ns; count++)
         hail_rate_passed(&rate, 100, 1000, now_ns);
     ck_assert_uint_eq(count, 11); // a second's ten, and the one that the last of it lets through
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "engine/native/packets.h"
 #include "engine/shard/conn.h"
 #include "tests/vectors.h"
@@ -18,9 +19,6 @@ enum {
     UNORDERED = HAIL_RELIABLE_UNORDERED,
     UNRELIABLE = HAIL_UNRELIABLE
 };
-
-static const uint64_t ns_per_ms = 1000000;
-static const uint64_t ns_per_s = 1000000000;
 
 struct flying {
     uint16_t len;
@@ -122,13 +120,13 @@ static void settle(void)
 
 static void run_for_ms(uint64_t ms)
 {
-    uint64_t until_ns = now_ns + ms * ns_per_ms;
+    uint64_t until_ns = now_ns + ms * HAIL_NS_PER_MS;
 
     while (now_ns < until_ns) {
         uint64_t next = hail_shard_next_ns(&server.shard);
         uint64_t other = hail_shard_next_ns(&client.shard);
         next = other < next ? other : next;
-        next = next > now_ns ? next : now_ns + ns_per_ms;
+        next = next > now_ns ? next : now_ns + HAIL_NS_PER_MS;
         now_ns = next < until_ns ? next : until_ns;
         settle();
     }
@@ -172,7 +170,7 @@ static void begin_as(struct hail_config config, bool polls)
 
     memset(&server, 0, sizeof server);
     memset(&client, 0, sizeof client);
-    now_ns = ns_per_s;
+    now_ns = HAIL_NS_PER_S;
     config.user = &client;
     end_init(&client, &config, false);
     config.user = &server;
@@ -197,7 +195,7 @@ static void end_cleanup(struct end *end)
     carry_out(end);
     ck_assert(hail_shard_stopped(&end->shard));
     ck_assert_uint_eq(end->shard.pool.used_count, 0);
-    ck_assert_uint_eq(end->shard.native.reassemblies.records.used_count, 0);
+    ck_assert_uint_eq(end->shard.native->reassemblies.records.used_count, 0);
     hail_shard_cleanup(&end->shard);
     hail_context_cleanup(&end->context);
 }
@@ -210,7 +208,7 @@ static void finish(void)
 
 static const struct hail_native *receiver(void)
 {
-    return &server.shard.native.conns[server.slot];
+    return &server.shard.native->conns[server.slot];
 }
 
 static uint64_t counted(unsigned stat)
@@ -257,7 +255,7 @@ static void send_part(uint8_t channel, uint16_t id, uint32_t total, uint32_t off
 // Whether the server has acknowledged the client's last packet.
 static bool is_acknowledged(void)
 {
-    uint64_t number = client.shard.native.conns[client.slot].peer.next_number - 1;
+    uint64_t number = client.shard.native->conns[client.slot].peer.next_number - 1;
     const struct hail_acks *acks = &receiver()->acks;
 
     return number < acks->next &&
@@ -346,7 +344,7 @@ START_TEST(test_tiny_parts)
         ck_assert_uint_eq(
             receiver()->stored,
             hail_reassembly_charge(server.shard.pool.used_count,
-                                   server.shard.native.reassemblies.records.used_count));
+                                   server.shard.native->reassemblies.records.used_count));
     }
     ck_assert_uint_gt(refused, 0);
     ck_assert_uint_gt(receiver()->stored, most_kept() - 1024);
@@ -482,8 +480,8 @@ START_TEST(test_slow_reader)
     begin(false);
     client.shard.now_ns = now_ns;
     ck_assert_int_eq(hail_conn_send(&client.shard, client.slot, &view), HAIL_OK);
-    for (uint64_t until_ns = now_ns + 2 * STALL_MS * ns_per_ms; now_ns < until_ns;
-         now_ns += 10 * ns_per_ms) {
+    for (uint64_t until_ns = now_ns + 2 * STALL_MS * HAIL_NS_PER_MS; now_ns < until_ns;
+         now_ns += 10 * HAIL_NS_PER_MS) {
         hail_shard_turn(&client.shard, now_ns);
         carry_out(&client);
         deliver(&client, &server);
@@ -640,8 +638,8 @@ START_TEST(test_stall)
         ck_assert_int_eq(server.reason, HAIL_CLOSED_SLOW_WRITER);
         ck_assert_int_eq(client.reason, HAIL_CLOSED_SLOW_WRITER);
         ck_assert_uint_eq(counted(HAIL_STAT_CLOSED_FIRST + HAIL_CLOSED_SLOW_WRITER), 1);
-        ck_assert_uint_ge(now_ns, last_ns + STALL_MS * ns_per_ms);
-        ck_assert_uint_le(now_ns, last_ns + (STALL_MS + 1001) * ns_per_ms);
+        ck_assert_uint_ge(now_ns, last_ns + STALL_MS * HAIL_NS_PER_MS);
+        ck_assert_uint_le(now_ns, last_ns + (STALL_MS + 1001) * HAIL_NS_PER_MS);
     } else {
         run_for_ms(3 * STALL_MS);
         ck_assert(!server.closed);

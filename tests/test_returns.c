@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "engine/shard/conn.h"
 #include "tests/vectors.h"
 
@@ -16,7 +17,6 @@ enum {
     ROTATION_S = 3000
 };
 
-static const uint64_t ns_per_ms = 1000000;
 static const uint8_t ticket_key[HAIL_TICKET_KEY_LEN] = {1, 2, 3};
 
 // What a shard has sent and nobody has got yet.
@@ -73,7 +73,7 @@ static void end_init(struct end *end, const struct hail_native_config *native, b
     // All clocks are the test's, those of a server that starts later too.
     end->context.start_ns = 0;
     end->context.start_unix_ns = INT64_C(1700000000000000000);
-    end->context.keys.rotate_ns = is_server ? now_ns + ROTATION_S * 1000 * ns_per_ms : 0;
+    end->context.keys.rotate_ns = is_server ? now_ns + ROTATION_S * 1000 * HAIL_NS_PER_MS : 0;
     hail_random_init_seeded(&random, seed);
     ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
     hail_shard_turn(&end->shard, now_ns);
@@ -144,7 +144,7 @@ static void run(struct net *net)
 // Moves the clock, stopping at every deadline on the way.
 static void rest(struct net *net, uint64_t ms)
 {
-    uint64_t until_ns = net->now_ns + ms * ns_per_ms;
+    uint64_t until_ns = net->now_ns + ms * HAIL_NS_PER_MS;
 
     run(net);
     while (net->now_ns < until_ns) {
@@ -163,7 +163,7 @@ static void net_init(struct net *net, const struct hail_native_config *server)
     const struct hail_native_config client = {0};
 
     memset(net, 0, sizeof *net);
-    net->now_ns = 1000 * ns_per_ms;
+    net->now_ns = 1000 * HAIL_NS_PER_MS;
     end_init(&net->server, server, true, net->now_ns, test_seed());
     end_init(&net->client, &client, false, net->now_ns, test_seed());
 }

@@ -4,9 +4,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "tests/lone.h"
-
-static const uint64_t ns_per_ms = 1000000;
 
 struct stranger {
     struct hail_client_setup setup;
@@ -120,7 +119,7 @@ START_TEST(test_cookies)
     stranger.client.hello.has_cookie = true;
     hail_hello_encode(stranger.hello, &stranger.client.hello);
 
-    server.now_ns += cookies[_i].age_ms * ns_per_ms;
+    server.now_ns += cookies[_i].age_ms * HAIL_NS_PER_MS;
     lone_run(&server);
     say_hello(&server, &stranger, LONE_PORT);
     ck_assert_msg(answer_type(&server) ==
@@ -284,14 +283,14 @@ START_TEST(test_replays)
     ck_assert_uint_eq(hail_stat_get(&server.shard.stats, HAIL_STAT_KEYS_STRETCHED), 0);
     lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT, finish, len);
     ck_assert_msg(server.events[HAIL_EVENT_REQUEST] == 0, "it waits for the other handshake");
-    ck_assert_uint_eq(hail_shard_next_ns(&server.shard), server.now_ns + 2 * ns_per_ms);
-    server.now_ns += 2 * ns_per_ms;
+    ck_assert_uint_eq(hail_shard_next_ns(&server.shard), server.now_ns + 2 * HAIL_NS_PER_MS);
+    server.now_ns += 2 * HAIL_NS_PER_MS;
     lone_run(&server);
     ck_assert_uint_eq(server.events[HAIL_EVENT_REQUEST], 1);
     ck_assert_uint_eq(server.conn_data_len, 9);
     ck_assert_mem_eq(server.conn_data, "let me in", 9);
     ck_assert_uint_eq(answer_type(&server), 0xc0); // wait
-    server.now_ns += 100 * ns_per_ms;
+    server.now_ns += 100 * HAIL_NS_PER_MS;
     lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT, finish, len);
     ck_assert_msg(server.events[HAIL_EVENT_REQUEST] == 1, "asked once");
     ck_assert_uint_eq(answer_type(&server), 0xc0);
@@ -428,7 +427,7 @@ START_TEST(test_finish_again)
     ck_assert_uint_eq(tickets, finishes[_i].stage == CONNECTED);
     if (finishes[_i].changed_at > 0)
         finish[finishes[_i].changed_at] ^= 1;
-    server.now_ns += finishes[_i].later_ms * ns_per_ms;
+    server.now_ns += finishes[_i].later_ms * HAIL_NS_PER_MS;
     for (int again = 0; again < 3; again++) { // in the same 100 ms
         lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT, finish, len);
         bool answered = finishes[_i].answered && again == 0;
@@ -443,14 +442,14 @@ START_TEST(test_finish_again)
     ck_assert_msg(lone_drops(&server, verdict) == (finishes[_i].answered ? 2 : 3), "%s",
                   finishes[_i].why);
     ck_assert_uint_eq(stat_of(&server, HAIL_STAT_TICKETS_ISSUED), tickets);
-    server.now_ns += 100 * ns_per_ms;
+    server.now_ns += 100 * HAIL_NS_PER_MS;
     lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT, finish, len);
     ck_assert_msg((server.sent_count > 0) == (finishes[_i].changed_at == 0), "%s: later",
                   finishes[_i].why);
     // The one with the first answer may have been lost with it.
     bool once_more = finishes[_i].changed_at == 0 && finishes[_i].stage == CONNECTED;
     server.shard.conns[0].heard_ns = server.now_ns; // the client lives
-    server.now_ns += 9900 * ns_per_ms;              // the clock of tickets has seconds
+    server.now_ns += 9900 * HAIL_NS_PER_MS;         // the clock of tickets has seconds
     lone_run(&server);
     ck_assert_uint_eq(stat_of(&server, HAIL_STAT_TICKETS_ISSUED), tickets + once_more);
     lone_cleanup(&server);
@@ -476,7 +475,7 @@ START_TEST(test_bad_finishes_wait_nowhere)
         forged[13 + i % (len - 13)] ^= (uint8_t)(1 + i % 255);
         hail_shard_datagram(&server.shard, HAIL_SLOT_NONE, (const struct sockaddr *)&from, forged,
                             len);
-        ck_assert_uint_eq(server.shard.native.finishes.count, 0);
+        ck_assert_uint_eq(server.shard.native->finishes.count, 0);
     }
     ck_assert_uint_eq(lone_drops(&server, HAIL_DROP_FORGED), 2 * HAIL_HANDSHAKE_QUEUE_MAX);
     lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT, finish, len);
@@ -506,12 +505,12 @@ START_TEST(test_finish_waits)
         memcpy(buffer, finish, len);
         hail_shard_datagram(&server.shard, HAIL_SLOT_NONE, (const struct sockaddr *)&here, buffer,
                             len);
-        ck_assert_uint_eq(server.shard.native.finishes.count, 1);
+        ck_assert_uint_eq(server.shard.native->finishes.count, 1);
         if (i == 0)
             ck_assert_mem_eq(buffer + 13, nothing, sizeof nothing);
     }
     ck_assert_uint_eq(lone_drops(&server, HAIL_DROP_REPLAY), 2);
-    server.now_ns += 2 * ns_per_ms;
+    server.now_ns += 2 * HAIL_NS_PER_MS;
     lone_run(&server);
     ck_assert_uint_eq(server.events[HAIL_EVENT_REQUEST], 1);
     ck_assert_mem_eq(server.conn_data, "let me in", 9);
@@ -590,9 +589,9 @@ static void lengthen_welcome(struct lone *server, uint32_t slot)
 {
     static const uint8_t more[8 * HAIL_FRAGMENT_LEN];
 
-    ck_assert(hail_chain_append(&server->shard.conns[slot].out, &server->shard.native.welcomes,
+    ck_assert(hail_chain_append(&server->shard.conns[slot].out, &server->shard.native->welcomes,
                                 more, sizeof more));
-    server->shard.native.conns[slot].fragment_count = 9;
+    server->shard.native->conns[slot].fragment_count = 9;
 }
 
 // Writes the datagram, and returns its length.
@@ -661,8 +660,8 @@ START_TEST(test_strangers_datagram)
     if (kind->stage == WELCOMED)
         lengthen_welcome(&server, 0);
     else
-        server.shard.native.conns[0].fragment_count = 9; // of a welcome that is gone
-    server.now_ns += 1000 * ns_per_ms;
+        server.shard.native->conns[0].fragment_count = 9; // of a welcome that is gone
+    server.now_ns += 1000 * HAIL_NS_PER_MS;
     size_t len = make_kind(kind, &stranger, &server, finish, finish_len, datagram);
     ck_assert_uint_eq(dropped(&server), 0);
     uint64_t came = stat_of(&server, HAIL_STAT_DATAGRAMS_IN);
@@ -712,15 +711,15 @@ START_TEST(test_cookie_keys_rotate)
 
     lone_init(&server, &native, true, 1);
     first = server.context.keys.cookies[0];
-    for (uint64_t i = 0; server.now_ns < 500000 * ns_per_ms; i++) {
+    for (uint64_t i = 0; server.now_ns < 500000 * HAIL_NS_PER_MS; i++) {
         struct stranger stranger;
-        server.now_ns += 700 * ns_per_ms;
+        server.now_ns += 700 * HAIL_NS_PER_MS;
         lone_run(&server);
         stranger_init(&stranger, &server, NULL, i);
         say_hello(&server, &stranger, LONE_PORT);
         ck_assert_uint_eq(answer_type(&server), HAIL_DATAGRAM_RETRY);
         take_cookie(&stranger, &server);
-        server.now_ns += i % 2 * 9900 * ns_per_ms;
+        server.now_ns += i % 2 * 9900 * HAIL_NS_PER_MS;
         lone_run(&server);
         say_hello(&server, &stranger, LONE_PORT);
         ck_assert_msg(answer_type(&server) == HAIL_DATAGRAM_WELCOME, "at %llu ns",
@@ -740,7 +739,7 @@ START_TEST(test_cookie_keys_wake)
     static struct lone server;
 
     lone_init(&server, &native, true, 1);
-    ck_assert_uint_eq(hail_shard_next_ns(&server.shard), server.now_ns + 120000 * ns_per_ms);
+    ck_assert_uint_eq(hail_shard_next_ns(&server.shard), server.now_ns + 120000 * HAIL_NS_PER_MS);
     lone_cleanup(&server);
 }
 END_TEST

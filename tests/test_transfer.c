@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "engine/shard/conn.h"
 #include "tests/vectors.h"
 
@@ -15,9 +16,6 @@ enum {
     MESSAGE = 60000,
     CHANNEL = HAIL_RELIABLE_ORDERED
 };
-
-static const uint64_t ns_per_ms = 1000000;
-static const uint64_t ns_per_s = 1000000000;
 
 struct flying {
     uint64_t at_ns;
@@ -118,7 +116,8 @@ static void on_server_event(struct hail_endpoint *endpoint, const struct hail_ev
 // A datagram sets out.
 static void post(struct path *path, const struct iovec *view)
 {
-    uint64_t takes_ns = world.bytes_per_s == 0 ? 0 : view->iov_len * ns_per_s / world.bytes_per_s;
+    uint64_t takes_ns =
+        world.bytes_per_s == 0 ? 0 : view->iov_len * HAIL_NS_PER_S / world.bytes_per_s;
     uint64_t from_ns = path->free_ns > world.now_ns ? path->free_ns : world.now_ns;
 
     if (world.connected && test_next(&world.dice) % 10000 < world.loss)
@@ -126,7 +125,8 @@ static void post(struct path *path, const struct iovec *view)
     if (world.mtu > 0 && view->iov_len > world.mtu)
         return;
     world.longest = view->iov_len > world.longest ? view->iov_len : world.longest;
-    if (takes_ns > 0 && (from_ns - world.now_ns) * world.bytes_per_s / ns_per_s > world.queue_max)
+    if (takes_ns > 0 &&
+        (from_ns - world.now_ns) * world.bytes_per_s / HAIL_NS_PER_S > world.queue_max)
         return; // no room to wait
     ck_assert_uint_lt(path->count, PATH_MAX_DATAGRAMS);
     struct flying *one = &path->ring[(path->first + path->count++) % PATH_MAX_DATAGRAMS];
@@ -295,9 +295,9 @@ START_TEST(test_transfer)
 {
     memset(&world, 0, sizeof world);
     world.dice = test_seed();
-    world.now_ns = ns_per_s;
+    world.now_ns = HAIL_NS_PER_S;
     world.loss = rows[_i].loss;
-    world.delay_ns = rows[_i].delay_ms * ns_per_ms;
+    world.delay_ns = rows[_i].delay_ms * HAIL_NS_PER_MS;
     world.bytes_per_s = rows[_i].bytes_per_s;
     world.queue_max = 500000; // what a round trip of the longer path carries
     end_init(&world.server, true);
@@ -328,8 +328,8 @@ START_TEST(test_mtu)
 
     memset(&world, 0, sizeof world);
     world.dice = test_seed();
-    world.now_ns = ns_per_s;
-    world.delay_ns = 10 * ns_per_ms;
+    world.now_ns = HAIL_NS_PER_S;
+    world.delay_ns = 10 * HAIL_NS_PER_MS;
     world.bytes_per_s = 10000000;
     world.queue_max = 200000;
     world.mtu = paths[_i];
@@ -345,7 +345,7 @@ START_TEST(test_mtu)
     uint64_t enough = world.received + 100;
     while (world.received < enough && !world.wrong)
         step();
-    seconds = (world.now_ns - began_ns) / ns_per_s;
+    seconds = (world.now_ns - began_ns) / HAIL_NS_PER_S;
     ck_assert(!world.wrong);
     ck_assert_uint_le(seconds, 10);
     end_cleanup(&world.server);
@@ -360,16 +360,16 @@ START_TEST(test_send_rate)
 
     memset(&world, 0, sizeof world);
     world.dice = test_seed();
-    world.now_ns = ns_per_s;
-    world.delay_ns = 10 * ns_per_ms;
+    world.now_ns = HAIL_NS_PER_S;
+    world.delay_ns = 10 * HAIL_NS_PER_MS;
     world.native.send_rate = rates[_i];
     end_init(&world.server, true);
     end_init(&world.client, false);
     join();
-    run_for(ns_per_s);
+    run_for(HAIL_NS_PER_S);
     uint64_t bytes = world.bytes;
     uint64_t began_ns = world.now_ns;
-    run_for(20 * ns_per_s);
+    run_for(20 * HAIL_NS_PER_S);
     double rate = (double)(world.bytes - bytes) / ((double)(world.now_ns - began_ns) / 1e9);
     ck_assert(!world.wrong);
     ck_assert_msg(rate > 0.9 * rates[_i] && rate < 1.05 * rates[_i], "%.0f of %u", rate, rates[_i]);
@@ -388,13 +388,13 @@ START_TEST(test_receive_rate)
 
     memset(&world, 0, sizeof world);
     world.dice = test_seed();
-    world.now_ns = ns_per_s;
-    world.delay_ns = 10 * ns_per_ms;
+    world.now_ns = HAIL_NS_PER_S;
+    world.delay_ns = 10 * HAIL_NS_PER_MS;
     world.native.receive_rate = RATE;
     end_init(&world.server, true);
     end_init(&world.client, false);
     join();
-    run_for(SECONDS * ns_per_s);
+    run_for(SECONDS * HAIL_NS_PER_S);
     double taken = (double)world.received * MESSAGE;
     ck_assert(!world.wrong);
     ck_assert_msg(taken <= (double)RATE * (SECONDS + 1) && taken > 0.5 * RATE * SECONDS,
@@ -423,8 +423,8 @@ START_TEST(test_moving_listener)
 
     memset(&world, 0, sizeof world);
     world.dice = test_seed();
-    world.now_ns = ns_per_s;
-    world.delay_ns = 20 * ns_per_ms;
+    world.now_ns = HAIL_NS_PER_S;
+    world.delay_ns = 20 * HAIL_NS_PER_MS;
     world.port = 1000;
     world.idle = true;
     end_init(&world.server, true);
@@ -433,14 +433,14 @@ START_TEST(test_moving_listener)
     for (int i = 0; i < 20; i++) {
         uint64_t began_ns = world.now_ns;
         ck_assert_int_eq(hail_conn_send(&world.server.shard, world.server.slot, &view), HAIL_OK);
-        while (hail_sender_busy(&world.server.shard.native.conns[world.server.slot].sender)) {
-            world.port = (uint16_t)(1000 + world.now_ns / (MOVE_MS * ns_per_ms) % 60000);
-            run_for(10 * ns_per_ms);
+        while (hail_sender_busy(&world.server.shard.native->conns[world.server.slot].sender)) {
+            world.port = (uint16_t)(1000 + world.now_ns / (MOVE_MS * HAIL_NS_PER_MS) % 60000);
+            run_for(10 * HAIL_NS_PER_MS);
             ck_assert(!world.wrong);
-            ck_assert_uint_le(world.now_ns - began_ns, (PING_MS + 2 * MOVE_MS) * ns_per_ms);
+            ck_assert_uint_le(world.now_ns - began_ns, (PING_MS + 2 * MOVE_MS) * HAIL_NS_PER_MS);
         }
         world.port++;
-        run_for(test_next(&world.dice) % 2000 * ns_per_ms);
+        run_for(test_next(&world.dice) % 2000 * HAIL_NS_PER_MS);
     }
     end_cleanup(&world.server);
     end_cleanup(&world.client);
@@ -478,20 +478,20 @@ START_TEST(test_coalescing)
 
     memset(&world, 0, sizeof world);
     world.dice = test_seed();
-    world.now_ns = ns_per_s;
-    world.delay_ns = 5 * ns_per_ms;
+    world.now_ns = HAIL_NS_PER_S;
+    world.delay_ns = 5 * HAIL_NS_PER_MS;
     world.idle = true;
     world.native.coalesce_us = gatherings[_i].coalesce_us;
     end_init(&world.server, true);
     end_init(&world.client, false);
     join();
-    run_for(ns_per_s);
+    run_for(HAIL_NS_PER_S);
     uint64_t datagrams = world.datagrams;
     for (uint64_t i = 0; i < 100; i++) {
         ck_assert_int_eq(hail_conn_send(&world.server.shard, world.server.slot, &view), HAIL_OK);
         if (gatherings[_i].flushes)
             hail_sender_flush(&world.server.shard, world.server.slot);
-        run_for(ns_per_ms);
+        run_for(HAIL_NS_PER_MS);
     }
     datagrams = world.datagrams - datagrams;
     ck_assert(!world.wrong);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "engine/shard/conn.h"
 #include "tests/vectors.h"
 
@@ -20,7 +21,6 @@ enum {
     HALF_OPEN_PER_S = 2000
 };
 
-static const uint64_t ns_per_ms = 1000000;
 static const uint32_t home = 0xc6336401;   // where all clients are
 static const uint32_t abroad = 0x0a000000; // and where strangers are
 
@@ -204,7 +204,7 @@ static void net_init(struct net *net, const struct hail_config *server)
     struct hail_random dice;
 
     memset(net, 0, sizeof *net);
-    net->now_ns = 1000 * ns_per_ms;
+    net->now_ns = 1000 * HAIL_NS_PER_MS;
     end_init(&net->server, server, true, net->now_ns, test_seed());
     end_init(&net->client, &client, false, net->now_ns, test_seed());
     struct hail_client_setup setup = {.pattern = HAIL_NOISE_NN,

@@ -104,6 +104,7 @@ rules() {
     text 'a tab' '	' $sources $(echo "$scripts" | grep -v 'tests/tidy.sh')
 
     lengths
+    states $(of engine)
     named_in_build
     for file in $sources $scripts; do
         head -n 12 "$file" | grep -qE '^(//|#) SPDX-License-Identifier: MIT$' ||
@@ -139,6 +140,16 @@ lengths() {
         }
         END { end_file() }
     ' $sources $scripts
+}
+
+# A state is assigned in one function, whose name ends in `enter` and that asserts what may follow.
+states() {
+    [ $# -eq 0 ] || (cd "$found/code" && awk '
+        /^[a-z].*\(/ { inside = $0; sub(/\(.*/, "", inside) }
+        /(->|\.)state = / && inside !~ /enter$/ {
+            print FILENAME ":" FNR ": a state is assigned in its enter function alone"
+        }
+    ' "$@")
 }
 
 # A source that no build file names is never compiled, and a test never run.

@@ -1,6 +1,7 @@
 // world.c: see world.h.
 // SPDX-License-Identifier: MIT
 #include "tests/world.h"
+#include "crypto/time.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -65,7 +66,7 @@ struct world *world_init(const struct hail_config *server, const struct hail_con
     ck_assert_ptr_nonnull(world);
     memset(world, 0, sizeof *world);
     world->dice = seed;
-    world->now_ns = 1000000000;
+    world->now_ns = HAIL_NS_PER_S;
     init_end(&world->server, server, true, polls, seed);
     init_end(&world->client, client, false, false, seed + 1);
     hail_shard_turn(&world->server.shard, world->now_ns);
@@ -257,7 +258,7 @@ void world_run(struct world *world)
 
 void world_sleep(struct world *world, uint64_t ms)
 {
-    uint64_t end_ns = world->now_ns + ms * 1000000;
+    uint64_t end_ns = world->now_ns + ms * HAIL_NS_PER_MS;
 
     while (world->now_ns < end_ns) {
         uint64_t next = hail_shard_next_ns(&world->server.shard);

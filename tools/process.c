@@ -1,6 +1,7 @@
 // process.c: see process.h.
 // SPDX-License-Identifier: MIT
 #include "tools/process.h"
+#include "crypto/time.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,13 +13,12 @@
 
 enum {
     TEXT_LEN = 1024,
-    NS_PER_S = 1000000000,
     PID_LIMIT = 1 << 22 // no kernel has more (proc(5), pid_max)
 };
 
 static uint64_t ns_of(const struct timespec *time)
 {
-    return (uint64_t)time->tv_sec * NS_PER_S + (uint64_t)time->tv_nsec;
+    return hail_time_ns(time);
 }
 
 // A short file of /proc, whole and terminated.
@@ -68,7 +68,7 @@ bool process_parse_stat(const char *text, uint64_t ticks_per_second, uint64_t *c
     }
     if (!take_number(&text, &user) || !take_number(&text, &system))
         return false;
-    *cpu_ns = (user + system) * (NS_PER_S / ticks_per_second);
+    *cpu_ns = (user + system) * (HAIL_NS_PER_S / ticks_per_second);
     return true;
 }
 
@@ -98,7 +98,7 @@ bool process_cpu_read_stat(pid_t pid, struct process_cpu *cpu)
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
     if (!read_text(path, text) || !process_parse_stat(text, ticks_per_second, &ns))
         return false;
-    *cpu = (struct process_cpu){.ns = ns, .step_ns = NS_PER_S / ticks_per_second};
+    *cpu = (struct process_cpu){.ns = ns, .step_ns = HAIL_NS_PER_S / ticks_per_second};
     return true;
 }
 

@@ -1,25 +1,24 @@
 // progress.c: see progress.h.
 // SPDX-License-Identifier: MIT
 #include "tools/progress.h"
+#include "crypto/time.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S 1000000000u
-
 void progress_init(struct progress *progress, bool is_quiet)
 {
     *progress = (struct progress){.is_quiet = is_quiet, .is_terminal = isatty(STDERR_FILENO) == 1};
-    progress->next_ns = clock_ns() + (progress->is_terminal ? 1 : 5) * (uint64_t)NS_PER_S;
+    progress->next_ns = clock_ns() + (progress->is_terminal ? 1 : 5) * HAIL_NS_PER_S;
 }
 
 bool progress_due(struct progress *progress, uint64_t now_ns)
 {
     if (progress->is_quiet || now_ns < progress->next_ns)
         return false;
-    progress->next_ns = now_ns + (progress->is_terminal ? 1 : 5) * (uint64_t)NS_PER_S;
+    progress->next_ns = now_ns + (progress->is_terminal ? 1 : 5) * HAIL_NS_PER_S;
     return true;
 }
 
@@ -47,5 +46,5 @@ uint64_t clock_ns(void)
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+    return hail_time_ns(&now);
 }

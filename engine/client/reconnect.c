@@ -3,9 +3,8 @@
 // SPDX-License-Identifier: MIT
 #include "engine/client/reconnect.h"
 
+#include "crypto/time.h"
 #include "engine/shard/conn.h"
-
-static const uint64_t ns_per_ms = 1000000;
 
 // Whether what ended a connection may be over when it is tried again.
 static bool may_pass(const struct hail_conn_slot *conn)
@@ -46,7 +45,8 @@ bool hail_reconnect_wants(const struct hail_shard *shard, uint32_t slot)
         return false;
     if (conn->joined)
         return true;
-    return conn->again && shard->now_ns + HAIL_RECONNECT_LEAST_MS * ns_per_ms < target->give_up_ns;
+    return conn->again &&
+           shard->now_ns + HAIL_RECONNECT_LEAST_MS * HAIL_NS_PER_MS < target->give_up_ns;
 }
 
 void hail_reconnect_wait(struct hail_shard *shard, uint32_t slot)
@@ -57,11 +57,11 @@ void hail_reconnect_wait(struct hail_shard *shard, uint32_t slot)
     uint32_t dice;
 
     if (conn->joined) {
-        target->give_up_ns = shard->now_ns + target->addresses.reconnect_ms * ns_per_ms;
+        target->give_up_ns = shard->now_ns + target->addresses.reconnect_ms * HAIL_NS_PER_MS;
         target->pause_ms = HAIL_RECONNECT_FIRST_MS;
     }
     hail_random_bytes(&shard->random, (uint8_t *)&dice, sizeof dice);
-    uint64_t pause_ns = (target->pause_ms / 2 + dice % target->pause_ms) * ns_per_ms;
+    uint64_t pause_ns = (target->pause_ms / 2 + dice % target->pause_ms) * HAIL_NS_PER_MS;
     uint64_t most_ns = (target->give_up_ns - shard->now_ns) / 2; // or there is no time to try
     target->retry_ns = shard->now_ns + (pause_ns < most_ns ? pause_ns : most_ns);
     if (target->pause_ms < HAIL_RECONNECT_MAX_MS)

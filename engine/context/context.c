@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "crypto/secret.h"
+#include "crypto/time.h"
 #include "engine/shard/shard.h"
 #include "proto/mlapi/frame.h"
 
@@ -622,7 +623,7 @@ static uint64_t clock_ns(clockid_t clock)
     struct timespec now;
 
     clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return hail_time_ns(&now);
 }
 
 enum hail_status hail_context_init(struct hail_context *context, const struct hail_config *given,

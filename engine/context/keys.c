@@ -11,6 +11,7 @@
 
 #include "crypto/aead.h"
 #include "crypto/secret.h"
+#include "crypto/time.h"
 #include "engine/context/context.h"
 
 enum {
@@ -20,9 +21,8 @@ enum {
     TICKET_LIFE_DEFAULT_S = 43200
 };
 
-static const uint64_t ns_per_s = 1000000000;
 static const uint64_t cookie_key_ns =
-    HAIL_COOKIE_KEY_PERIODS * (uint64_t)HAIL_COOKIE_PERIOD_MS * 1000000;
+    HAIL_COOKIE_KEY_PERIODS * HAIL_COOKIE_PERIOD_MS * HAIL_NS_PER_MS;
 
 static enum hail_status refuse(const struct hail_context *context, const char *what)
 {
@@ -132,7 +132,7 @@ static enum hail_status init_server(struct hail_context *context)
     hail_static_key_init(&keys->statics[0], &pair);
     hail_wipe(&pair, sizeof pair);
     // A key of the application's is vouched for anew, and stays.
-    keys->rotate_ns = context->start_ns + rotation_s(context) * ns_per_s;
+    keys->rotate_ns = context->start_ns + rotation_s(context) * HAIL_NS_PER_S;
     if (native->exchange == HAIL_SIGNED && !vouch(context, &keys->statics[0], context->start_ns))
         return HAIL_EIDENTITY;
     return HAIL_OK;
@@ -306,7 +306,7 @@ void hail_keys_rotate(struct hail_context *context, struct hail_random *random, 
     rotate_cookies(keys, random, now_ns);
     if (now_ns < keys->rotate_ns)
         return;
-    keys->rotate_ns = now_ns + rotation_s(context) * ns_per_s;
+    keys->rotate_ns = now_ns + rotation_s(context) * HAIL_NS_PER_S;
     rotate_tickets(keys, random);
     if (keys->is_given)
         pair = keys->statics[current % HAIL_STATIC_KEYS].pair;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "crypto/siphash.h"
+#include "crypto/time.h"
 #include "engine/shard/shard.h"
 
 enum {
@@ -13,11 +14,9 @@ enum {
 
 _Static_assert(sizeof(struct hail_reassembly) == HAIL_CACHE_LINE, "one line for each");
 
-static const uint64_t ns_per_ms = 1000000;
-
 void hail_reassembly_reserve(struct hail_shard *shard, const struct hail_context *context)
 {
-    struct hail_reassembly_table *reassemblies = &shard->native.reassemblies;
+    struct hail_reassembly_table *reassemblies = &shard->native->reassemblies;
     uint32_t count = (uint32_t)(context->config.buffers_max / HAIL_BLOCK_MESSAGE / 2);
 
     hail_slab_init(&reassemblies->records, &shard->arena, count, sizeof(struct hail_reassembly));
@@ -30,19 +29,19 @@ void hail_reassembly_reserve(struct hail_shard *shard, const struct hail_context
 
 void hail_reassembly_init(struct hail_shard *shard)
 {
-    hail_random_bytes(&shard->random, shard->native.reassemblies.key,
-                      sizeof shard->native.reassemblies.key);
+    hail_random_bytes(&shard->random, shard->native->reassemblies.key,
+                      sizeof shard->native->reassemblies.key);
 }
 
 struct hail_receive_channel *hail_reassembly_channels(const struct hail_shard *shard, uint32_t slot)
 {
-    return shard->native.receive_channels +
+    return shard->native->receive_channels +
            (size_t)slot * hail_policy_channel_count(&shard->context->policy);
 }
 
 struct hail_reassembly *hail_reassembly_at(const struct hail_shard *shard, uint32_t index)
 {
-    return hail_slab_at(&shard->native.reassemblies.records, index);
+    return hail_slab_at(&shard->native->reassemblies.records, index);
 }
 
 uint64_t hail_reassembly_charge(uint64_t blocks, uint64_t records)
@@ -56,7 +55,7 @@ uint64_t hail_reassembly_charge(uint64_t blocks, uint64_t records)
 static uint32_t *bucket_of(const struct hail_shard *shard, uint32_t slot, uint8_t channel,
                            uint32_t id)
 {
-    const struct hail_reassembly_table *reassemblies = &shard->native.reassemblies;
+    const struct hail_reassembly_table *reassemblies = &shard->native->reassemblies;
     uint64_t name = (uint64_t)slot << 36 | (uint64_t)channel << 28 | id / NEIGHBOURS;
     uint64_t hash = hail_siphash(reassemblies->key, (const uint8_t *)&name, sizeof name);
 
@@ -163,7 +162,7 @@ static void charge(struct hail_shard *shard, uint32_t slot, uint32_t blocks, uin
 {
     uint32_t bytes = (uint32_t)hail_reassembly_charge(blocks, records);
 
-    shard->native.conns[slot].stored += bytes;
+    shard->native->conns[slot].stored += bytes;
     hail_quota_add(&shard->quota, slot, bytes);
 }
 
@@ -171,7 +170,7 @@ static void discharge(struct hail_shard *shard, uint32_t slot, uint32_t blocks, 
 {
     uint32_t bytes = (uint32_t)hail_reassembly_charge(blocks, records);
 
-    shard->native.conns[slot].stored -= bytes;
+    shard->native->conns[slot].stored -= bytes;
     hail_quota_sub(&shard->quota, slot, bytes);
 }
 
@@ -179,8 +178,8 @@ uint32_t hail_reassembly_add(struct hail_shard *shard, uint32_t slot, uint8_t ch
                              uint32_t total)
 {
     struct hail_receive_channel *receive = hail_reassembly_channels(shard, slot) + channel;
-    uint32_t now_ms = (uint32_t)(shard->now_ns / ns_per_ms);
-    uint32_t index = hail_slab_take(&shard->native.reassemblies.records);
+    uint32_t now_ms = (uint32_t)(shard->now_ns / HAIL_NS_PER_MS);
+    uint32_t index = hail_slab_take(&shard->native->reassemblies.records);
 
     HAIL_ASSERT(index != HAIL_SLAB_NONE);
     *hail_reassembly_at(shard, index) = (struct hail_reassembly){
@@ -209,7 +208,7 @@ uint32_t hail_reassembly_fill(struct hail_shard *shard, uint32_t index, uint32_t
                                        (uint32_t)part.len);
 
     if (fresh > 0)
-        reassembly->progress_ms = (uint32_t)(shard->now_ns / ns_per_ms);
+        reassembly->progress_ms = (uint32_t)(shard->now_ns / HAIL_NS_PER_MS);
     charge(shard, reassembly->slot, reassembly->message.blocks - blocks, 0);
     return fresh;
 }
@@ -230,7 +229,7 @@ void hail_reassembly_take(struct hail_shard *shard, uint32_t index, uint8_t *out
     struct hail_reassembly *reassembly = detach(shard, index);
 
     hail_segments_take(&reassembly->message, &shard->pool, out);
-    hail_slab_free(&shard->native.reassemblies.records, index);
+    hail_slab_free(&shard->native->reassemblies.records, index);
 }
 
 void hail_reassembly_drop(struct hail_shard *shard, uint32_t index)
@@ -238,5 +237,5 @@ void hail_reassembly_drop(struct hail_shard *shard, uint32_t index)
     struct hail_reassembly *reassembly = detach(shard, index);
 
     hail_segments_clear(&reassembly->message, &shard->pool);
-    hail_slab_free(&shard->native.reassemblies.records, index);
+    hail_slab_free(&shard->native->reassemblies.records, index);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "engine/shard/conn.h"
 #include "engine/shard/inbound.h"
 
@@ -12,8 +13,6 @@ enum {
     WORD_BITS = 64,
     TAKEN_WORDS = HAIL_AHEAD_MAX / WORD_BITS // of an unordered channel: which ids have come
 };
-
-static const uint64_t ns_per_ms = 1000000;
 
 static size_t channel_count(const struct hail_shard *shard)
 {
@@ -28,12 +27,12 @@ static enum hail_guarantee guarantee_of(const struct hail_shard *shard, uint8_t 
 // The numbers of the packets that brought the newest message of each sequenced channel.
 static uint64_t *newest_of(const struct hail_shard *shard, uint32_t slot)
 {
-    return shard->native.newest + (size_t)slot * channel_count(shard);
+    return shard->native->newest + (size_t)slot * channel_count(shard);
 }
 
 static uint32_t now_ms(const struct hail_shard *shard)
 {
-    return (uint32_t)(shard->now_ns / ns_per_ms);
+    return (uint32_t)(shard->now_ns / HAIL_NS_PER_MS);
 }
 
 // ---- Memory
@@ -43,8 +42,8 @@ static uint64_t *taken_of(const struct hail_shard *shard, uint32_t slot, uint8_t
 {
     size_t place = hail_policy_unordered_before(&shard->context->policy, channel);
 
-    return shard->native.taken +
-           ((size_t)slot * shard->native.unordered_count + place) * TAKEN_WORDS;
+    return shard->native->taken +
+           ((size_t)slot * shard->native->unordered_count + place) * TAKEN_WORDS;
 }
 
 static bool is_taken(const uint64_t *taken, uint32_t id)
@@ -62,7 +61,7 @@ static void set_taken(uint64_t *taken, uint32_t id, bool value)
 
 void hail_receiver_begin(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     struct hail_receive_channel *receive_channels = hail_reassembly_channels(shard, slot);
 
     HAIL_ASSERT(native->stored == 0);
@@ -86,14 +85,14 @@ static void zero(uint64_t *words, size_t count)
 void hail_receiver_clear(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_receive_channel *receive_channels = hail_reassembly_channels(shard, slot);
-    size_t unordered = shard->native.unordered_count;
+    size_t unordered = shard->native->unordered_count;
 
     for (size_t i = 0; i < channel_count(shard); i++) {
         while (receive_channels[i].first != HAIL_SLAB_NONE)
             hail_reassembly_drop(shard, receive_channels[i].first);
     }
     zero(newest_of(shard, slot), channel_count(shard));
-    zero(shard->native.taken + slot * unordered * TAKEN_WORDS, unordered * TAKEN_WORDS);
+    zero(shard->native->taken + slot * unordered * TAKEN_WORDS, unordered * TAKEN_WORDS);
     hail_receiver_begin(shard, slot);
 }
 
@@ -212,7 +211,7 @@ static void settle(struct hail_shard *shard, uint32_t slot, uint8_t channel, uin
 static bool deliver(struct hail_shard *shard, uint32_t slot, uint8_t channel, uint32_t index)
 {
     const struct hail_reassembly reassembly = *hail_reassembly_at(shard, index);
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     struct hail_event_room reserved;
 
     if (!reserve(shard, slot, &reserved, reassembly.message.total)) {
@@ -258,7 +257,7 @@ static void drain(struct hail_shard *shard, uint32_t slot, uint8_t channel)
 
 void hail_receiver_retry(struct hail_shard *shard, uint32_t slot)
 {
-    shard->native.unknown_calls = 0;
+    shard->native->unknown_calls = 0;
     for (size_t i = 0; i < channel_count(shard); i++) {
         if (shard->conns[slot].state == HAIL_CONN_OPEN)
             drain(shard, slot, (uint8_t)i);
@@ -298,10 +297,10 @@ static enum room room_for(struct hail_shard *shard, uint32_t slot, bool in_turn,
 {
     uint64_t more = hail_reassembly_charge(blocks, records);
 
-    if (!in_turn && shard->native.conns[slot].stored + more > occupied_max(shard))
+    if (!in_turn && shard->native->conns[slot].stored + more > occupied_max(shard))
         return ROOM_LIMIT;
     if (more == 0 || (blocks <= hail_pool_left(&shard->pool) &&
-                      records <= hail_slab_left(&shard->native.reassemblies.records) &&
+                      records <= hail_slab_left(&shard->native->reassemblies.records) &&
                       hail_quota_allows(&shard->quota, slot, more)))
         return ROOM_ENOUGH;
     return shard->quota.holders[slot].held > HAIL_QUOTA_LEAST ? ROOM_SHARE : ROOM_NONE;
@@ -332,7 +331,7 @@ static bool has_room(struct hail_shard *shard, uint32_t slot, bool in_turn, uint
     case ROOM_NONE:
         hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
         if (room == ROOM_NONE)
-            shard->native.conns[slot].held_ms = now_ms(shard);
+            shard->native->conns[slot].held_ms = now_ms(shard);
         break;
     }
     intake->refused = true;
@@ -349,7 +348,7 @@ static void look_again(const struct hail_shard *shard, struct hail_native *nativ
 // Something has begun to wait: from now on it is looked after.
 static void begin_waiting(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
 
     if (native->stall_ms != 0)
         return;
@@ -518,7 +517,7 @@ void hail_receiver_part(struct hail_shard *shard, uint32_t slot,
 
 void hail_receiver_judge(struct hail_shard *shard, uint32_t slot, const struct hail_intake *intake)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
 
     if (intake->brought) {
         native->useless = native->useless < HAIL_USELESS_REDEEMED
@@ -568,17 +567,18 @@ static uint32_t waited_ms(const struct hail_shard *shard, uint32_t slot, uint8_t
 
 uint64_t hail_receiver_next_ns(const struct hail_shard *shard, uint32_t slot)
 {
-    uint32_t stall_ms = shard->native.conns[slot].stall_ms;
+    uint32_t stall_ms = shard->native->conns[slot].stall_ms;
     int32_t in_ms = (int32_t)(stall_ms - now_ms(shard));
 
-    return stall_ms == 0 ? UINT64_MAX
-                         : (shard->now_ns / ns_per_ms + (uint64_t)(int64_t)in_ms) * ns_per_ms;
+    return stall_ms == 0
+               ? UINT64_MAX
+               : (shard->now_ns / HAIL_NS_PER_MS + (uint64_t)(int64_t)in_ms) * HAIL_NS_PER_MS;
 }
 
 bool hail_receiver_due(struct hail_shard *shard, uint32_t slot)
 {
     uint32_t stall_ms = shard->context->config.stall_timeout_ms;
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     struct hail_receive_channel *receive_channels = hail_reassembly_channels(shard, slot);
     uint32_t ours_ms = native->holds ? 0 : now_ms(shard) - native->held_ms;
     uint32_t longest = 0;

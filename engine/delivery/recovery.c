@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/delivery/recovery.h"
 
+#include "crypto/time.h"
 #include "engine/delivery/sent_packets.h"
 #include "engine/native/packets.h"
 #include "engine/shard/conn.h"
@@ -14,9 +15,6 @@ enum {
     PROBE_DOUBLINGS = 8    // after which they come no rarer
 };
 
-static const uint64_t ns_per_us = 1000;
-static const uint64_t ns_per_ms = 1000000;
-
 // Bytes have arrived.
 static void settle_ranges(struct hail_shard *shard, uint32_t slot, uint32_t first)
 {
@@ -24,7 +22,7 @@ static void settle_ranges(struct hail_shard *shard, uint32_t slot, uint32_t firs
         const struct hail_send_range range = *hail_send_range_at(shard, first);
         struct hail_send_message *message = hail_send_message_at(shard, range.message);
 
-        hail_slab_free(&shard->native.ranges, first);
+        hail_slab_free(&shard->native->ranges, first);
         message->acked += range.len;
         if (message->acked == message->content.len)
             hail_send_messages_drop(shard, slot, range.message);
@@ -136,14 +134,14 @@ static void find_lost(struct hail_shard *shard, uint32_t slot)
         index = next;
     }
     if (last_ns - first_ns >
-        PERSISTENT_PROBES * hail_rtt_probe_ns(&sender->rtt, HAIL_ACK_DELAY_MS * ns_per_ms))
+        PERSISTENT_PROBES * hail_rtt_probe_ns(&sender->rtt, HAIL_ACK_DELAY_MS * HAIL_NS_PER_MS))
         hail_congestion_collapse(&sender->congestion);
 }
 
 enum hail_verdict hail_recovery_acked(struct hail_shard *shard, uint32_t slot,
                                       struct hail_bytes content)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     struct hail_sender *sender = &native->sender;
     struct hail_ack ack;
     bool any;
@@ -157,11 +155,11 @@ enum hail_verdict hail_recovery_acked(struct hail_shard *shard, uint32_t slot,
     if (ack.ranges[0].last >= sender->largest)
         sender->largest = ack.ranges[0].last + 1;
     if (sent_ns != 0) {
-        hail_rtt_sample(&sender->rtt, shard->now_ns - sent_ns, ack.delay_us * ns_per_us);
+        hail_rtt_sample(&sender->rtt, shard->now_ns - sent_ns, ack.delay_us * HAIL_NS_PER_US);
         hail_table_gauge(&shard->table, slot, HAIL_CONN_FIGURE_RTT_US,
-                         sender->rtt.smoothed / ns_per_us);
+                         sender->rtt.smoothed / HAIL_NS_PER_US);
         hail_table_gauge(&shard->table, slot, HAIL_CONN_FIGURE_JITTER_US,
-                         sender->rtt.variation / ns_per_us);
+                         sender->rtt.variation / HAIL_NS_PER_US);
     }
     if (any) {
         sender->probes = 0;
@@ -183,11 +181,11 @@ static uint64_t probe_at_ns(const struct hail_shard *shard, const struct hail_se
     if (sender->sent_first == HAIL_SLAB_NONE)
         return UINT64_MAX;
     bool is_lazy = hail_sent_packet_at(shard, sender->sent_first)->range_first == HAIL_SLAB_NONE;
-    uint64_t delay_ns = (is_lazy ? HAIL_ACK_DELAY_LAZY_MS : HAIL_ACK_DELAY_MS) * ns_per_ms;
+    uint64_t delay_ns = (is_lazy ? HAIL_ACK_DELAY_LAZY_MS : HAIL_ACK_DELAY_MS) * HAIL_NS_PER_MS;
     uint64_t wait_ns = hail_rtt_probe_ns(&sender->rtt, delay_ns) << sender->probes;
 
     return sender->left_ns +
-           (wait_ns < PROBE_MAX_MS * ns_per_ms ? wait_ns : PROBE_MAX_MS * ns_per_ms);
+           (wait_ns < PROBE_MAX_MS * HAIL_NS_PER_MS ? wait_ns : PROBE_MAX_MS * HAIL_NS_PER_MS);
 }
 
 // The sent packet with the oldest message's bytes; HAIL_SLAB_NONE: none has anything reliable.
@@ -259,7 +257,8 @@ uint64_t hail_recovery_next_ns(const struct hail_shard *shard, uint32_t slot)
     if (sender->again_ns < next)
         next = sender->again_ns;
     if (sender->bytes > 0) {
-        uint64_t stall = sender->progress_ns + shard->context->config.stall_timeout_ms * ns_per_ms;
+        uint64_t stall =
+            sender->progress_ns + shard->context->config.stall_timeout_ms * HAIL_NS_PER_MS;
         next = stall < next ? stall : next;
     }
     return next;
@@ -271,7 +270,7 @@ bool hail_recovery_due(struct hail_shard *shard, uint32_t slot)
     uint64_t now_ns = shard->now_ns;
 
     if (sender->bytes > 0 &&
-        now_ns >= sender->progress_ns + shard->context->config.stall_timeout_ms * ns_per_ms)
+        now_ns >= sender->progress_ns + shard->context->config.stall_timeout_ms * HAIL_NS_PER_MS)
         return false;
     if (now_ns >= sender->loss_ns) {
         find_lost(shard, slot);

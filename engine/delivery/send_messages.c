@@ -8,18 +8,18 @@ static const uint32_t REFUSED = 1u << 31; // in a claimed word; unsent_max is fa
 
 static struct hail_sender *sender_of(const struct hail_shard *shard, uint32_t slot)
 {
-    return &shard->native.conns[slot].sender;
+    return &shard->native->conns[slot].sender;
 }
 
 struct hail_send_channel *hail_send_channels(const struct hail_shard *shard, uint32_t slot)
 {
-    return shard->native.send_channels +
+    return shard->native->send_channels +
            (size_t)slot * hail_policy_channel_count(&shard->context->policy);
 }
 
 struct hail_send_message *hail_send_message_at(const struct hail_shard *shard, uint32_t index)
 {
-    return hail_slab_at(&shard->native.messages, index);
+    return hail_slab_at(&shard->native->messages, index);
 }
 
 void hail_send_messages_reserve(struct hail_shard *shard, const struct hail_context *context)
@@ -27,14 +27,14 @@ void hail_send_messages_reserve(struct hail_shard *shard, const struct hail_cont
     uint32_t blocks = (uint32_t)(context->config.buffers_max / HAIL_BLOCK_MESSAGE);
 
     // Blocks are what is short first, but where messages are tiny.
-    hail_slab_init(&shard->native.messages, &shard->arena, blocks / 2,
+    hail_slab_init(&shard->native->messages, &shard->arena, blocks / 2,
                    sizeof(struct hail_send_message));
 }
 
 // Whoever is refused leaves a mark in the same word, so that he is told of what becomes free.
 static bool claim(struct hail_shard *shard, uint32_t slot, uint32_t len)
 {
-    _Atomic uint32_t *claimed = &shard->native.claimed[slot];
+    _Atomic uint32_t *claimed = &shard->native->claimed[slot];
     uint32_t now = atomic_load_explicit(claimed, memory_order_relaxed);
 
     for (;;) {
@@ -55,19 +55,19 @@ uint32_t hail_send_messages_claim(struct hail_shard *shard, uint32_t slot, size_
 
 void hail_send_messages_unclaim(struct hail_shard *shard, uint32_t slot, uint32_t claimed)
 {
-    atomic_fetch_sub_explicit(&shard->native.claimed[slot], claimed, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&shard->native->claimed[slot], claimed, memory_order_relaxed);
 }
 
 bool hail_send_messages_freed(const struct hail_shard *shard, uint32_t slot)
 {
-    uint32_t now = atomic_load_explicit(&shard->native.claimed[slot], memory_order_relaxed);
+    uint32_t now = atomic_load_explicit(&shard->native->claimed[slot], memory_order_relaxed);
 
     return (now & REFUSED) && (now & ~REFUSED) <= shard->context->config.unsent_max / 2;
 }
 
 void hail_send_messages_told(struct hail_shard *shard, uint32_t slot)
 {
-    atomic_fetch_and_explicit(&shard->native.claimed[slot], ~REFUSED, memory_order_relaxed);
+    atomic_fetch_and_explicit(&shard->native->claimed[slot], ~REFUSED, memory_order_relaxed);
 }
 
 static void set_bytes(struct hail_shard *shard, uint32_t slot, uint32_t bytes)
@@ -110,7 +110,7 @@ void hail_send_messages_drop(struct hail_shard *shard, uint32_t slot, uint32_t i
     uint32_t used = shard->pool.used_count;
     hail_chain_consume(&message->content, &shard->pool, message->content.len);
     hail_quota_sub(&shard->quota, slot, hold_of(used - shard->pool.used_count));
-    hail_slab_free(&shard->native.messages, index);
+    hail_slab_free(&shard->native->messages, index);
     if (hail_send_messages_freed(shard, slot))
         hail_queue_push(&shard->held, slot); // told before this turn's end, or when there is room
 }
@@ -122,7 +122,7 @@ static uint32_t take_message(struct hail_shard *shard, uint32_t slot, size_t len
     uint64_t left = (uint64_t)hail_pool_left(&shard->pool) * HAIL_BLOCK_MESSAGE;
     uint32_t index =
         hold_most(len) <= left && hail_quota_allows(&shard->quota, slot, hold_most(len))
-            ? hail_slab_take(&shard->native.messages)
+            ? hail_slab_take(&shard->native->messages)
             : HAIL_SLAB_NONE;
 
     if (index == HAIL_SLAB_NONE)

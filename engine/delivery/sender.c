@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "crypto/time.h"
 #include "engine/delivery/sent_packets.h"
 #include "engine/native/packets.h"
 #include "engine/shard/conn.h"
@@ -27,9 +28,6 @@ enum {
     SKIP_MASK_MOST = (1 << 7) - 1
 };
 
-static const uint64_t ns_per_us = 1000;
-static const uint64_t ns_per_ms = 1000000;
-
 static bool is_reliable(const struct hail_shard *shard, uint8_t channel)
 {
     return hail_policy_channel_at(&shard->context->policy, channel)->guarantee <
@@ -38,7 +36,7 @@ static bool is_reliable(const struct hail_shard *shard, uint8_t channel)
 
 void hail_sender_reserve(struct hail_shard *shard, const struct hail_context *context)
 {
-    struct hail_native_shard *native = &shard->native;
+    struct hail_native_shard *native = shard->native;
     uint32_t blocks = (uint32_t)(context->config.buffers_max / HAIL_BLOCK_MESSAGE);
 
     hail_send_messages_reserve(shard, context);
@@ -82,7 +80,7 @@ void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
 bool hail_sent_packets_allowed(const struct hail_shard *shard, uint32_t slot)
 {
     uint32_t own = hail_sender_of(shard, slot)->sent_packets;
-    uint32_t left = hail_slab_left(&shard->native.sent_packets);
+    uint32_t left = hail_slab_left(&shard->native->sent_packets);
 
     if (own < SENT_PACKETS_PER_SLOT)
         return left > 0; // those that are kept for it
@@ -96,13 +94,13 @@ uint32_t hail_sent_packets_take(struct hail_shard *shard, uint32_t slot)
     if (!hail_sent_packets_allowed(shard, slot))
         return HAIL_SLAB_NONE;
     hail_sender_of(shard, slot)->sent_packets++;
-    return hail_slab_take(&shard->native.sent_packets);
+    return hail_slab_take(&shard->native->sent_packets);
 }
 
 void hail_sent_packets_free(struct hail_shard *shard, uint32_t slot, uint32_t index)
 {
     hail_sender_of(shard, slot)->sent_packets--;
-    hail_slab_free(&shard->native.sent_packets, index);
+    hail_slab_free(&shard->native->sent_packets, index);
 }
 
 bool hail_sent_packets_is_older(const struct hail_shard *shard, uint32_t a, uint32_t b)
@@ -151,7 +149,7 @@ static void free_ranges(struct hail_shard *shard, uint32_t first)
 {
     while (first != HAIL_SLAB_NONE) {
         uint32_t next = hail_send_range_at(shard, first)->next;
-        hail_slab_free(&shard->native.ranges, first);
+        hail_slab_free(&shard->native->ranges, first);
         first = next;
     }
 }
@@ -194,14 +192,14 @@ static void charge(struct hail_shard *shard, struct hail_sender *sender, size_t 
 // connection.
 static uint32_t sent_packet_of(struct hail_shard *shard, uint32_t slot, uint32_t outgoing_index)
 {
-    struct hail_outgoing *outgoing = &shard->outbox.list[outgoing_index];
+    struct hail_outgoing *outgoing = &shard->native->outbox.list[outgoing_index];
 
     if (outgoing->sent != HAIL_SLAB_NONE)
         return outgoing->sent;
     uint32_t index = hail_sent_packets_take(shard, slot);
     if (index == HAIL_SLAB_NONE)
         return index;
-    size_t overhead = hail_peer_overhead(&shard->native.conns[slot].peer,
+    size_t overhead = hail_peer_overhead(&shard->native->conns[slot].peer,
                                          (enum hail_protection)outgoing->protection);
     *hail_sent_packet_at(shard, index) = (struct hail_sent_packet){
         .next = HAIL_SLAB_NONE,
@@ -234,7 +232,7 @@ static uint16_t draw_skip(struct hail_random *random, uint64_t number)
 
 void hail_sender_number(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     struct hail_sender *sender = &native->sender;
 
     if (sender->skip_in == 0 && sender->skipped > 0 && sender->largest <= sender->skipped)
@@ -323,7 +321,7 @@ static struct hail_native_frame frame_for(const struct hail_shard *shard, const 
 // Notes in a packet's record which bytes it carries. There is a record left.
 static void note_range(struct hail_shard *shard, uint32_t sent, const struct load *load, size_t len)
 {
-    uint32_t index = hail_slab_take(&shard->native.ranges);
+    uint32_t index = hail_slab_take(&shard->native->ranges);
 
     HAIL_ASSERT(index != HAIL_SLAB_NONE);
     *hail_send_range_at(shard, index) = (struct hail_send_range){
@@ -343,10 +341,11 @@ static uint32_t packet_for(struct hail_shard *shard, uint32_t slot, const struct
     uint8_t parts = is_whole ? 1 : HAIL_PART_APART;
     uint32_t packet = hail_packets_for(shard, slot, protection, len);
 
-    if (packet != HAIL_OUTGOING_NONE && shard->outbox.list[packet].parts + parts > HAIL_PARTS_MAX)
+    if (packet != HAIL_OUTGOING_NONE &&
+        shard->native->outbox.list[packet].parts + parts > HAIL_PARTS_MAX)
         packet = hail_packets_begin(shard, slot, (uint8_t)protection);
     if (packet != HAIL_OUTGOING_NONE)
-        shard->outbox.list[packet].parts += parts;
+        shard->native->outbox.list[packet].parts += parts;
     return packet;
 }
 
@@ -365,13 +364,13 @@ static uint32_t put(struct hail_shard *shard, uint32_t slot, const struct load *
         sender->pmtu.wanted |= want > most;
         want = HAIL_FRAME_PART_MAX + SEGMENT_MIN;
     }
-    if (!hail_sent_packets_allowed(shard, slot) || hail_slab_left(&shard->native.ranges) == 0) {
-        sender->again_ns = shard->now_ns + AGAIN_MS * ns_per_ms;
+    if (!hail_sent_packets_allowed(shard, slot) || hail_slab_left(&shard->native->ranges) == 0) {
+        sender->again_ns = shard->now_ns + AGAIN_MS * HAIL_NS_PER_MS;
         return 0;
     }
     uint32_t packet = packet_for(shard, slot, load, protection, want);
     if (packet == HAIL_OUTGOING_NONE) {
-        hail_queue_push(&shard->native.ready, slot);
+        hail_queue_push(&shard->native->ready, slot);
         return 0;
     }
     uint32_t sent = sent_packet_of(shard, slot, packet);
@@ -399,7 +398,7 @@ static void pop_lost(struct hail_shard *shard, struct hail_sender *sender)
     sender->lost_first = hail_send_range_at(shard, index)->next;
     if (sender->lost_first == HAIL_SLAB_NONE)
         sender->lost_last = HAIL_SLAB_NONE;
-    hail_slab_free(&shard->native.ranges, index);
+    hail_slab_free(&shard->native->ranges, index);
 }
 
 // Sends some of what was lost. False: not now.
@@ -425,7 +424,7 @@ static bool send_lost(struct hail_shard *shard, uint32_t slot)
 static void drop_late(struct hail_shard *shard, uint32_t slot, uint8_t channel)
 {
     uint64_t age_ns =
-        hail_policy_channel_at(&shard->context->policy, channel)->age_max_ms * ns_per_ms;
+        hail_policy_channel_at(&shard->context->policy, channel)->age_max_ms * HAIL_NS_PER_MS;
     struct hail_send_channel *send = hail_send_channels(shard, slot) + channel;
 
     while (send->unsent != HAIL_SLAB_NONE &&
@@ -471,7 +470,7 @@ static uint32_t priority_of(const struct hail_shard *shard, const struct hail_se
 {
     const struct hail_send_message *message = hail_send_message_at(shard, send->unsent);
     bool is_overdue =
-        message->sent > 0 && shard->now_ns - message->served_ns >= OVERDUE_MS * ns_per_ms;
+        message->sent > 0 && shard->now_ns - message->served_ns >= OVERDUE_MS * HAIL_NS_PER_MS;
 
     return is_overdue ? UINT32_MAX : channel->priority;
 }
@@ -510,7 +509,7 @@ static void note_wait(struct hail_shard *shard, uint32_t slot,
                       const struct hail_send_message *message)
 {
     struct hail_channel_stats *channel = &shard->channels[message->channel];
-    uint64_t waited_us = (shard->now_ns - message->since_ns) / ns_per_us;
+    uint64_t waited_us = (shard->now_ns - message->since_ns) / HAIL_NS_PER_US;
 
     if (waited_us == 0)
         return;
@@ -551,7 +550,7 @@ static bool rate_allows(struct hail_shard *shard, struct hail_sender *sender)
 {
     if (shard->context->config.native.send_rate == 0)
         return true;
-    uint64_t open_ns = hail_rate_open_ns(&sender->rate, BURST_MS * ns_per_ms);
+    uint64_t open_ns = hail_rate_open_ns(&sender->rate, BURST_MS * HAIL_NS_PER_MS);
     if (open_ns <= shard->now_ns)
         return true;
     sender->again_ns = open_ns;
@@ -578,7 +577,7 @@ static bool may_leave(struct hail_shard *shard, struct hail_sender *sender)
 static void probe_path(struct hail_shard *shard, uint32_t slot)
 {
     static const struct hail_native_frame ask = {.type = HAIL_FRAME_ASK};
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     struct hail_sender *sender = &native->sender;
     uint64_t at_ns;
 
@@ -594,7 +593,7 @@ static void probe_path(struct hail_shard *shard, uint32_t slot)
         sender->pmtu.probing = 0; // another time
         return;
     }
-    struct hail_outgoing *outgoing = &shard->outbox.list[packet];
+    struct hail_outgoing *outgoing = &shard->native->outbox.list[packet];
     outgoing->alone = true;
     outgoing->sent = hail_sent_packets_take(shard, slot);
     *hail_sent_packet_at(shard, outgoing->sent) = (struct hail_sent_packet){
@@ -616,7 +615,8 @@ static bool gathers(const struct hail_shard *shard, const struct hail_sender *se
 static void gather(const struct hail_shard *shard, struct hail_sender *sender, size_t len)
 {
     if (sender->gathered == 0)
-        sender->gather_ns = shard->now_ns + shard->context->config.native.coalesce_us * ns_per_us;
+        sender->gather_ns =
+            shard->now_ns + shard->context->config.native.coalesce_us * HAIL_NS_PER_US;
     sender->gathered += (uint32_t)len;
 }
 

@@ -8,19 +8,19 @@
 
 static inline struct hail_sender *hail_sender_of(const struct hail_shard *shard, uint32_t slot)
 {
-    return &shard->native.conns[slot].sender;
+    return &shard->native->conns[slot].sender;
 }
 
 static inline struct hail_send_range *hail_send_range_at(const struct hail_shard *shard,
                                                          uint32_t index)
 {
-    return hail_slab_at(&shard->native.ranges, index);
+    return hail_slab_at(&shard->native->ranges, index);
 }
 
 static inline struct hail_sent_packet *hail_sent_packet_at(const struct hail_shard *shard,
                                                            uint32_t index)
 {
-    return hail_slab_at(&shard->native.sent_packets, index);
+    return hail_slab_at(&shard->native->sent_packets, index);
 }
 
 // hail_sent_packets_allowed says whether a connection may have one more packet under way that is

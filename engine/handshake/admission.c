@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "crypto/secret.h"
-
-static const uint64_t ns_per_ms = 1000000;
-static const uint64_t ns_per_s = 1000000000;
+#include "crypto/time.h"
 
 void hail_admission_init(struct hail_admission *admission)
 {
@@ -91,11 +89,11 @@ static void draw_up(const struct hail_admission *admission, uint32_t lots[HAIL_A
         uint64_t other_ns = offered(admission, other) * each_ns;
         uint64_t own = other_ns < budget / 2 ? budget - other_ns : budget / 2;
         uint64_t limit = each_ns > 0 ? own / each_ns : UINT32_MAX;
-        uint64_t least = window_ns * HAIL_ADMISSION_LEAST_PER_S / ns_per_s;
+        uint64_t least = window_ns * HAIL_ADMISSION_LEAST_PER_S / HAIL_NS_PER_S;
         lots[class] = lot(offered(admission, class), limit > least ? limit : least);
     }
     lots[HAIL_ADMISSION_MADE_UP] = lot(offered(admission, HAIL_ADMISSION_MADE_UP),
-                                       window_ns * HAIL_ADMISSION_MADE_UP_PER_S / ns_per_s);
+                                       window_ns * HAIL_ADMISSION_MADE_UP_PER_S / HAIL_NS_PER_S);
 }
 
 // Whether other lots are worth a system call. Chance alone moves them a little; and what is over
@@ -103,7 +101,7 @@ static void draw_up(const struct hail_admission *admission, uint32_t lots[HAIL_A
 static bool worth_it(const struct hail_admission *admission,
                      const uint32_t lots[HAIL_ADMISSION_CLASSES], uint64_t now_ns)
 {
-    bool may_loosen = now_ns >= admission->changed_ns + HAIL_ADMISSION_HOLD_MS * ns_per_ms;
+    bool may_loosen = now_ns >= admission->changed_ns + HAIL_ADMISSION_HOLD_MS * HAIL_NS_PER_MS;
 
     for (unsigned i = 0; i < HAIL_ADMISSION_CLASSES; i++) {
         uint32_t before = admission->filter.lots[i];
@@ -143,7 +141,7 @@ bool hail_admission_turn(struct hail_admission *admission, const uint32_t words[
     memcpy(filter->words, words, sizeof filter->words);
     memset(admission->counts, 0, sizeof admission->counts);
     admission->since_ns = now_ns;
-    admission->until_ns = now_ns + HAIL_ADMISSION_WINDOW_MS * ns_per_ms;
+    admission->until_ns = now_ns + HAIL_ADMISSION_WINDOW_MS * HAIL_NS_PER_MS;
     admission->cpu_ns = spent->cpu_ns;
     admission->datagrams = spent->datagrams;
     return changed;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "crypto/secret.h"
+#include "crypto/time.h"
 #include "engine/native/native.h"
 #include "engine/native/packets.h"
 #include "engine/shard/conn.h"
@@ -13,12 +14,10 @@ enum {
     RETRIES_MAX = 4 // cookies that a client takes in one attempt
 };
 
-static const uint64_t ns_per_ms = 1000000;
-
 static void say_hello(struct hail_shard *shard, uint32_t slot)
 {
     uint8_t datagram[HAIL_HELLO_LEN];
-    const struct hail_hello *hello = &shard->native.clients[slot].handshake.hello;
+    const struct hail_hello *hello = &shard->native->clients[slot].handshake.hello;
 
     hail_packets_whole(shard, slot, NULL, datagram, hail_hello_encode(datagram, hello));
 }
@@ -28,15 +27,15 @@ static void forget_fragments(struct hail_shard *shard, uint32_t slot)
     struct hail_chain *in = &shard->conns[slot].in;
 
     hail_conn_consume(shard, slot, in, in->len);
-    shard->native.conns[slot].fragments = 0;
-    shard->native.conns[slot].fragments_then = 0;
-    shard->native.clients[slot].handshake.hello.wanted = 0;
+    shard->native->conns[slot].fragments = 0;
+    shard->native->conns[slot].fragments_then = 0;
+    shard->native->clients[slot].handshake.hello.wanted = 0;
 }
 
 void hail_client_handshake_resend(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
-    const struct hail_native_client *client = &shard->native.clients[slot];
+    struct hail_native *native = &shard->native->conns[slot];
+    const struct hail_native_client *client = &shard->native->clients[slot];
 
     if (native->state == HAIL_NATIVE_EXPECT_WELCOME) {
         // Nothing fits behind what has come: the first may have been somebody else's.
@@ -49,15 +48,15 @@ void hail_client_handshake_resend(struct hail_shard *shard, uint32_t slot)
     }
     if (native->resend_ms < HAIL_RESEND_MAX_MS)
         native->resend_ms = (uint16_t)(native->resend_ms * 2);
-    native->resend_ns = shard->now_ns + native->resend_ms * ns_per_ms;
+    native->resend_ns = shard->now_ns + native->resend_ms * HAIL_NS_PER_MS;
 }
 
 static void begin_resends(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
 
     native->resend_ms = HAIL_RESEND_FIRST_MS;
-    native->resend_ns = shard->now_ns + HAIL_RESEND_FIRST_MS * ns_per_ms;
+    native->resend_ns = shard->now_ns + HAIL_RESEND_FIRST_MS * HAIL_NS_PER_MS;
     hail_conn_arm(shard, slot);
 }
 
@@ -74,7 +73,7 @@ static void scope_of(const struct hail_shard *shard, uint32_t slot,
 // Begins with the target's ticket. False: it has none that is good.
 static bool resume(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native_client *client = &shard->native.clients[slot];
+    struct hail_native_client *client = &shard->native->clients[slot];
     const struct hail_addresses *target = &shard->targets[slot].addresses;
     uint8_t scope[HAIL_TICKET_SCOPE_LEN];
     struct hail_resumption resumption;
@@ -96,15 +95,13 @@ static bool resume(struct hail_shard *shard, uint32_t slot)
 
 void hail_native_open(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
-
-    if (!resume(shard, slot) && !hail_client_init(&shard->native.clients[slot].handshake,
+    HAIL_ASSERT(shard->native->conns[slot].state == HAIL_NATIVE_EXPECT_WELCOME);
+    if (!resume(shard, slot) && !hail_client_init(&shard->native->clients[slot].handshake,
                                                   &shard->context->keys.client, &shard->random)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_CONFIG, false,
                       "the server's static key in the configuration is no usable key");
         return;
     }
-    native->state = HAIL_NATIVE_EXPECT_WELCOME;
     say_hello(shard, slot);
     begin_resends(shard, slot);
 }
@@ -122,21 +119,21 @@ static void begin_in_full(struct hail_shard *shard, uint32_t slot)
 {
     forget_fragments(shard, slot);
     forget_ticket(shard, slot);
-    hail_client_cleanup(&shard->native.clients[slot].handshake);
-    shard->native.conns[slot].retries = 0;
+    hail_client_cleanup(&shard->native->clients[slot].handshake);
+    shard->native->conns[slot].retries = 0;
     hail_native_open(shard, slot);
 }
 
 enum hail_verdict hail_client_handshake_ticket(struct hail_shard *shard, uint32_t slot,
                                                const struct hail_native_frame *frame)
 {
-    const struct hail_native *native = &shard->native.conns[slot];
+    const struct hail_native *native = &shard->native->conns[slot];
     struct hail_addresses *target = &shard->targets[slot].addresses;
     uint32_t life_s =
         frame->life_s < HAIL_TICKET_LIFE_MAX_S ? frame->life_s : HAIL_TICKET_LIFE_MAX_S;
     struct hail_resumption resumption = {
         .until_s = hail_context_unix_s(shard->context, shard->now_ns) + life_s,
-        .proven_s = shard->native.clients[slot].proven_s,
+        .proven_s = shard->native->clients[slot].proven_s,
         .ticket_len = (uint8_t)frame->bytes.len,
     };
 
@@ -154,8 +151,8 @@ enum hail_verdict hail_client_handshake_ticket(struct hail_shard *shard, uint32_
 static enum hail_verdict on_retry(struct hail_shard *shard, uint32_t slot, const uint8_t *data,
                                   size_t len)
 {
-    struct hail_native *native = &shard->native.conns[slot];
-    struct hail_hello *hello = &shard->native.clients[slot].handshake.hello;
+    struct hail_native *native = &shard->native->conns[slot];
+    struct hail_hello *hello = &shard->native->clients[slot].handshake.hello;
     uint8_t token[HAIL_CLIENT_TOKEN_LEN];
     uint8_t cookie[HAIL_COOKIE_LEN];
     enum hail_verdict verdict = hail_retry_decode(token, cookie, data, len);
@@ -202,7 +199,7 @@ const char *hail_native_refusal(uint8_t reason)
 static enum hail_verdict on_refuse(struct hail_shard *shard, uint32_t slot, const uint8_t *data,
                                    size_t len)
 {
-    const struct hail_hello *hello = &shard->native.clients[slot].handshake.hello;
+    const struct hail_hello *hello = &shard->native->clients[slot].handshake.hello;
     struct hail_refuse refuse;
     enum hail_verdict verdict = hail_refuse_decode(&refuse, data, len);
 
@@ -210,7 +207,7 @@ static enum hail_verdict on_refuse(struct hail_shard *shard, uint32_t slot, cons
         return verdict;
     if (!hail_equal(refuse.token, hello->token, sizeof refuse.token))
         return HAIL_DROP_CONNECTION;
-    if (shard->native.conns[slot].state != HAIL_NATIVE_EXPECT_WELCOME)
+    if (shard->native->conns[slot].state != HAIL_NATIVE_EXPECT_WELCOME)
         return HAIL_DROP_UNEXPECTED;
     if (hello->pattern == HAIL_HELLO_RESUME &&
         (refuse.reason == HAIL_REFUSAL_TICKET || refuse.reason == HAIL_REFUSAL_PATTERN)) {
@@ -247,7 +244,7 @@ static bool make_key(struct hail_shard *shard, uint32_t slot, uint32_t iteration
     uint8_t stretched[HAIL_STRETCHED_LEN];
 
     bool good =
-        hail_agreement_stretch(&shard->native.conns[slot].agreement, stretched, iterations) &&
+        hail_agreement_stretch(&shard->native->conns[slot].agreement, stretched, iterations) &&
         hail_native_key(shard, slot, stretched, address);
     hail_wipe(stretched, sizeof stretched);
     return good;
@@ -256,8 +253,8 @@ static bool make_key(struct hail_shard *shard, uint32_t slot, uint32_t iteration
 // The whole welcome is here: whom do we talk to, and with which key?
 static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
-    struct hail_native_client *client = &shard->native.clients[slot];
+    struct hail_native *native = &shard->native->conns[slot];
+    struct hail_native_client *client = &shard->native->clients[slot];
     struct hail_shard_target *target = &shard->targets[slot];
     struct hail_chain *in = &shard->conns[slot].in;
     struct hail_fault_report report = {0};
@@ -295,7 +292,7 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
         return HAIL_ACCEPT;
     }
     hail_client_cleanup(&client->handshake);
-    native->state = HAIL_NATIVE_EXPECT_ANSWER;
+    hail_native_enter(native, HAIL_NATIVE_EXPECT_ANSWER);
     hail_packets_whole(shard, slot, NULL, client->finish, client->finish_len);
     begin_resends(shard, slot);
     return HAIL_ACCEPT;
@@ -304,8 +301,8 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
 static enum hail_verdict on_welcome(struct hail_shard *shard, uint32_t slot, const uint8_t *data,
                                     size_t len)
 {
-    struct hail_native *native = &shard->native.conns[slot];
-    struct hail_hello *hello = &shard->native.clients[slot].handshake.hello;
+    struct hail_native *native = &shard->native->conns[slot];
+    struct hail_hello *hello = &shard->native->clients[slot].handshake.hello;
     struct hail_welcome welcome;
     enum hail_verdict verdict = hail_welcome_decode(&welcome, data, len);
 

@@ -6,15 +6,13 @@
 
 #include "crypto/secret.h"
 #include "crypto/siphash.h"
+#include "crypto/time.h"
 #include "engine/native/native.h"
 #include "engine/native/packets.h"
 #include "engine/shard/conn.h"
 #include "engine/shard/events.h"
 #include "engine/shard/inbound.h"
 #include "engine/shard/shard.h"
-
-static const uint64_t ns_per_ms = 1000000;
-static const uint64_t ns_per_s = 1000000000;
 
 enum {
     TICKETS_A_LIFE = 4,    // of one ticket, so that some of them may be lost
@@ -48,10 +46,10 @@ static bool is_of(const struct hail_native *conn, const uint8_t token[HAIL_CLIEN
 static uint32_t find_greeted(struct hail_shard *shard, const struct hail_address *from,
                              const uint8_t token[HAIL_CLIENT_TOKEN_LEN])
 {
-    uint32_t place = *bucket_of(&shard->native, from, token); // a slot, plus 1; 0: none
+    uint32_t place = *bucket_of(shard->native, from, token); // a slot, plus 1; 0: none
 
     while (place != 0) {
-        const struct hail_native *conn = &shard->native.conns[place - 1];
+        const struct hail_native *conn = &shard->native->conns[place - 1];
         if (is_of(conn, token, from))
             return place - 1;
         place = conn->lookup_next;
@@ -68,7 +66,7 @@ void hail_server_handshake_reserve(struct hail_shard *shard, const struct hail_c
     size_t keycert_len = context->keys.statics[current % HAIL_STATIC_KEYS].keycert_len;
     size_t block_size = HAIL_BLOCK_LINK + HAIL_WELCOME_HEAD_MAX + keycert_len + WELCOME_SPARE;
 
-    hail_pool_init(&shard->native.welcomes, &shard->arena,
+    hail_pool_init(&shard->native->welcomes, &shard->arena,
                    (uint32_t)(block_size + 63) / 64 * 64, // whole cache lines
                    context->is_server ? context->config.handshakes_max : 0);
 }
@@ -77,17 +75,17 @@ static void forget_welcome(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_chain *welcome = &shard->conns[slot].out;
 
-    hail_chain_consume(welcome, &shard->native.welcomes, welcome->len);
+    hail_chain_consume(welcome, &shard->native->welcomes, welcome->len);
 }
 
 void hail_server_handshake_forget(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *conn = &shard->native.conns[slot];
-    uint32_t *place = bucket_of(&shard->native, &conn->from, conn->agreement.token);
+    struct hail_native *conn = &shard->native->conns[slot];
+    uint32_t *place = bucket_of(shard->native, &conn->from, conn->agreement.token);
 
     forget_welcome(shard, slot);
     while (*place != 0 && *place != slot + 1)
-        place = &shard->native.conns[*place - 1].lookup_next;
+        place = &shard->native->conns[*place - 1].lookup_next;
     if (*place != 0)
         *place = conn->lookup_next;
 }
@@ -108,13 +106,13 @@ static void refuse(struct hail_shard *shard, const struct hail_address *from,
 // Sends up to three fragments of a welcome, from the one that is wanted.
 static void send_welcome(struct hail_shard *shard, uint32_t slot, uint8_t wanted)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     const struct hail_chain *message = &shard->conns[slot].out;
     struct hail_welcome welcome = {.conn_id = native->conn_id, .count = native->fragment_count};
     uint8_t datagram[HAIL_DATAGRAM_MAX];
 
     memcpy(welcome.token, native->agreement.token, sizeof welcome.token);
-    hail_chain_copy(message, &shard->native.welcomes, shard->scratch_out, message->len);
+    hail_chain_copy(message, &shard->native->welcomes, shard->scratch_out, message->len);
     for (int i = 0; i < HAIL_FRAGMENTS_PER_REPLY && wanted < native->fragment_count; i++) {
         size_t at = (size_t)wanted * HAIL_FRAGMENT_LEN;
         size_t left = message->len - at;
@@ -131,12 +129,12 @@ static enum hail_verdict admit(struct hail_shard *shard, const struct hail_addre
                                const struct hail_hello *hello, bool *retry)
 {
     const struct hail_native_config *config = &shard->context->config.native;
-    struct hail_native_shard *native = &shard->native;
+    struct hail_native_shard *native = shard->native;
     bool proven = hello->has_cookie &&
                   hail_cookie_check(hello->cookie, hail_keys_cookies(&shard->context->keys), from,
                                     hello->token, shard->now_ns);
 
-    if (shard->now_ns - native->load_ns >= ns_per_s) {
+    if (shard->now_ns - native->load_ns >= HAIL_NS_PER_S) {
         native->load_ns = shard->now_ns;
         native->load = 0;
     }
@@ -160,7 +158,7 @@ static void greet(struct hail_shard *shard, const struct hail_address *from,
                   const struct hail_greeting *greeting)
 {
     const struct hail_hello *hello = greeting->hello;
-    struct hail_native_shard *native = &shard->native;
+    struct hail_native_shard *native = shard->native;
     uint32_t slot;
     enum hail_verdict room = hail_conn_take(shard, &slot, from);
 
@@ -225,10 +223,10 @@ static bool refuse_setup(struct hail_shard *shard, const struct hail_address *fr
 
 // Those who have been let in wait in a handshake queue. False: there is no room, which has been
 // counted.
-static bool let_in(struct hail_shard *shard, struct hail_handshake_queue *hellos,
+static bool let_in(struct hail_shard *shard, struct hail_handshake_queue *queue,
                    const struct hail_address *from, const uint8_t *data, size_t len)
 {
-    bool added = hail_handshake_queue_add(hellos, from, data, len);
+    bool added = hail_handshake_queue_add(queue, from, data, len);
 
     if (!added)
         hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_BUDGET);
@@ -251,7 +249,7 @@ static void send_retry(struct hail_shard *shard, const struct hail_address *from
 // A hello that has been answered is so again while its welcome is there: until a finish has come.
 static void welcome_again(struct hail_shard *shard, uint32_t slot, uint8_t wanted)
 {
-    const struct hail_native *native = &shard->native.conns[slot];
+    const struct hail_native *native = &shard->native->conns[slot];
 
     if (native->state == HAIL_NATIVE_EXPECT_FINISH && wanted < native->fragment_count)
         send_welcome(shard, slot, wanted);
@@ -262,7 +260,7 @@ static void welcome_again(struct hail_shard *shard, uint32_t slot, uint8_t wante
 void hail_server_handshake_hello(struct hail_shard *shard, const struct hail_address *from,
                                  const uint8_t *data, size_t len)
 {
-    struct hail_native_shard *native = &shard->native;
+    struct hail_native_shard *native = shard->native;
     const struct hail_static_key *key;
     struct hail_hello hello;
     bool retry;
@@ -330,10 +328,10 @@ static void serve_hellos(struct hail_shard *shard)
     struct hail_queued_handshake *queued;
     size_t count = 0;
 
-    if (shard->native.hellos.count == 0)
+    if (shard->native->hellos.count == 0)
         return;
     while (count < HAIL_HELLOS_PER_TURN &&
-           (queued = hail_handshake_queue_next(&shard->native.hellos))) {
+           (queued = hail_handshake_queue_next(&shard->native->hellos))) {
         struct hail_hello *hello = &hellos[count];
         enum hail_verdict verdict = hail_hello_decode(hello, queued->data, queued->len);
         HAIL_ASSERT(verdict == HAIL_ACCEPT);
@@ -359,12 +357,12 @@ static void serve_hellos(struct hail_shard *shard)
 // which would be many times as long; the next comes soon.
 static void answer_again(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
-    uint32_t soon_s = (uint32_t)(shard->now_ns / ns_per_s) + HAIL_TICKET_AGAIN_S;
+    struct hail_native *native = &shard->native->conns[slot];
+    uint32_t soon_s = (uint32_t)(shard->now_ns / HAIL_NS_PER_S) + HAIL_TICKET_AGAIN_S;
 
     if (native->ticket_s > soon_s)
         native->ticket_s = soon_s;
-    native->resend_ns = shard->now_ns + FINISH_AGAIN_MS * ns_per_ms;
+    native->resend_ns = shard->now_ns + FINISH_AGAIN_MS * HAIL_NS_PER_MS;
     native->peer.owed |=
         native->state == HAIL_NATIVE_CONNECTED ? HAIL_OWED_APPROVED : HAIL_OWED_WAIT;
     hail_native_flush(shard, slot);
@@ -373,7 +371,7 @@ static void answer_again(struct hail_shard *shard, uint32_t slot)
 void hail_server_handshake_ticket(struct hail_shard *shard, uint32_t slot, uint32_t index)
 {
     const struct hail_keys *keys = &shard->context->keys;
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     uint8_t ticket[HAIL_TICKET_LEN];
     const struct hail_native_frame frame = {
         .type = HAIL_FRAME_TICKET,
@@ -387,7 +385,7 @@ void hail_server_handshake_ticket(struct hail_shard *shard, uint32_t slot, uint3
     hail_stat_add(&shard->stats, HAIL_STAT_TICKETS_ISSUED, 1);
     // Rounded up, so that a life of a second does not mean a ticket at once and for ever.
     native->ticket_s =
-        (uint32_t)(shard->now_ns / ns_per_s) + 1 + keys->ticket_life_s / TICKETS_A_LIFE;
+        (uint32_t)(shard->now_ns / HAIL_NS_PER_S) + 1 + keys->ticket_life_s / TICKETS_A_LIFE;
 }
 
 // Whose finish it is; HAIL_SLOT_NONE: nobody's, which has been counted.
@@ -399,7 +397,7 @@ static uint32_t find_finisher(struct hail_shard *shard, const struct hail_addres
 
     if (verdict == HAIL_ACCEPT) {
         uint32_t slot = hail_native_find(shard, finish.conn_id);
-        if (slot != HAIL_SLOT_NONE && is_of(&shard->native.conns[slot], finish.token, from))
+        if (slot != HAIL_SLOT_NONE && is_of(&shard->native->conns[slot], finish.token, from))
             return slot;
         verdict = HAIL_DROP_CONNECTION;
     }
@@ -411,8 +409,8 @@ static uint32_t find_finisher(struct hail_shard *shard, const struct hail_addres
 static void open_finish(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len,
                         uint32_t mark)
 {
-    struct hail_handshake_queue *hellos = &shard->native.finishes;
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_handshake_queue *queue = &shard->native->finishes;
+    struct hail_native *native = &shard->native->conns[slot];
     struct hail_bytes conn_data;
     enum hail_verdict verdict = hail_server_finish(&native->agreement, &conn_data, data, len,
                                                    shard->context->keys.terms.conn_data_max);
@@ -421,10 +419,10 @@ static void open_finish(struct hail_shard *shard, uint32_t slot, uint8_t *data, 
         hail_shard_drop(shard, slot, verdict);
         return;
     }
-    if (hellos->count == 0)
-        shard->native.finishes_ns = shard->now_ns;
-    if (let_in(shard, hellos, &native->from, data, len)) {
-        native->state = HAIL_NATIVE_EXPECT_TURN;
+    if (queue->count == 0)
+        shard->native->finishes_ns = shard->now_ns;
+    if (let_in(shard, queue, &native->from, data, len)) {
+        hail_native_enter(native, HAIL_NATIVE_EXPECT_TURN);
         native->finish_mark = mark;
     }
     hail_wipe(data, len); // it may have a password in it
@@ -437,8 +435,8 @@ void hail_server_handshake_finish(struct hail_shard *shard, const struct hail_ad
 
     if (slot == HAIL_SLOT_NONE)
         return;
-    const struct hail_native *native = &shard->native.conns[slot];
-    uint32_t mark = (uint32_t)hail_siphash(shard->native.greeted_key, data, len);
+    const struct hail_native *native = &shard->native->conns[slot];
+    uint32_t mark = (uint32_t)hail_siphash(shard->native->greeted_key, data, len);
     if (native->state == HAIL_NATIVE_EXPECT_FINISH)
         open_finish(shard, slot, data, len, mark);
     else if (native->finish_mark != mark)
@@ -463,15 +461,15 @@ static void ask(struct hail_shard *shard, uint32_t slot, const struct hail_addre
                 struct hail_bytes conn_data, const uint8_t stretched[HAIL_STRETCHED_LEN],
                 struct hail_event_room *reserved)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
 
     forget_welcome(shard, slot);
     if (!hail_native_key(shard, slot, stretched, from)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
         return;
     }
-    native->state = HAIL_NATIVE_EXPECT_DECISION;
-    native->resend_ns = shard->now_ns + FINISH_AGAIN_MS * ns_per_ms;
+    hail_native_enter(native, HAIL_NATIVE_EXPECT_DECISION);
+    native->resend_ns = shard->now_ns + FINISH_AGAIN_MS * HAIL_NS_PER_MS;
     shard->conns[slot].heard_ns = shard->now_ns;
     hail_inbound_request(shard, slot, reserved, conn_data, HAIL_FLAGS_BOTH);
     if (shard->conns[slot].state == HAIL_CONN_OPEN &&
@@ -486,7 +484,7 @@ static bool still_asks(const struct hail_shard *shard, struct hail_conn conn, ui
 {
     *slot = hail_table_find(&shard->table, conn);
     return *slot != HAIL_SLOT_NONE && shard->conns[*slot].state == HAIL_CONN_OPEN &&
-           shard->native.conns[*slot].state == HAIL_NATIVE_EXPECT_TURN;
+           shard->native->conns[*slot].state == HAIL_NATIVE_EXPECT_TURN;
 }
 
 // Puts whose a finish is among the finishers, if there is room among the events to tell of him.
@@ -500,7 +498,8 @@ static bool add_finisher(struct hail_shard *shard, struct hail_queued_handshake 
         return false; // he has ended
     if (!hail_event_reserve(shard, &finishers->deliveries[i], queued->len)) {
         hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
-        shard->native.conns[slot].state = HAIL_NATIVE_EXPECT_FINISH; // he will say it again
+        // The client says it again.
+        hail_native_enter(&shard->native->conns[slot], HAIL_NATIVE_EXPECT_FINISH);
         return false;
     }
     finishers->conns[i] = hail_table_name(&shard->table, slot);
@@ -516,7 +515,7 @@ static void take_finishers(struct hail_shard *shard, struct finishers *finishers
     struct hail_queued_handshake *queued;
 
     while (finishers->count < HAIL_FINISHES_MAX &&
-           (queued = hail_handshake_queue_next(&shard->native.finishes))) {
+           (queued = hail_handshake_queue_next(&shard->native->finishes))) {
         if (!add_finisher(shard, queued, finishers))
             hail_wipe(queued->data, queued->len);
     }
@@ -532,7 +531,7 @@ static void serve_finishers(struct hail_shard *shard, struct finishers *finisher
     for (size_t i = 0; i < finishers->count; i++) {
         job_of[i] = count;
         if (still_asks(shard, finishers->conns[i], &slot))
-            jobs[count++] = hail_agreement_job(&shard->native.conns[slot].agreement);
+            jobs[count++] = hail_agreement_job(&shard->native->conns[slot].agreement);
     }
     bool good = hail_pbkdf2_sha256_batch(jobs, count, shard->context->keys.terms.iterations);
     for (size_t i = 0; i < finishers->count; i++) {
@@ -553,7 +552,7 @@ static void serve_finishers(struct hail_shard *shard, struct finishers *finisher
 // in little more time than one, but not when everybody who is joining is there.
 static uint64_t finishes_due(const struct hail_shard *shard)
 {
-    const struct hail_native_shard *native = &shard->native;
+    const struct hail_native_shard *native = shard->native;
 
     if (native->finishes.count == 0)
         return UINT64_MAX;
@@ -565,12 +564,12 @@ static uint64_t finishes_due(const struct hail_shard *shard)
 
 uint64_t hail_server_handshake_next_ns(const struct hail_shard *shard)
 {
-    return shard->native.hellos.count > 0 ? 0 : finishes_due(shard);
+    return shard->native->hellos.count > 0 ? 0 : finishes_due(shard);
 }
 
 void hail_server_handshake_turn(struct hail_shard *shard)
 {
-    struct hail_native_shard *native = &shard->native;
+    struct hail_native_shard *native = shard->native;
     struct finishers finishers = {.count = 0};
 
     if (shard->now_ns >= finishes_due(shard)) {
@@ -588,7 +587,7 @@ static void publish_lot(struct hail_shard *shard, enum hail_stat stat, uint32_t 
 
 bool hail_server_handshake_admit(struct hail_shard *shard, uint64_t cpu_ns)
 {
-    struct hail_admission *admission = &shard->native.admission;
+    struct hail_admission *admission = &shard->native->admission;
     const struct hail_admission_spent spent = {
         .cpu_ns = cpu_ns,
         .datagrams = hail_stat_get(&shard->stats, HAIL_STAT_DATAGRAMS_IN),

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "crypto/meter.h"
+#include "crypto/time.h"
 #include "engine/io/backend.h"
 
 enum {
@@ -241,7 +242,7 @@ static int timeout_ms(uint64_t deadline_ns)
     if (deadline_ns == UINT64_MAX)
         return -1;
     uint64_t wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-    uint64_t wait_ms = wait_ns / 1000000 + (wait_ns % 1000000 != 0);
+    uint64_t wait_ms = wait_ns / HAIL_NS_PER_MS + (wait_ns % HAIL_NS_PER_MS != 0);
     return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
 }
 

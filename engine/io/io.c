@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "crypto/time.h"
 #include "engine/io/backend.h"
 
 enum {
@@ -26,7 +27,7 @@ uint64_t hail_io_clock(void)
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return hail_time_ns(&now);
 }
 
 static enum hail_status open_backend(struct hail_io **out, const struct hail_backend *backend,
@@ -150,7 +151,7 @@ static uint64_t thread_cpu_ns(void)
     struct timespec spent;
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
-    return (uint64_t)spent.tv_sec * 1000000000u + (uint64_t)spent.tv_nsec;
+    return hail_time_ns(&spent);
 }
 
 // Once in a while: tells the shard what its work has cost, the kernel how much of a flood the shard
@@ -159,10 +160,10 @@ static void admit(struct hail_io *io)
 {
     struct hail_shard *shard = io->shard;
 
-    if (shard->now_ns < shard->native.admission.until_ns)
+    if (shard->now_ns < shard->native->admission.until_ns)
         return;
     if (hail_server_handshake_admit(shard, thread_cpu_ns())) {
-        int result = hail_socket_filter(io->listen_fd, &shard->native.admission.filter);
+        int result = hail_socket_filter(io->listen_fd, &shard->native->admission.filter);
         if (result < 0 && !io->no_filter)
             hail_log_line(&shard->context->log, HAIL_LOG_WARN,
                           "setsockopt(SO_ATTACH_FILTER): %s; a flood of hellos will take room and "
@@ -264,7 +265,7 @@ bool hail_io_accept_failed(struct hail_io *io, int error)
     if (error == ECONNABORTED) // a peer that went away while it waited
         return true;
     // Out of file descriptors or memory.
-    io->accept_resumes_ns = hail_io_clock() + ACCEPT_PAUSE_MS * UINT64_C(1000000);
+    io->accept_resumes_ns = hail_io_clock() + ACCEPT_PAUSE_MS * HAIL_NS_PER_MS;
     return false;
 }
 

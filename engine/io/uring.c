@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "crypto/meter.h"
+#include "crypto/time.h"
 #include "engine/io/backend.h"
 
 enum {
@@ -348,8 +349,8 @@ static void turn(struct hail_io *io, uint64_t deadline_ns)
 
     uint64_t now_ns = deadline_ns == 0 ? 0 : hail_io_clock();
     uint64_t wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-    struct __kernel_timespec timeout = {(int64_t)(wait_ns / 1000000000u),
-                                        (long long)(wait_ns % 1000000000u)};
+    struct __kernel_timespec timeout = {(int64_t)(wait_ns / HAIL_NS_PER_S),
+                                        (long long)(wait_ns % HAIL_NS_PER_S)};
     enum hail_spent before = hail_meter_enter(HAIL_SPENT_SYSTEM);
     // Any result is as good as another: what has come is in the ring, and the time is looked up.
     int result = io_uring_submit_and_wait_timeout(

@@ -5,16 +5,14 @@
 #include <string.h>
 
 #include "crypto/secret.h"
+#include "crypto/time.h"
 #include "engine/shard/conn.h"
 #include "proto/mlapi/frame.h"
 
-static const uint64_t ns_per_ms = 1000000;
-static const uint64_t ns_per_us = 1000;
-
 void hail_mlapi_accept_reserve(struct hail_shard *shard, uint32_t slots)
 {
-    hail_queue_init(&shard->accept.unhailed, &shard->arena, slots);
-    hail_queue_init(&shard->accept.answered, &shard->arena, slots);
+    hail_queue_init(&shard->mlapi->accept.unhailed, &shard->arena, slots);
+    hail_queue_init(&shard->mlapi->accept.answered, &shard->arena, slots);
 }
 
 void hail_mlapi_accept_init(struct hail_shard *shard)
@@ -22,7 +20,7 @@ void hail_mlapi_accept_init(struct hail_shard *shard)
     const struct hail_config *config = &shard->context->config;
 
     if (shard->context->is_server && config->profile == HAIL_PROFILE_MLAPI)
-        hail_limit_init(&shard->accept.accepts, config->accepts_per_s, &shard->random);
+        hail_limit_init(&shard->mlapi->accept.accepts, config->accepts_per_s, &shard->random);
 }
 
 void hail_mlapi_accept_cleanup(struct hail_mlapi_accept *accept)
@@ -33,12 +31,12 @@ void hail_mlapi_accept_cleanup(struct hail_mlapi_accept *accept)
 void hail_mlapi_accept_queue_hail(struct hail_shard *shard, uint32_t slot)
 {
     shard->conns[slot].waits = true;
-    hail_queue_push(&shard->accept.unhailed, slot);
+    hail_queue_push(&shard->mlapi->accept.unhailed, slot);
 }
 
 void hail_mlapi_accept_queue_key(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_mlapi_accept *accept = &shard->accept;
+    struct hail_mlapi_accept *accept = &shard->mlapi->accept;
 
     if (accept->answered.count == 0)
         accept->answered_ns = shard->now_ns;
@@ -73,7 +71,7 @@ static void hear(struct hail_shard *shard, uint32_t slot)
 static void hail(struct hail_shard *shard, uint32_t slot, const struct hail_x25519_pair *pair)
 {
     const struct hail_context *context = shard->context;
-    struct hail_mlapi_accept *accept = &shard->accept;
+    struct hail_mlapi_accept *accept = &shard->mlapi->accept;
     struct hail_mlapi_session *session = shard->conns[slot].session;
 
     if (!context->setup.encryption) {
@@ -85,7 +83,7 @@ static void hail(struct hail_shard *shard, uint32_t slot, const struct hail_x255
             hail_conn_end(shard, slot, HAIL_CLOSED_ERROR, false, "the hail could not be signed");
             return;
         }
-        accept->hail_until_ns = shard->now_ns + context->config.key_reuse_ms * ns_per_ms;
+        accept->hail_until_ns = shard->now_ns + context->config.key_reuse_ms * HAIL_NS_PER_MS;
         hail_stat_add(&shard->stats, HAIL_STAT_HAILS_MADE, 1);
     }
     hail_mlapi_server_init(session, &context->setup, &accept->hail);
@@ -104,7 +102,7 @@ static size_t pairs_wanted(const struct hail_shard *shard, size_t count)
         return 0;
     if (shard->context->config.key_reuse_ms == 0)
         return count;
-    return shard->now_ns >= shard->accept.hail_until_ns ? 1 : 0;
+    return shard->now_ns >= shard->mlapi->accept.hail_until_ns ? 1 : 0;
 }
 
 static void make_hails(struct hail_shard *shard)
@@ -112,8 +110,8 @@ static void make_hails(struct hail_shard *shard)
     struct hail_x25519_pair pairs[HAIL_HAILS_PER_TURN];
     uint32_t slots[HAIL_HAILS_PER_TURN];
     // The state of a session that has not begun.
-    size_t count = take_waiting(shard, &shard->accept.unhailed, HAIL_MLAPI_EXPECT_HAIL_RESPONSE,
-                                slots, HAIL_HAILS_PER_TURN);
+    size_t count = take_waiting(shard, &shard->mlapi->accept.unhailed,
+                                HAIL_MLAPI_EXPECT_HAIL_RESPONSE, slots, HAIL_HAILS_PER_TURN);
     size_t pair_count = pairs_wanted(shard, count);
 
     if (pair_count > 0)
@@ -128,7 +126,7 @@ static void make_hails(struct hail_shard *shard)
 // A hail that may not be used any more: its private key goes.
 static void forget_hail(struct hail_shard *shard)
 {
-    struct hail_mlapi_accept *accept = &shard->accept;
+    struct hail_mlapi_accept *accept = &shard->mlapi->accept;
 
     if (accept->hail_until_ns == 0 || shard->now_ns < accept->hail_until_ns)
         return;
@@ -140,14 +138,14 @@ static void forget_hail(struct hail_shard *shard)
 // who is joining is there.
 static uint64_t answers_due(const struct hail_shard *shard)
 {
-    const struct hail_mlapi_accept *accept = &shard->accept;
+    const struct hail_mlapi_accept *accept = &shard->mlapi->accept;
 
     if (accept->answered.count == 0)
         return UINT64_MAX;
     if (accept->answered.count >= HAIL_MLAPI_AGREEMENTS_MAX ||
         accept->answered.count >= shard->handshake_count)
         return 0;
-    return accept->answered_ns + shard->context->config.stretch_wait_us * ns_per_us;
+    return accept->answered_ns + shard->context->config.stretch_wait_us * HAIL_NS_PER_US;
 }
 
 static void greet(struct hail_shard *shard, uint32_t slot)
@@ -160,7 +158,7 @@ static void greet(struct hail_shard *shard, uint32_t slot)
         return;
     }
     hail_stat_add(&shard->stats, HAIL_STAT_KEYS_STRETCHED, 1);
-    hail_mlapi_server_greet(&shard->result, &now);
+    hail_mlapi_server_greet(&shard->mlapi->result, &now);
     hail_conn_reply(shard, slot);
     hail_table_publish_key(&shard->table, slot, session->key);
 }
@@ -169,8 +167,8 @@ static void agree(struct hail_shard *shard)
 {
     struct hail_mlapi_session *sessions[HAIL_MLAPI_AGREEMENTS_MAX];
     uint32_t slots[HAIL_MLAPI_AGREEMENTS_MAX];
-    size_t count = take_waiting(shard, &shard->accept.answered, HAIL_MLAPI_EXPECT_AGREEMENT, slots,
-                                HAIL_MLAPI_AGREEMENTS_MAX);
+    size_t count = take_waiting(shard, &shard->mlapi->accept.answered, HAIL_MLAPI_EXPECT_AGREEMENT,
+                                slots, HAIL_MLAPI_AGREEMENTS_MAX);
 
     for (size_t i = 0; i < count; i++)
         sessions[i] = shard->conns[slots[i]].session;
@@ -181,7 +179,7 @@ static void agree(struct hail_shard *shard)
         greet(shard, slots[i]);
         hear(shard, slots[i]);
     }
-    shard->accept.answered_ns = shard->now_ns;
+    shard->mlapi->accept.answered_ns = shard->now_ns;
 }
 
 void hail_mlapi_accept_turn(struct hail_shard *shard)
@@ -194,7 +192,7 @@ void hail_mlapi_accept_turn(struct hail_shard *shard)
 
 uint64_t hail_mlapi_accept_next_ns(const struct hail_shard *shard)
 {
-    const struct hail_mlapi_accept *accept = &shard->accept;
+    const struct hail_mlapi_accept *accept = &shard->mlapi->accept;
     uint64_t next = answers_due(shard);
 
     if (accept->unhailed.count > 0)

@@ -41,7 +41,7 @@ static void act_on_result(struct hail_shard *shard, uint32_t slot, struct hail_e
     struct hail_conn_slot *conn = &shard->conns[slot];
 
     hail_conn_reply(shard, slot);
-    switch (shard->result.event) {
+    switch (shard->mlapi->result.event) {
     case HAIL_MLAPI_EVENT_NONE:
         return;
     case HAIL_MLAPI_EVENT_ANSWERED:
@@ -51,15 +51,15 @@ static void act_on_result(struct hail_shard *shard, uint32_t slot, struct hail_e
         hail_table_publish_key(&shard->table, slot, conn->session->key);
         return;
     case HAIL_MLAPI_EVENT_REQUEST:
-        hail_inbound_request(shard, slot, reserved, shard->result.data,
-                             shard->result.message.flags);
+        hail_inbound_request(shard, slot, reserved, shard->mlapi->result.data,
+                             shard->mlapi->result.message.flags);
         return;
     case HAIL_MLAPI_EVENT_CONNECTED:
-        conn->client_id = shard->result.client_id;
+        conn->client_id = shard->mlapi->result.client_id;
         hail_conn_joined(shard, slot);
         return;
     case HAIL_MLAPI_EVENT_MESSAGE:
-        hail_inbound_message(shard, slot, &shard->result.message, reserved);
+        hail_inbound_message(shard, slot, &shard->mlapi->result.message, reserved);
         return;
     }
     HAIL_UNREACHABLE("every event of a session has its case");
@@ -68,7 +68,7 @@ static void act_on_result(struct hail_shard *shard, uint32_t slot, struct hail_e
 // Ends a connection whose session will not go on, with what the session said of it.
 static void end_for(struct hail_shard *shard, uint32_t slot, enum hail_verdict verdict)
 {
-    const struct hail_fault_report *report = &shard->result.report;
+    const struct hail_fault_report *report = &shard->mlapi->result.report;
     char text[HAIL_FAULT_TEXT_MAX + 32]; // and the fault's name
 
     if (report->fault != HAIL_FAULT_NONE)
@@ -102,13 +102,13 @@ static bool take_message(struct hail_shard *shard, uint32_t slot, uint8_t *messa
     }
     struct hail_mlapi_ambient now = hail_conn_ambient(shard);
     enum hail_verdict verdict =
-        hail_mlapi_session_input(conn->session, &shard->result, message, len, &now);
+        hail_mlapi_session_input(conn->session, &shard->mlapi->result, message, len, &now);
     if (verdict != HAIL_ACCEPT)
         hail_shard_drop(shard, slot, verdict);
     else
         act_on_result(shard, slot, &reserved);
     hail_event_abandon(&reserved);
-    if (verdict != HAIL_ACCEPT && shard->result.close)
+    if (verdict != HAIL_ACCEPT && shard->mlapi->result.close)
         end_for(shard, slot, verdict);
     return true;
 }

@@ -7,36 +7,42 @@
 #include <string.h>
 
 #include "crypto/secret.h"
+#include "crypto/time.h"
 #include "engine/delivery/recovery.h"
+#include "engine/native/close_reason.h"
 #include "engine/native/packets.h"
 #include "engine/native/simulate.h"
 #include "engine/shard/conn.h"
 #include "engine/shard/events.h"
 #include "engine/shard/shard.h"
 
-// Close reasons on the wire (WIRE.md, section 5.2).
 enum {
-    CLOSE_APPLICATION = 0,
-    CLOSE_DENIED = 1,
-    CLOSE_IDLE = 2,
-    CLOSE_GOING_DOWN = 3,
-    CLOSE_PROTOCOL = 4,
-    CLOSE_HOLDS_TOO_MUCH = 5,
-    CLOSE_STALLED = 6,
-    CLOSE_TOO_LONG = 7,
-    CLOSE_NOT_TAKEN = 8,
     ACK_AGAIN_MS = 1, // after the outbox was full
     CLOSES_SENT = 2,  // packets with the close frame: one of them may be lost
     CONN_ID_LOW = (1 << HAIL_PERMUTATION_BITS) - 1 // all but the shard
 };
 
-static const uint64_t ns_per_ms = 1000000;
-static const uint64_t ns_per_s = 1000000000;
+// A handshake's diagram: bit `to` of row `from` says that the step is legal. A connection that ends
+// keeps the state that it had; hail_native_begin makes the next one of its slot fresh.
+static const uint8_t legal[HAIL_NATIVE_STATE_COUNT] = {
+    // A server has sent a welcome, a client is about to send a hello.
+    [HAIL_NATIVE_FRESH] = 1u << HAIL_NATIVE_EXPECT_FINISH | 1u << HAIL_NATIVE_EXPECT_WELCOME,
+    // A genuine finish is queued.
+    [HAIL_NATIVE_EXPECT_FINISH] = 1u << HAIL_NATIVE_EXPECT_TURN,
+    // The key is stretched; or no event can be reserved, and the client has to repeat its finish.
+    [HAIL_NATIVE_EXPECT_TURN] = 1u << HAIL_NATIVE_EXPECT_DECISION | 1u << HAIL_NATIVE_EXPECT_FINISH,
+    // The application approves. A denial ends the connection instead.
+    [HAIL_NATIVE_EXPECT_DECISION] = 1u << HAIL_NATIVE_CONNECTED,
+    // The last fragment of the welcome is good, and the finish is sent.
+    [HAIL_NATIVE_EXPECT_WELCOME] = 1u << HAIL_NATIVE_EXPECT_ANSWER,
+    // The server has approved.
+    [HAIL_NATIVE_EXPECT_ANSWER] = 1u << HAIL_NATIVE_CONNECTED,
+};
 
 // What a connection has for each of its channels.
 static void reserve_channels(struct hail_shard *shard, const struct hail_context *context)
 {
-    struct hail_native_shard *native = &shard->native;
+    struct hail_native_shard *native = shard->native;
     size_t slots = context->slots;
     size_t channels = slots * hail_policy_channel_count(&context->policy);
 
@@ -54,7 +60,7 @@ static void reserve_channels(struct hail_shard *shard, const struct hail_context
 
 void hail_native_reserve(struct hail_shard *shard, const struct hail_context *context)
 {
-    struct hail_native_shard *native = &shard->native;
+    struct hail_native_shard *native = shard->native;
     uint32_t slots = context->slots;
     uint32_t buckets = 1;
 
@@ -75,7 +81,7 @@ void hail_native_reserve(struct hail_shard *shard, const struct hail_context *co
 void hail_native_init(struct hail_shard *shard)
 {
     const struct hail_config *config = &shard->context->config;
-    struct hail_native_shard *native = &shard->native;
+    struct hail_native_shard *native = shard->native;
 
     hail_admission_init(&native->admission);
     if (config->profile != HAIL_PROFILE_HAIL)
@@ -95,10 +101,10 @@ static uint32_t conn_id_of(const struct hail_shard *shard, uint32_t slot)
 {
     uint32_t generation = hail_name_unpack(hail_table_name(&shard->table, slot)).generation;
     uint32_t use = generation / 2; // it is odd while the slot is in use
-    uint32_t low = (use << shard->native.slot_bits | slot) & CONN_ID_LOW;
+    uint32_t low = (use << shard->native->slot_bits | slot) & CONN_ID_LOW;
 
     return (uint32_t)shard->index << HAIL_PERMUTATION_BITS |
-           hail_permutation_of(&shard->native.conn_ids, low);
+           hail_permutation_of(&shard->native->conn_ids, low);
 }
 
 // Whether a connection's datagrams are taken.
@@ -111,23 +117,30 @@ static bool is_open(const struct hail_shard *shard, uint32_t slot)
 
 bool hail_native_lives(const struct hail_shard *shard, uint32_t slot)
 {
-    return is_open(shard, slot) && shard->native.conns[slot].keyed;
+    return is_open(shard, slot) && shard->native->conns[slot].keyed;
 }
 
 uint32_t hail_native_find(const struct hail_shard *shard, uint32_t conn_id)
 {
-    uint32_t low = hail_permutation_back(&shard->native.conn_ids, conn_id & CONN_ID_LOW);
-    uint32_t slot = low & ((1u << shard->native.slot_bits) - 1);
+    uint32_t low = hail_permutation_back(&shard->native->conn_ids, conn_id & CONN_ID_LOW);
+    uint32_t slot = low & ((1u << shard->native->slot_bits) - 1);
 
     if (slot >= shard->table.fresh || !is_open(shard, slot) ||
-        shard->native.conns[slot].conn_id != conn_id)
+        shard->native->conns[slot].conn_id != conn_id)
         return HAIL_SLOT_NONE;
     return slot;
 }
 
+void hail_native_enter(struct hail_native *native, enum hail_native_state next)
+{
+    HAIL_ASSERT(next < HAIL_NATIVE_STATE_COUNT);
+    HAIL_ASSERT(legal[native->state] & 1u << next);
+    native->state = next;
+}
+
 void hail_native_begin(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
 
     memset(native, 0, sizeof *native);
     hail_acks_init(&native->acks);
@@ -138,10 +151,10 @@ void hail_native_begin(struct hail_shard *shard, uint32_t slot)
     native->idle_timeout_ms = shard->context->config.idle_timeout_ms;
     hail_simulate_begin(shard, slot);
     if (shard->context->is_server) {
-        native->state = HAIL_NATIVE_EXPECT_FINISH;
+        hail_native_enter(native, HAIL_NATIVE_EXPECT_FINISH);
         native->conn_id = conn_id_of(shard, slot);
     } else {
-        native->state = HAIL_NATIVE_EXPECT_WELCOME;
+        hail_native_enter(native, HAIL_NATIVE_EXPECT_WELCOME);
     }
 }
 
@@ -149,7 +162,7 @@ bool hail_native_key(struct hail_shard *shard, uint32_t slot,
                      const uint8_t stretched[HAIL_STRETCHED_LEN],
                      const struct hail_address *address)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     bool is_server = shard->context->is_server;
     uint32_t ping_ms = native->idle_timeout_ms == 0 ? HAIL_PING_DEFAULT_MS
                        : native->idle_timeout_ms < HAIL_PING_PART
@@ -173,7 +186,7 @@ bool hail_native_key(struct hail_shard *shard, uint32_t slot,
 // Acknowledges what is due, in the packet that is being filled or one of its own.
 static void acknowledge(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     uint32_t index = native->out_last;
 
     if (native->acks.due_ns > shard->now_ns)
@@ -181,7 +194,7 @@ static void acknowledge(struct hail_shard *shard, uint32_t slot)
     if (index == HAIL_OUTGOING_NONE || !hail_packets_takes_ack(shard, index))
         index = hail_packets_begin(shard, slot, HAIL_PROTECTION_ENCRYPTED);
     if (index == HAIL_OUTGOING_NONE)
-        native->acks.due_ns = shard->now_ns + ACK_AGAIN_MS * ns_per_ms;
+        native->acks.due_ns = shard->now_ns + ACK_AGAIN_MS * HAIL_NS_PER_MS;
     else
         hail_packets_acknowledge(shard, slot, index);
 }
@@ -200,7 +213,7 @@ static size_t room_for(uint8_t owed)
 
 void hail_native_flush(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     const struct hail_native_frame limits = {.type = HAIL_FRAME_LIMITS,
                                              .message_max = shard->context->config.message_max};
     struct hail_native_frame frame;
@@ -229,8 +242,8 @@ void hail_native_flush(struct hail_shard *shard, uint32_t slot)
         if (owed & HAIL_OWED_APPROVED) // last: clients of an earlier version stop reading here
             hail_packets_add(shard, index, &limits);
         if (elsewhere) {
-            shard->outbox.list[index].elsewhere = true;
-            shard->outbox.list[index].to = to;
+            shard->native->outbox.list[index].elsewhere = true;
+            shard->native->outbox.list[index].to = to;
         }
     }
     acknowledge(shard, slot);
@@ -239,7 +252,7 @@ void hail_native_flush(struct hail_shard *shard, uint32_t slot)
 
 enum hail_status hail_native_update(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
 
     if (!native->keyed)
         return HAIL_ENOKEY;
@@ -250,28 +263,6 @@ enum hail_status hail_native_update(struct hail_shard *shard, uint32_t slot)
 
 // ---- In
 
-static enum hail_close_reason reason_of(uint8_t wire)
-{
-    switch (wire) {
-    case CLOSE_DENIED:
-        return HAIL_CLOSED_DENIED;
-    case CLOSE_IDLE:
-        return HAIL_CLOSED_IDLE;
-    case CLOSE_PROTOCOL:
-        return HAIL_CLOSED_PROTOCOL;
-    case CLOSE_STALLED:
-        return HAIL_CLOSED_SLOW_WRITER;
-    case CLOSE_HOLDS_TOO_MUCH:
-        return HAIL_CLOSED_HOLDS_TOO_MUCH;
-    case CLOSE_TOO_LONG:
-        return HAIL_CLOSED_CONFIG;
-    case CLOSE_NOT_TAKEN:
-        return HAIL_CLOSED_SLOW_READER;
-    default:
-        return HAIL_CLOSED_BY_PEER;
-    }
-}
-
 static void on_close(struct hail_shard *shard, uint32_t slot, const struct hail_native_frame *frame)
 {
     char text[HAIL_FRAME_TEXT_MAX + 1];
@@ -279,21 +270,21 @@ static void on_close(struct hail_shard *shard, uint32_t slot, const struct hail_
     if (frame->text.len > 0)
         memcpy(text, frame->text.data, frame->text.len);
     text[frame->text.len] = 0;
-    shard->native.conns[slot].keyed = false; // nothing is answered to a close
-    shard->conns[slot].server_gone = frame->reason == CLOSE_GOING_DOWN;
-    hail_conn_end(shard, slot, reason_of(frame->reason), false, text[0] ? text : NULL);
+    shard->native->conns[slot].keyed = false; // nothing is answered to a close
+    shard->conns[slot].server_gone = frame->reason == HAIL_WIRE_CLOSE_GOING_DOWN;
+    hail_conn_end(shard, slot, hail_close_reason_read(frame->reason), false, text[0] ? text : NULL);
 }
 
 static enum hail_verdict on_approved(struct hail_shard *shard, uint32_t slot,
                                      const struct hail_native_frame *frame)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
 
     if (native->state == HAIL_NATIVE_CONNECTED)
         return HAIL_ACCEPT; // said twice
     if (native->state != HAIL_NATIVE_EXPECT_ANSWER)
         return HAIL_DROP_UNEXPECTED;
-    native->state = HAIL_NATIVE_CONNECTED;
+    hail_native_enter(native, HAIL_NATIVE_CONNECTED);
     shard->conns[slot].client_id = frame->client_id;
     hail_conn_joined(shard, slot);
     return HAIL_ACCEPT;
@@ -302,7 +293,7 @@ static enum hail_verdict on_approved(struct hail_shard *shard, uint32_t slot,
 static enum hail_verdict on_limits(struct hail_shard *shard, uint32_t slot,
                                    const struct hail_native_frame *frame)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
 
     if (native->state != HAIL_NATIVE_CONNECTED)
         return HAIL_DROP_UNEXPECTED;
@@ -315,7 +306,7 @@ static enum hail_verdict on_message(struct hail_shard *shard, uint32_t slot,
                                     struct hail_message_view *message,
                                     const struct hail_opened *packet)
 {
-    if (shard->native.conns[slot].state != HAIL_NATIVE_CONNECTED ||
+    if (shard->native->conns[slot].state != HAIL_NATIVE_CONNECTED ||
         shard->conns[slot].state != HAIL_CONN_OPEN)
         return HAIL_DROP_UNEXPECTED;
     return hail_receiver_message(shard, slot, message, packet);
@@ -329,7 +320,7 @@ static enum hail_verdict on_part(struct hail_shard *shard, uint32_t slot,
 {
     if (packet->flags == 0)
         return HAIL_DROP_UNPROTECTED;
-    if (shard->native.conns[slot].state != HAIL_NATIVE_CONNECTED ||
+    if (shard->native->conns[slot].state != HAIL_NATIVE_CONNECTED ||
         shard->conns[slot].state != HAIL_CONN_OPEN) {
         intake->refused = true; // perhaps it has overtaken what lets us in
         return HAIL_DROP_UNEXPECTED;
@@ -355,7 +346,7 @@ static enum hail_verdict on_ack(struct hail_shard *shard, uint32_t slot,
 static void on_path(struct hail_shard *shard, uint32_t slot, const struct hail_native_frame *frame,
                     const struct hail_address *from)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     const struct hail_address before = native->peer.address;
 
     hail_peer_control(&native->peer, frame, from);
@@ -412,7 +403,7 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
     case HAIL_FRAME_UPDATE:
         break;
     }
-    hail_peer_control(&shard->native.conns[slot].peer, frame, from);
+    hail_peer_control(&shard->native->conns[slot].peer, frame, from);
     return HAIL_ACCEPT;
 }
 
@@ -452,13 +443,13 @@ static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail
     struct hail_unpack unpack;
     enum hail_verdict bad =
         hail_unpack_begin(&unpack, &shard->context->policy, opened->frames, opened->frames_len,
-                          shard->native.conns[slot].peer.next_number);
+                          shard->native->conns[slot].peer.next_number);
 
     if (bad != HAIL_ACCEPT) { // of the whole packet nothing is taken
         hail_shard_drop(shard, slot, bad);
         return;
     }
-    shard->native.unknown_calls = 0;
+    shard->native->unknown_calls = 0;
     while (hail_native_lives(shard, slot) && (read = hail_unpack_next(&unpack))) {
         enum hail_verdict verdict = read->verdict;
         if (verdict == HAIL_ACCEPT) {
@@ -470,7 +461,7 @@ static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail
             hail_shard_drop(shard, slot, verdict);
     }
     if (opened->flags != 0 && !intake.refused && hail_native_lives(shard, slot))
-        hail_acks_note(&shard->native.conns[slot].acks, opened->number, most, shard->now_ns);
+        hail_acks_note(&shard->native->conns[slot].acks, opened->number, most, shard->now_ns);
     if (hail_native_lives(shard, slot))
         hail_receiver_judge(shard, slot, &intake);
 }
@@ -480,7 +471,7 @@ static void finish_flushing(struct hail_shard *shard, uint32_t slot)
 {
     const struct hail_conn_slot *conn = &shard->conns[slot];
 
-    if (conn->state == HAIL_CONN_FLUSHING && !hail_sender_busy(&shard->native.conns[slot].sender))
+    if (conn->state == HAIL_CONN_FLUSHING && !hail_sender_busy(&shard->native->conns[slot].sender))
         hail_conn_end(shard, slot, conn->reason, false, NULL);
 }
 
@@ -494,7 +485,7 @@ static bool is_too_fast(struct hail_shard *shard, struct hail_native *native, ui
 
     if (per_s == 0)
         return false;
-    if (hail_rate_open_ns(rate, ns_per_s) > shard->now_ns)
+    if (hail_rate_open_ns(rate, HAIL_NS_PER_S) > shard->now_ns)
         return true;
     hail_rate_passed(rate, len, per_s, shard->now_ns);
     return false;
@@ -503,7 +494,7 @@ static bool is_too_fast(struct hail_shard *shard, struct hail_native *native, ui
 static void on_packet(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
                       uint8_t *data, size_t len)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     struct hail_conn_slot *conn = &shard->conns[slot];
     struct hail_opened opened;
 
@@ -512,7 +503,7 @@ static void on_packet(struct hail_shard *shard, uint32_t slot, const struct hail
         return;
     }
     enum hail_verdict verdict =
-        hail_peer_open(&native->peer, &opened, data, len, from, &shard->native.epochs,
+        hail_peer_open(&native->peer, &opened, data, len, from, &shard->native->epochs,
                        &shard->random, shard->now_ns);
     if (verdict != HAIL_ACCEPT) {
         hail_shard_drop(shard, slot, verdict);
@@ -643,7 +634,7 @@ void hail_native_datagram(struct hail_shard *shard, uint32_t slot, const struct 
 
 bool hail_native_unanswered(const struct hail_shard *shard, uint32_t slot)
 {
-    const struct hail_native *native = &shard->native.conns[slot];
+    const struct hail_native *native = &shard->native->conns[slot];
 
     return native->state == HAIL_NATIVE_EXPECT_WELCOME && native->retries == 0 &&
            native->fragments == 0;
@@ -651,9 +642,9 @@ bool hail_native_unanswered(const struct hail_shard *shard, uint32_t slot)
 
 void hail_native_approve(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
 
-    native->state = HAIL_NATIVE_CONNECTED;
+    hail_native_enter(native, HAIL_NATIVE_CONNECTED);
     native->peer.client_id = shard->conns[slot].client_id;
     native->peer.owed |= HAIL_OWED_APPROVED;
     if (shard->context->keys.gives_tickets)
@@ -662,47 +653,14 @@ void hail_native_approve(struct hail_shard *shard, uint32_t slot)
     hail_native_flush(shard, slot);
 }
 
-static uint8_t wire_reason(enum hail_close_reason reason)
-{
-    switch (reason) {
-    case HAIL_CLOSED_DENIED:
-        return CLOSE_DENIED;
-    case HAIL_CLOSED_IDLE:
-        return CLOSE_IDLE;
-    case HAIL_CLOSED_SHUTDOWN:
-        return CLOSE_GOING_DOWN;
-    case HAIL_CLOSED_PROTOCOL:
-        return CLOSE_PROTOCOL;
-    case HAIL_CLOSED_SLOW_WRITER:
-        return CLOSE_STALLED;
-    case HAIL_CLOSED_HOLDS_TOO_MUCH:
-        return CLOSE_HOLDS_TOO_MUCH;
-    case HAIL_CLOSED_SLOW_READER:
-        return CLOSE_NOT_TAKEN;
-    case HAIL_CLOSED_CONFIG:
-        return CLOSE_TOO_LONG; // nothing else of the configuration is found out by then
-    case HAIL_CLOSED_BY_APPLICATION:
-    case HAIL_CLOSED_BY_PEER:
-    case HAIL_CLOSED_HANDSHAKE_TIMEOUT:
-    case HAIL_CLOSED_CERTIFICATE:
-    case HAIL_CLOSED_CROWDED_OUT:
-    case HAIL_CLOSED_NO_BUFFER:
-    case HAIL_CLOSED_ERROR:
-    case HAIL_CLOSED_CONNECT:
-    case HAIL_CLOSE_REASON_COUNT:
-        break;
-    }
-    return CLOSE_APPLICATION;
-}
-
 void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
                      const char *text)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     size_t text_len = text ? strnlen(text, HAIL_FRAME_TEXT_MAX) : 0;
     const struct hail_native_frame frame = {
         .type = HAIL_FRAME_CLOSE,
-        .reason = wire_reason(reason),
+        .reason = hail_close_reason_write(reason),
         .text = {(const uint8_t *)text, text_len},
     };
 
@@ -720,8 +678,8 @@ void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_re
     if (shard->context->is_server)
         hail_server_handshake_forget(shard, slot);
     else
-        hail_client_cleanup(&shard->native.clients[slot].handshake);
-    hail_epochs_forget(&shard->native.epochs, native->peer.stretched);
+        hail_client_cleanup(&shard->native->clients[slot].handshake);
+    hail_epochs_forget(&shard->native->epochs, native->peer.stretched);
     hail_peer_cleanup(&native->peer);
     hail_agreement_cleanup(&native->agreement);
     native->keyed = false;
@@ -729,7 +687,7 @@ void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_re
 
 uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
 {
-    const struct hail_native *native = &shard->native.conns[slot];
+    const struct hail_native *native = &shard->native->conns[slot];
     uint64_t next = UINT64_MAX;
     bool resends = !shard->context->is_server && native->state != HAIL_NATIVE_CONNECTED;
 
@@ -743,10 +701,10 @@ uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
     }
     if (resends && native->resend_ms > 0 && native->resend_ns < next)
         next = native->resend_ns;
-    if (native->ticket_s > 0 && native->ticket_s * ns_per_s < next)
-        next = native->ticket_s * ns_per_s;
+    if (native->ticket_s > 0 && native->ticket_s * HAIL_NS_PER_S < next)
+        next = native->ticket_s * HAIL_NS_PER_S;
     if (native->state == HAIL_NATIVE_CONNECTED && native->idle_timeout_ms > 0) {
-        uint64_t idle = shard->conns[slot].heard_ns + native->idle_timeout_ms * ns_per_ms;
+        uint64_t idle = shard->conns[slot].heard_ns + native->idle_timeout_ms * HAIL_NS_PER_MS;
         next = idle < next ? idle : next;
     }
     return next;
@@ -754,11 +712,11 @@ uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
 
 void hail_native_due(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     bool connected = native->state == HAIL_NATIVE_CONNECTED;
 
     if (connected && native->idle_timeout_ms > 0 &&
-        shard->now_ns >= shard->conns[slot].heard_ns + native->idle_timeout_ms * ns_per_ms) {
+        shard->now_ns >= shard->conns[slot].heard_ns + native->idle_timeout_ms * HAIL_NS_PER_MS) {
         hail_conn_end(shard, slot, HAIL_CLOSED_IDLE, false, NULL);
         return;
     }
@@ -773,9 +731,9 @@ void hail_native_due(struct hail_shard *shard, uint32_t slot)
                       "came for stall_timeout_ms");
         return;
     }
-    if (native->ticket_s > 0 && shard->now_ns >= native->ticket_s * ns_per_s) {
+    if (native->ticket_s > 0 && shard->now_ns >= native->ticket_s * HAIL_NS_PER_S) {
         native->ticket_s =
-            (uint32_t)(shard->now_ns / ns_per_s) + HAIL_TICKET_AGAIN_S; // if it is lost here
+            (uint32_t)(shard->now_ns / HAIL_NS_PER_S) + HAIL_TICKET_AGAIN_S; // if it is lost here
         native->peer.owed |= HAIL_OWED_TICKET;
     }
     if (native->keyed) {

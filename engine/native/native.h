@@ -10,6 +10,7 @@
 #include "engine/handshake/admission.h"
 #include "engine/handshake/handshake_queue.h"
 #include "engine/memory/queue.h"
+#include "engine/native/netsim.h"
 #include "engine/native/outbox.h"
 #include "proto/acks.h"
 #include "proto/handshake.h"
@@ -30,12 +31,14 @@ enum {
 
 // Each state is named for what it waits for.
 enum hail_native_state {
+    HAIL_NATIVE_FRESH,           // nothing: the slot is being prepared
     HAIL_NATIVE_EXPECT_FINISH,   // server
     HAIL_NATIVE_EXPECT_TURN,     // server: the finish has opened, and waits with others
     HAIL_NATIVE_EXPECT_DECISION, // server: of the application
     HAIL_NATIVE_EXPECT_WELCOME,  // client
     HAIL_NATIVE_EXPECT_ANSWER,   // client: approved or close; wait means that it may take long
-    HAIL_NATIVE_CONNECTED
+    HAIL_NATIVE_CONNECTED,
+    HAIL_NATIVE_STATE_COUNT
 };
 
 // What a connection has on this profile beside what every connection has.
@@ -82,7 +85,9 @@ struct hail_native_client {
 // What a shard has on this profile.
 struct hail_native_shard {
     struct hail_native *conns; // one for each slot
-    uint64_t *newest;          // by channel for each slot: see newest_of in receiver.c
+    struct hail_outbox outbox;
+    struct hail_netsim netsim;
+    uint64_t *newest; // by channel for each slot: see newest_of in receiver.c
     struct hail_send_channel *send_channels;       // by channel for each slot
     struct hail_receive_channel *receive_channels; // likewise
     uint64_t *taken;                               // for each slot and unordered channel
@@ -160,6 +165,10 @@ uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot);
 const char *hail_native_refusal(uint8_t reason);
 
 // ---- Between the parts of this profile
+
+// hail_native_enter is the only place where a handshake's state changes, and asserts that the new
+// state may follow.
+void hail_native_enter(struct hail_native *native, enum hail_native_state next);
 
 // hail_server_handshake_reserve takes or adds up what a server needs for handshakes alone.
 void hail_server_handshake_reserve(struct hail_shard *shard, const struct hail_context *context);

@@ -1,6 +1,7 @@
 // netsim.c: see netsim.h.
 // SPDX-License-Identifier: MIT
 #include "engine/native/netsim.h"
+#include "crypto/time.h"
 
 #include <string.h>
 
@@ -9,10 +10,6 @@ enum {
     QUEUE_US = 100000,
     DELAY_MAX_US = 60000000
 };
-
-static const uint64_t ns_per_us = 1000;
-static const uint64_t ns_per_ms = 1000000;
-static const uint64_t ns_per_s = 1000000000;
 
 void hail_netsim_init(struct hail_netsim *netsim, struct hail_arena *arena, uint32_t slots,
                       uint32_t max)
@@ -119,7 +116,7 @@ static void hold_rebind(struct hail_netsim *netsim, uint32_t slot, struct hail_c
                         uint32_t rebind_ms, uint64_t now_ns)
 {
     struct hail_netsim_held *held =
-        hold(netsim, slot, conn, HAIL_NETSIM_OUT, now_ns + rebind_ms * ns_per_ms);
+        hold(netsim, slot, conn, HAIL_NETSIM_OUT, now_ns + rebind_ms * HAIL_NS_PER_MS);
 
     if (!held)
         return;
@@ -155,16 +152,16 @@ static uint64_t arrives_ns(struct hail_netsim_path *path, size_t len, uint64_t n
     if (happens(path, how->loss))
         return UINT64_MAX;
     if (how->rate > 0) {
-        if (from_ns - now_ns > how->queue_us * ns_per_us)
+        if (from_ns - now_ns > how->queue_us * HAIL_NS_PER_US)
             return UINT64_MAX;
-        from_ns += len * ns_per_s / how->rate;
+        from_ns += len * HAIL_NS_PER_S / how->rate;
         path->free_ns = from_ns;
     }
-    uint64_t due_ns = from_ns + how->delay_us * ns_per_us;
+    uint64_t due_ns = from_ns + how->delay_us * HAIL_NS_PER_US;
     if (how->jitter_us > 0)
-        due_ns += roll(path) % (how->jitter_us * ns_per_us);
+        due_ns += roll(path) % (how->jitter_us * HAIL_NS_PER_US);
     if (happens(path, how->reordering))
-        return due_ns + how->reorder_us * ns_per_us;
+        return due_ns + how->reorder_us * HAIL_NS_PER_US;
     path->last_ns = due_ns > path->last_ns ? due_ns : path->last_ns;
     return path->last_ns;
 }

@@ -25,11 +25,11 @@ void hail_packets_show(const struct hail_shard *shard, uint32_t slot, bool sent,
 // Puts a datagram at the end of its connection's.
 static void link_last(struct hail_shard *shard, uint32_t slot, uint32_t index)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
 
-    shard->outbox.list[index].next = HAIL_OUTGOING_NONE;
+    shard->native->outbox.list[index].next = HAIL_OUTGOING_NONE;
     if (native->out_last != HAIL_OUTGOING_NONE)
-        shard->outbox.list[native->out_last].next = index;
+        shard->native->outbox.list[native->out_last].next = index;
     else
         native->out_first = index;
     native->out_last = index;
@@ -38,16 +38,16 @@ static void link_last(struct hail_shard *shard, uint32_t slot, uint32_t index)
 // Takes the first of them off.
 static void unlink_first(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
 
-    native->out_first = shard->outbox.list[native->out_first].next;
+    native->out_first = shard->native->outbox.list[native->out_first].next;
     if (native->out_first == HAIL_OUTGOING_NONE)
         native->out_last = HAIL_OUTGOING_NONE;
 }
 
 uint32_t hail_packets_begin(struct hail_shard *shard, uint32_t slot, uint8_t protection)
 {
-    uint32_t index = hail_outbox_add(&shard->outbox, slot, protection);
+    uint32_t index = hail_outbox_add(&shard->native->outbox, slot, protection);
 
     if (index == HAIL_OUTGOING_NONE) {
         hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_UNSENT, 1);
@@ -65,8 +65,8 @@ void hail_packets_whole(struct hail_shard *shard, uint32_t slot, const struct ha
 
     if (index == HAIL_OUTGOING_NONE)
         return;
-    struct hail_outgoing *outgoing = &shard->outbox.list[index];
-    memcpy(hail_outbox_bytes(&shard->outbox, index), data, len);
+    struct hail_outgoing *outgoing = &shard->native->outbox.list[index];
+    memcpy(hail_outbox_bytes(&shard->native->outbox, index), data, len);
     outgoing->len = (uint16_t)len;
     outgoing->elsewhere = to != NULL;
     if (to)
@@ -76,19 +76,19 @@ void hail_packets_whole(struct hail_shard *shard, uint32_t slot, const struct ha
 void hail_packets_simulated(struct hail_shard *shard, uint32_t slot, const uint8_t *data,
                             size_t len)
 {
-    uint32_t count = shard->outbox.count;
+    uint32_t count = shard->native->outbox.count;
 
     hail_packets_whole(shard, slot, NULL, data, len);
-    if (shard->outbox.count > count)
-        shard->outbox.list[count].simulated = true;
+    if (shard->native->outbox.count > count)
+        shard->native->outbox.list[count].simulated = true;
 }
 
 size_t hail_packets_room(const struct hail_shard *shard, uint32_t slot,
                          enum hail_protection protection, uint32_t index)
 {
-    const struct hail_native *native = &shard->native.conns[slot];
+    const struct hail_native *native = &shard->native->conns[slot];
     size_t room = native->sender.pmtu.size - hail_peer_overhead(&native->peer, protection);
-    size_t len = index == HAIL_OUTGOING_NONE ? 0 : shard->outbox.list[index].len;
+    size_t len = index == HAIL_OUTGOING_NONE ? 0 : shard->native->outbox.list[index].len;
 
     return len < room ? room - len : 0; // a probe is longer than packets may be
 }
@@ -96,10 +96,10 @@ size_t hail_packets_room(const struct hail_shard *shard, uint32_t slot,
 uint32_t hail_packets_for(struct hail_shard *shard, uint32_t slot, enum hail_protection protection,
                           size_t len)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
 
     if (native->out_last != HAIL_OUTGOING_NONE) {
-        const struct hail_outgoing *open = &shard->outbox.list[native->out_last];
+        const struct hail_outgoing *open = &shard->native->outbox.list[native->out_last];
         bool is_alike = open->protection == protection && !open->elsewhere;
         if (is_alike && len <= hail_packets_room(shard, slot, protection, native->out_last))
             return native->out_last;
@@ -110,9 +110,9 @@ uint32_t hail_packets_for(struct hail_shard *shard, uint32_t slot, enum hail_pro
 
 uint8_t *hail_packets_extend(struct hail_shard *shard, uint32_t index, size_t len)
 {
-    struct hail_outgoing *outgoing = &shard->outbox.list[index];
+    struct hail_outgoing *outgoing = &shard->native->outbox.list[index];
     enum hail_direction direction = shard->context->is_server ? HAIL_TO_CLIENT : HAIL_TO_SERVER;
-    uint8_t *frames = hail_outbox_bytes(&shard->outbox, index) +
+    uint8_t *frames = hail_outbox_bytes(&shard->native->outbox, index) +
                       hail_packet_frames_at(direction, (enum hail_protection)outgoing->protection);
     uint8_t *at = frames + outgoing->len;
 
@@ -127,12 +127,12 @@ void hail_packets_add(struct hail_shard *shard, uint32_t index,
     const struct hail_policy *policy = &shard->context->policy;
     uint8_t *at = hail_packets_extend(shard, index, 0);
 
-    shard->outbox.list[index].len += (uint16_t)hail_frames_write(at, frame, policy);
+    shard->native->outbox.list[index].len += (uint16_t)hail_frames_write(at, frame, policy);
 }
 
 bool hail_packets_takes_ack(const struct hail_shard *shard, uint32_t index)
 {
-    const struct hail_outgoing *outgoing = &shard->outbox.list[index];
+    const struct hail_outgoing *outgoing = &shard->native->outbox.list[index];
 
     return outgoing->protection > HAIL_PROTECTION_PLAIN && !outgoing->elsewhere &&
            hail_packets_room(shard, outgoing->slot, (enum hail_protection)outgoing->protection,
@@ -141,7 +141,7 @@ bool hail_packets_takes_ack(const struct hail_shard *shard, uint32_t index)
 
 void hail_packets_acknowledge(struct hail_shard *shard, uint32_t slot, uint32_t index)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     struct hail_native_frame frame = {.type = HAIL_FRAME_ACK};
     uint8_t content[HAIL_ACK_LEN_MAX];
     struct hail_ack ack;
@@ -156,8 +156,8 @@ void hail_packets_acknowledge(struct hail_shard *shard, uint32_t slot, uint32_t 
 static void add_riders(struct hail_shard *shard, uint32_t slot, uint32_t index)
 {
     static const struct hail_native_frame ask = {.type = HAIL_FRAME_ASK};
-    struct hail_native *native = &shard->native.conns[slot];
-    const struct hail_outgoing *outgoing = &shard->outbox.list[index];
+    struct hail_native *native = &shard->native->conns[slot];
+    const struct hail_outgoing *outgoing = &shard->native->outbox.list[index];
 
     if (hail_acks_worth(&native->acks, shard->now_ns) && hail_packets_takes_ack(shard, index))
         hail_packets_acknowledge(shard, slot, index);
@@ -172,11 +172,11 @@ static void add_riders(struct hail_shard *shard, uint32_t slot, uint32_t index)
 // Frames become a datagram.
 static void seal(struct hail_shard *shard, uint32_t index)
 {
-    struct hail_outgoing *outgoing = &shard->outbox.list[index];
+    struct hail_outgoing *outgoing = &shard->native->outbox.list[index];
     uint32_t slot = outgoing->slot;
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     enum hail_direction direction = native->peer.is_server ? HAIL_TO_CLIENT : HAIL_TO_SERVER;
-    uint8_t *datagram = hail_outbox_bytes(&shard->outbox, index);
+    uint8_t *datagram = hail_outbox_bytes(&shard->native->outbox, index);
 
     if (outgoing->protection != HAIL_OUTGOING_WHOLE) {
         enum hail_protection protection = (enum hail_protection)outgoing->protection;
@@ -198,20 +198,22 @@ static void seal(struct hail_shard *shard, uint32_t index)
 
 static bool is_to_be_simulated(const struct hail_shard *shard, uint32_t index)
 {
-    const struct hail_outgoing *outgoing = &shard->outbox.list[index];
+    const struct hail_outgoing *outgoing = &shard->native->outbox.list[index];
 
-    return !outgoing->simulated && hail_netsim_on(&shard->netsim, outgoing->slot, HAIL_NETSIM_OUT);
+    return !outgoing->simulated &&
+           hail_netsim_on(&shard->native->netsim, outgoing->slot, HAIL_NETSIM_OUT);
 }
 
 // Seals a connection's datagram. If it leaves through the simulated network, it is given already.
 static bool leaves_later(struct hail_shard *shard, uint32_t index)
 {
-    struct hail_outgoing *outgoing = &shard->outbox.list[index];
+    struct hail_outgoing *outgoing = &shard->native->outbox.list[index];
 
     seal(shard, index);
-    outgoing->given = is_to_be_simulated(shard, index) &&
-                      hail_simulate_takes(shard, outgoing->slot, HAIL_NETSIM_OUT, &outgoing->to,
-                                          hail_outbox_bytes(&shard->outbox, index), outgoing->len);
+    outgoing->given =
+        is_to_be_simulated(shard, index) &&
+        hail_simulate_takes(shard, outgoing->slot, HAIL_NETSIM_OUT, &outgoing->to,
+                            hail_outbox_bytes(&shard->native->outbox, index), outgoing->len);
     if (outgoing->given && shard->context->is_server) {
         hail_table_count(&shard->table, outgoing->slot, HAIL_CONN_FIGURE_BYTES_OUT, outgoing->len);
         hail_table_count(&shard->table, outgoing->slot, HAIL_CONN_FIGURE_PACKETS_OUT, 1);
@@ -222,13 +224,13 @@ static bool leaves_later(struct hail_shard *shard, uint32_t index)
 // A server's slot may have another connection before it is sent, so it is no longer the slot's.
 void hail_packets_release(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native.conns[slot];
+    struct hail_native *native = &shard->native->conns[slot];
     uint32_t index = native->out_first;
 
     native->out_first = HAIL_OUTGOING_NONE;
     native->out_last = HAIL_OUTGOING_NONE;
     while (index != HAIL_OUTGOING_NONE) {
-        struct hail_outgoing *outgoing = &shard->outbox.list[index];
+        struct hail_outgoing *outgoing = &shard->native->outbox.list[index];
         uint32_t next = outgoing->next;
         bool is_gone = leaves_later(shard, index);
         if (shard->context->is_server)
@@ -243,10 +245,10 @@ void hail_packets_release(struct hail_shard *shard, uint32_t slot)
 static uint32_t first_to_leave(struct hail_shard *shard)
 {
     for (;;) {
-        uint32_t index = hail_outbox_next(&shard->outbox);
+        uint32_t index = hail_outbox_next(&shard->native->outbox);
         if (index == HAIL_OUTGOING_NONE)
             return index;
-        uint32_t slot = shard->outbox.list[index].slot;
+        uint32_t slot = shard->native->outbox.list[index].slot;
         if (slot == HAIL_SLOT_NONE || !leaves_later(shard, index))
             return index;
         unlink_first(shard, slot);
@@ -256,8 +258,8 @@ static uint32_t first_to_leave(struct hail_shard *shard)
 // Adds a datagram to a task. Returns its length.
 static size_t add_view(struct hail_shard *shard, struct hail_task *task, uint32_t index)
 {
-    struct hail_outgoing *outgoing = &shard->outbox.list[index];
-    uint8_t *bytes = hail_outbox_bytes(&shard->outbox, index);
+    struct hail_outgoing *outgoing = &shard->native->outbox.list[index];
+    uint8_t *bytes = hail_outbox_bytes(&shard->native->outbox, index);
 
     outgoing->given = true;
     task->views[task->view_count++] = (struct iovec){bytes, outgoing->len};
@@ -271,10 +273,10 @@ static size_t add_view(struct hail_shard *shard, struct hail_task *task, uint32_
 // length, but the last may be shorter.
 static bool may_follow(struct hail_shard *shard, uint32_t first, uint32_t last)
 {
-    struct hail_outgoing *list = shard->outbox.list;
+    struct hail_outgoing *list = shard->native->outbox.list;
     uint32_t next = list[first].slot == HAIL_SLOT_NONE
                         ? HAIL_OUTGOING_NONE
-                        : shard->native.conns[list[first].slot].out_first;
+                        : shard->native->conns[list[first].slot].out_first;
 
     if (next == HAIL_OUTGOING_NONE || list[last].len < list[first].len || list[last].alone ||
         is_to_be_simulated(shard, next))
@@ -290,15 +292,15 @@ bool hail_packets_task(struct hail_shard *shard, struct hail_task *task)
 
     if (first == HAIL_OUTGOING_NONE)
         return false;
-    uint32_t slot = shard->outbox.list[first].slot;
+    uint32_t slot = shard->native->outbox.list[first].slot;
     task->op = HAIL_TASK_DATAGRAMS;
     task->slot = slot;
-    task->address = shard->context->is_server ? &shard->outbox.list[first].to.any : NULL;
+    task->address = shard->context->is_server ? &shard->native->outbox.list[first].to.any : NULL;
     task->view_count = 0;
     uint32_t last = first;
     size_t bytes = add_view(shard, task, first);
     while (task->view_count < HAIL_VIEWS_MAX && may_follow(shard, first, last)) {
-        last = shard->native.conns[slot].out_first;
+        last = shard->native->conns[slot].out_first;
         bytes += add_view(shard, task, last);
     }
     hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_OUT, task->view_count);

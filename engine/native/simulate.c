@@ -10,8 +10,8 @@ static void set(struct hail_shard *shard, uint32_t slot, enum hail_netsim_way wa
     uint64_t seed;
 
     hail_random_bytes(&shard->random, &seed, sizeof seed);
-    hail_netsim_set(&shard->netsim, slot, hail_table_name(&shard->table, slot), way, how, seed,
-                    shard->now_ns);
+    hail_netsim_set(&shard->native->netsim, slot, hail_table_name(&shard->table, slot), way, how,
+                    seed, shard->now_ns);
 }
 
 void hail_simulate_begin(struct hail_shard *shard, uint32_t slot)
@@ -24,8 +24,8 @@ void hail_simulate_begin(struct hail_shard *shard, uint32_t slot)
 
 void hail_simulate_end(struct hail_shard *shard, uint32_t slot)
 {
-    for (int way = 0; shard->netsim.paths && way < HAIL_NETSIM_WAYS; way++)
-        shard->netsim.paths[slot][way].on = false;
+    for (int way = 0; shard->native->netsim.paths && way < HAIL_NETSIM_WAYS; way++)
+        shard->native->netsim.paths[slot][way].on = false;
 }
 
 void hail_simulate_set(struct hail_shard *shard, uint32_t slot,
@@ -38,11 +38,11 @@ void hail_simulate_set(struct hail_shard *shard, uint32_t slot,
 bool hail_simulate_takes(struct hail_shard *shard, uint32_t slot, enum hail_netsim_way way,
                          const struct hail_address *address, const uint8_t *data, size_t len)
 {
-    if (!hail_netsim_on(&shard->netsim, slot, way))
+    if (!hail_netsim_on(&shard->native->netsim, slot, way))
         return false;
-    hail_netsim_put(&shard->netsim, slot, hail_table_name(&shard->table, slot), way, address, data,
-                    len, shard->now_ns);
-    hail_stat_set(&shard->stats, HAIL_STAT_SIMULATED_LOST, shard->netsim.lost);
+    hail_netsim_put(&shard->native->netsim, slot, hail_table_name(&shard->table, slot), way,
+                    address, data, len, shard->now_ns);
+    hail_stat_set(&shard->stats, HAIL_STAT_SIMULATED_LOST, shard->native->netsim.lost);
     return true;
 }
 
@@ -73,10 +73,10 @@ void hail_simulate_turn(struct hail_shard *shard)
 {
     struct hail_netsim_held *held;
 
-    if (!shard->netsim.paths)
+    if (!shard->native->netsim.paths)
         return;
-    while ((held = hail_netsim_take(&shard->netsim, shard->now_ns))) {
+    while ((held = hail_netsim_take(&shard->native->netsim, shard->now_ns))) {
         release(shard, held);
-        hail_netsim_free(&shard->netsim, held);
+        hail_netsim_free(&shard->native->netsim, held);
     }
 }

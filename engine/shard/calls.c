@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/shard/calls.h"
 
+#include "crypto/time.h"
 #include "engine/shard/conn.h"
 #include "engine/shard/events.h"
 
@@ -41,7 +42,7 @@ enum hail_status hail_calls_open(struct hail_shard *shard, uint32_t slot,
     *place = (struct hail_open_call){
         .id = view->call_id,
         .wire_id = ++conn->calls_made,
-        .due_ns = shard->now_ns + timeout_ms * UINT64_C(1000000),
+        .due_ns = shard->now_ns + timeout_ms * HAIL_NS_PER_MS,
         .flags = view->flags,
         .used = true,
     };

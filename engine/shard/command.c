@@ -43,7 +43,7 @@ static enum hail_status decide(struct hail_shard *shard, uint32_t slot,
     char reason[201];
 
     bool asked = shard->context->config.profile == HAIL_PROFILE_HAIL
-                     ? shard->native.conns[slot].state == HAIL_NATIVE_EXPECT_DECISION
+                     ? shard->native->conns[slot].state == HAIL_NATIVE_EXPECT_DECISION
                      : conn->session->state == HAIL_MLAPI_EXPECT_DECISION;
 
     if (conn->state != HAIL_CONN_OPEN || !asked)

@@ -6,11 +6,29 @@
 #include <string.h>
 
 #include "crypto/secret.h"
+#include "crypto/time.h"
 #include "engine/client/reconnect.h"
 #include "engine/shard/events.h"
 #include "proto/mlapi/frame.h"
 
-static const uint64_t ns_per_ms = 1000000;
+// A connection's diagram: bit `to` of row `from` says that the step is legal.
+static const uint8_t legal[HAIL_CONN_STATE_COUNT] = {
+    // A client that reconnects waits first, another client connects, and a server accepts.
+    [HAIL_CONN_FREE] = 1u << HAIL_CONN_WAITING | 1u << HAIL_CONN_CONNECTING | 1u << HAIL_CONN_OPEN,
+    // The pause is over, or the application closes it before.
+    [HAIL_CONN_WAITING] = 1u << HAIL_CONN_CONNECTING | 1u << HAIL_CONN_CLOSING,
+    // A failed address is followed by the next one within this state.
+    [HAIL_CONN_CONNECTING] = 1u << HAIL_CONN_OPEN | 1u << HAIL_CONN_CLOSING,
+    // An unanswered UDP socket may report a refusal: the next address is tried.
+    [HAIL_CONN_OPEN] =
+        1u << HAIL_CONN_CONNECTING | 1u << HAIL_CONN_FLUSHING | 1u << HAIL_CONN_CLOSING,
+    // Nothing opens again: what is unsent is sent, or given up.
+    [HAIL_CONN_FLUSHING] = 1u << HAIL_CONN_CLOSING,
+    // The backend says that it uses nothing of the slot any more.
+    [HAIL_CONN_CLOSING] = 1u << HAIL_CONN_CLOSED,
+    // The application has been told, or need not be.
+    [HAIL_CONN_CLOSED] = 1u << HAIL_CONN_FREE,
+};
 
 static bool is_native(const struct hail_shard *shard)
 {
@@ -104,6 +122,13 @@ bool hail_conn_prove(struct hail_shard *shard, uint32_t slot)
     return true;
 }
 
+void hail_conn_enter(struct hail_conn_slot *conn, enum hail_conn_state next)
+{
+    HAIL_ASSERT(next < HAIL_CONN_STATE_COUNT);
+    HAIL_ASSERT(legal[conn->state] & 1u << next);
+    conn->state = next;
+}
+
 void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state,
                      const struct hail_address *from)
 {
@@ -111,12 +136,12 @@ void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_sta
 
     HAIL_ASSERT(conn->state == HAIL_CONN_FREE);
     *conn = (struct hail_conn_slot){
-        .state = state,
         .opened_ns = shard->now_ns,
         .heard_ns = shard->now_ns,
     };
+    hail_conn_enter(conn, state);
     if (!is_native(shard)) {
-        conn->session = &shard->sessions[slot];
+        conn->session = &shard->mlapi->sessions[slot];
         memset(conn->session, 0, sizeof *conn->session);
     }
     hail_chain_init(&conn->in);
@@ -135,7 +160,7 @@ void hail_conn_connect(struct hail_shard *shard, uint32_t slot)
     struct hail_conn_slot *conn = &shard->conns[slot];
 
     HAIL_ASSERT(conn->state == HAIL_CONN_WAITING);
-    conn->state = HAIL_CONN_CONNECTING;
+    hail_conn_enter(conn, HAIL_CONN_CONNECTING);
     conn->opened_ns = shard->now_ns;
     conn->heard_ns = shard->now_ns;
     handshake_begin(shard, slot, NULL);
@@ -152,7 +177,7 @@ void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
     hail_table_gauge(&shard->table, slot, HAIL_CONN_FIGURE_HANDSHAKE_US,
                      (shard->now_ns - shard->conns[slot].opened_ns) / 1000);
     hail_stat_add(&shard->stats, HAIL_STAT_HANDSHAKES_DONE, 1);
-    if (is_native(shard) && shard->native.conns[slot].resumed)
+    if (is_native(shard) && shard->native->conns[slot].resumed)
         hail_stat_add(&shard->stats, HAIL_STAT_HANDSHAKES_RESUMED, 1);
     shard->conns[slot].connected_pending = true;
     hail_queue_push(&shard->held, slot); // told before this turn's end, or when there is room
@@ -239,11 +264,11 @@ enum hail_status hail_conn_queue(struct hail_shard *shard, uint32_t slot, size_t
 
 void hail_conn_reply(struct hail_shard *shard, uint32_t slot)
 {
-    if (shard->result.reply_len == 0)
+    if (shard->mlapi->result.reply_len == 0)
         return;
-    memcpy(shard->scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN, shard->result.reply,
-           shard->result.reply_len);
-    if (hail_conn_queue(shard, slot, shard->result.reply_len) != HAIL_OK)
+    memcpy(shard->scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN, shard->mlapi->result.reply,
+           shard->mlapi->result.reply_len);
+    if (hail_conn_queue(shard, slot, shard->mlapi->result.reply_len) != HAIL_OK)
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
 }
 
@@ -258,14 +283,14 @@ static enum hail_status send_mlapi(struct hail_shard *shard, uint32_t slot,
     size_t len = hail_mlapi_session_prepare(conn->session, &bare,
                                             shard->scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN, view,
                                             &shard->random);
-    bool waits = hail_sealer_waits(&shard->sealer, &bare, &conn->out, &shard->pool,
+    bool waits = hail_sealer_waits(&shard->mlapi->sealer, &bare, &conn->out, &shard->pool,
                                    HAIL_MLAPI_FRAME_HEADER_LEN + len);
     if (!waits)
         hail_mlapi_protect(NULL, &bare, 1);
     enum hail_status status = hail_conn_queue(shard, slot, len);
     if (status == HAIL_OK && waits) {
         bare.buffer = hail_chain_last(&conn->out, &shard->pool, len);
-        hail_sealer_add(&shard->sealer, &bare);
+        hail_sealer_add(&shard->mlapi->sealer, &bare);
     }
     return status;
 }
@@ -292,8 +317,8 @@ enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
     if (conn->state != HAIL_CONN_OPEN || !conn->joined)
         return HAIL_ESTATE;
     HAIL_ASSERT(view->body_len <= shard->context->config.message_max);
-    if (is_native(shard) && shard->native.conns[slot].message_max > 0 &&
-        view->body_len > shard->native.conns[slot].message_max)
+    if (is_native(shard) && shard->native->conns[slot].message_max > 0 &&
+        view->body_len > shard->native->conns[slot].message_max)
         return HAIL_ETOOLONG;
 
     enum hail_status status =
@@ -313,7 +338,7 @@ static bool is_joining(const struct hail_conn_slot *conn)
 static uint64_t handshake_deadline(const struct hail_shard *shard,
                                    const struct hail_conn_slot *conn)
 {
-    uint64_t at = conn->opened_ns + shard->context->config.handshake_timeout_ms * ns_per_ms;
+    uint64_t at = conn->opened_ns + shard->context->config.handshake_timeout_ms * HAIL_NS_PER_MS;
 
     return conn->again ? hail_reconnect_by(shard, (uint32_t)(conn - shard->conns), at) : at;
 }
@@ -331,7 +356,7 @@ static uint64_t own_deadline(const struct hail_shard *shard, const struct hail_c
 {
     const struct hail_config *config = &shard->context->config;
     uint64_t earliest = UINT64_MAX;
-    uint64_t stall_ns = config->stall_timeout_ms * ns_per_ms;
+    uint64_t stall_ns = config->stall_timeout_ms * HAIL_NS_PER_MS;
 
     if (conn->state == HAIL_CONN_FREE || conn->state >= HAIL_CONN_CLOSING)
         return UINT64_MAX;
@@ -346,18 +371,19 @@ static uint64_t own_deadline(const struct hail_shard *shard, const struct hail_c
     if (conn->in.len > 0 && !conn->held && conn->in_since_ns + stall_ns < earliest)
         earliest = conn->in_since_ns + stall_ns;
     if (is_joining(conn)) {
-        uint64_t handshake = conn->opened_ns + config->handshake_timeout_ms * ns_per_ms;
+        uint64_t handshake = conn->opened_ns + config->handshake_timeout_ms * HAIL_NS_PER_MS;
         return handshake < earliest ? handshake : earliest;
     }
     if (config->idle_timeout_ms > 0 && !conn->held) {
-        uint64_t idle = conn->heard_ns + config->idle_timeout_ms * ns_per_ms;
+        uint64_t idle = conn->heard_ns + config->idle_timeout_ms * HAIL_NS_PER_MS;
         return idle < earliest ? idle : earliest;
     }
     return earliest;
 }
 
-static uint64_t deadline(const struct hail_shard *shard, const struct hail_conn_slot *conn)
+uint64_t hail_conn_next_ns(const struct hail_shard *shard, uint32_t slot)
 {
+    const struct hail_conn_slot *conn = &shard->conns[slot];
     uint64_t own = own_deadline(shard, conn);
 
     return conn->state == HAIL_CONN_OPEN && conn->calls_ns < own ? conn->calls_ns : own;
@@ -365,7 +391,7 @@ static uint64_t deadline(const struct hail_shard *shard, const struct hail_conn_
 
 void hail_conn_arm(struct hail_shard *shard, uint32_t slot)
 {
-    uint64_t next = deadline(shard, &shard->conns[slot]);
+    uint64_t next = hail_conn_next_ns(shard, slot);
 
     // Later deadlines are looked at when the earlier one rings.
     if (next < hail_timers_deadline(&shard->timers, slot))
@@ -376,18 +402,18 @@ static void due_native(struct hail_shard *shard, uint32_t slot)
 {
     hail_native_due(shard, slot);
     if (shard->conns[slot].state < HAIL_CONN_CLOSING)
-        hail_timers_set(&shard->timers, slot, deadline(shard, &shard->conns[slot]));
+        hail_timers_set(&shard->timers, slot, hail_conn_next_ns(shard, slot));
 }
 
 void hail_conn_timer_due(struct hail_shard *shard, uint32_t slot)
 {
     const struct hail_config *config = &shard->context->config;
     struct hail_conn_slot *conn = &shard->conns[slot];
-    uint64_t stall_ns = config->stall_timeout_ms * ns_per_ms;
+    uint64_t stall_ns = config->stall_timeout_ms * HAIL_NS_PER_MS;
 
     if (conn->state == HAIL_CONN_OPEN && conn->calls_ns <= shard->now_ns)
         hail_calls_due(shard, slot);
-    uint64_t next = deadline(shard, conn);
+    uint64_t next = hail_conn_next_ns(shard, slot);
     if (next > shard->now_ns) {
         hail_timers_set(&shard->timers, slot, next);
         return;
@@ -412,7 +438,7 @@ void hail_conn_timer_due(struct hail_shard *shard, uint32_t slot)
 // Whether anything has yet to be sent, or to arrive where that can be known.
 static bool has_unsent(const struct hail_shard *shard, uint32_t slot)
 {
-    return is_native(shard) ? hail_sender_busy(&shard->native.conns[slot].sender)
+    return is_native(shard) ? hail_sender_busy(&shard->native->conns[slot].sender)
                             : shard->conns[slot].out.len > 0;
 }
 
@@ -438,7 +464,7 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
     hail_groups_leave_all(&shard->groups, slot);
     if (is_native(shard) && !can_flush)
         hail_native_end(shard, slot, conn->reason, conn->has_text ? shard->texts[slot].text : NULL);
-    conn->state = can_flush ? HAIL_CONN_FLUSHING : HAIL_CONN_CLOSING;
+    hail_conn_enter(conn, can_flush ? HAIL_CONN_FLUSHING : HAIL_CONN_CLOSING);
     if (can_flush)
         hail_conn_arm(shard, slot);
     else
@@ -451,7 +477,8 @@ static void let_go(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_conn_slot *conn = &shard->conns[slot];
 
-    hail_sealer_run(&shard->sealer); // it works on what lies in the chain, with the session's key
+    hail_sealer_run(
+        &shard->mlapi->sealer); // it works on what lies in the chain, with the session's key
     hail_conn_consume(shard, slot, &conn->in, conn->in.len);
     hail_conn_consume(shard, slot, &conn->out, conn->out.len);
     if (conn->session)
@@ -461,7 +488,7 @@ static void let_go(struct hail_shard *shard, uint32_t slot)
         shard->proven_count--;
         hail_sources_end(&shard->sources, slot);
     }
-    conn->state = HAIL_CONN_FREE;
+    hail_conn_enter(conn, HAIL_CONN_FREE);
 }
 
 void hail_conn_release(struct hail_shard *shard, uint32_t slot)

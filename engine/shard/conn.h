@@ -13,6 +13,10 @@
 HAIL_MUST_USE enum hail_verdict hail_conn_take(struct hail_shard *shard, uint32_t *slot,
                                                const struct hail_address *from);
 
+// hail_conn_enter is the only place where a connection's state changes, and asserts that the new
+// state may follow.
+void hail_conn_enter(struct hail_conn_slot *conn, enum hail_conn_state next);
+
 // hail_conn_begin makes a fresh connection in `slot`, which has just been taken. Where it would be
 // an unfinished handshake too many, another one ends.
 //
@@ -62,6 +66,9 @@ HAIL_MUST_USE enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t
 
 // hail_conn_timer_due does what the connection's deadline was for, or sets the next one.
 void hail_conn_timer_due(struct hail_shard *shard, uint32_t slot);
+
+// hail_conn_next_ns returns when something about the connection is due; UINT64_MAX: nothing is.
+uint64_t hail_conn_next_ns(const struct hail_shard *shard, uint32_t slot);
 
 // hail_conn_arm sets the connection's timer if its deadline is earlier than what is set.
 void hail_conn_arm(struct hail_shard *shard, uint32_t slot);

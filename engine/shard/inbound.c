@@ -36,7 +36,7 @@ static void refuse_unknown(struct hail_shard *shard, uint32_t slot,
     };
 
     if (shard->context->config.profile == HAIL_PROFILE_HAIL &&
-        shard->native.unknown_calls++ < HAIL_UNKNOWN_CALLS)
+        shard->native->unknown_calls++ < HAIL_UNKNOWN_CALLS)
         (void)!hail_conn_send(shard, slot, &error); // without room the caller's time runs out
 }
 
@@ -146,7 +146,7 @@ bool hail_inbound_connected(struct hail_shard *shard, uint32_t slot)
         return false;
     struct hail_event event = hail_event_of(shard, slot, HAIL_EVENT_CONNECTED);
     event.resumed =
-        shard->context->config.profile == HAIL_PROFILE_HAIL && shard->native.conns[slot].resumed;
+        shard->context->config.profile == HAIL_PROFILE_HAIL && shard->native->conns[slot].resumed;
     event.client_id = conn->client_id;
     conn->connected_pending = false;
     conn->announced = true;

@@ -67,8 +67,9 @@ static void reserve(struct hail_shard *shard, const struct hail_context *context
     uint32_t blocks = (uint32_t)(config->buffers_max / block_size);
 
     shard->conns = hail_arena_take(arena, slots, sizeof(struct hail_conn_slot));
-    shard->sessions = hail_arena_take(arena, config->profile == HAIL_PROFILE_MLAPI ? slots : 0,
-                                      sizeof(struct hail_mlapi_session));
+    shard->mlapi->sessions =
+        hail_arena_take(arena, config->profile == HAIL_PROFILE_MLAPI ? slots : 0,
+                        sizeof(struct hail_mlapi_session));
     shard->calls =
         hail_arena_take(arena, (size_t)slots * config->calls_max, sizeof(struct hail_open_call));
     shard->texts = hail_arena_take(arena, slots, sizeof(struct hail_shard_text));
@@ -89,23 +90,23 @@ static void reserve(struct hail_shard *shard, const struct hail_context *context
     shard->per_conn_len = (arena->used + slots - 1) / slots; // all of it until here
 
     if (config->profile == HAIL_PROFILE_HAIL) {
-        hail_outbox_init(&shard->outbox, arena, slots);
+        hail_outbox_init(&shard->native->outbox, arena, slots);
         hail_epochs_init(
-            &shard->native.epochs,
+            &shard->native->epochs,
             hail_arena_take(arena, hail_epochs_count(slots), sizeof(struct hail_epoch)),
             hail_epochs_count(slots));
     }
-    hail_netsim_init(&shard->netsim, arena, slots, config->native.simulated_max);
+    hail_netsim_init(&shard->native->netsim, arena, slots, config->native.simulated_max);
     hail_pool_init(&shard->pool, arena, block_size, blocks);
     hail_quota_watch(&shard->quota, &shard->pool.used_count, blocks);
     if (config->profile == HAIL_PROFILE_HAIL) {
         hail_sender_reserve(shard, context);
         hail_reassembly_reserve(shard, context);
         hail_server_handshake_reserve(shard, context);
-        hail_quota_watch(&shard->quota, &shard->native.messages.used_count,
-                         shard->native.messages.count);
-        hail_quota_watch(&shard->quota, &shard->native.reassemblies.records.used_count,
-                         shard->native.reassemblies.records.count);
+        hail_quota_watch(&shard->quota, &shard->native->messages.used_count,
+                         shard->native->messages.count);
+        hail_quota_watch(&shard->quota, &shard->native->reassemblies.records.used_count,
+                         shard->native->reassemblies.records.count);
     }
     hail_groups_init(&shard->groups, arena, config->groups_max, config->memberships_max, slots);
     hail_mailbox_init(&shard->commands, arena, power_of_two_at_least(config->command_queue_bytes));
@@ -115,15 +116,32 @@ static void reserve(struct hail_shard *shard, const struct hail_context *context
     shard->scratch_in = hail_arena_take(arena, scratch, 1);
     shard->scratch_out = hail_arena_take(arena, scratch, 1);
     if (config->profile == HAIL_PROFILE_MLAPI && context->setup.encryption)
-        hail_sealer_reserve(&shard->sealer, arena);
+        hail_sealer_reserve(&shard->mlapi->sealer, arena);
+}
+
+// The profiles' own states. False: there is no memory for them.
+static bool take_states(struct hail_shard *shard, const struct hail_heap *heap)
+{
+    shard->native = hail_heap_take(heap, sizeof *shard->native);
+    shard->mlapi = hail_heap_take(heap, sizeof *shard->mlapi);
+    return shard->native && shard->mlapi;
+}
+
+static void give_states(struct hail_shard *shard, const struct hail_heap *heap)
+{
+    hail_heap_give(heap, shard->native, sizeof *shard->native);
+    hail_heap_give(heap, shard->mlapi, sizeof *shard->mlapi);
 }
 
 bool hail_shard_init(struct hail_shard *shard, struct hail_context *context, uint8_t index,
                      const struct hail_random *random)
 {
     shard->index = index;
-    reserve(shard, context);
-    if (!hail_arena_reserve_from(&shard->arena, &context->heap)) {
+    bool taken = take_states(shard, &context->heap);
+    if (taken)
+        reserve(shard, context);
+    if (!taken || !hail_arena_reserve_from(&shard->arena, &context->heap)) {
+        give_states(shard, &context->heap);
         memset(shard, 0, sizeof *shard);
         return false;
     }
@@ -137,7 +155,7 @@ bool hail_shard_init(struct hail_shard *shard, struct hail_context *context, uin
     hail_sources_seed(&shard->sources, &shard->random);
     hail_native_init(shard);
     hail_mlapi_accept_init(shard);
-    hail_sealer_init(&shard->sealer);
+    hail_sealer_init(&shard->mlapi->sealer);
     return true;
 }
 
@@ -148,10 +166,11 @@ void hail_shard_cleanup(struct hail_shard *shard)
     HAIL_ASSERT(shard->table.used_count == 0);
     HAIL_ASSERT(shard->pool.used_count == 0);
     hail_random_cleanup(&shard->random);
-    hail_mlapi_accept_cleanup(&shard->accept);
-    hail_handshake_queue_cleanup(&shard->native.finishes);
-    hail_sealer_cleanup(&shard->sealer);
-    hail_wipe(&shard->result, sizeof shard->result);
+    hail_mlapi_accept_cleanup(&shard->mlapi->accept);
+    hail_handshake_queue_cleanup(&shard->native->finishes);
+    hail_sealer_cleanup(&shard->mlapi->sealer);
+    hail_wipe(&shard->mlapi->result, sizeof shard->mlapi->result);
+    give_states(shard, &shard->context->heap);
     hail_arena_cleanup(&shard->arena);
 }
 
@@ -180,7 +199,7 @@ uint32_t hail_shard_accept(struct hail_shard *shard, const struct sockaddr *peer
     uint32_t slot;
 
     hail_address_set(&from, peer);
-    enum hail_verdict verdict = hail_limit_take(&shard->accept.accepts, &from, shard->now_ns)
+    enum hail_verdict verdict = hail_limit_take(&shard->mlapi->accept.accepts, &from, shard->now_ns)
                                     ? hail_conn_take(shard, &slot, &from)
                                     : HAIL_DROP_RATE;
     if (verdict == HAIL_DROP_RATE || verdict == HAIL_DROP_PREFIX)
@@ -214,13 +233,13 @@ void hail_shard_connected(struct hail_shard *shard, uint32_t slot, int result)
         hail_conn_end(shard, slot, HAIL_CLOSED_CONNECT, false, text);
         return;
     }
-    conn->state = HAIL_CONN_OPEN;
+    hail_conn_enter(conn, HAIL_CONN_OPEN);
     if (shard->context->config.profile == HAIL_PROFILE_HAIL) {
         hail_native_open(shard, slot);
         return;
     }
     struct hail_mlapi_ambient ambient = {.random = &shard->random};
-    hail_mlapi_client_open(conn->session, &shard->result, &ambient);
+    hail_mlapi_client_open(conn->session, &shard->mlapi->result, &ambient);
     hail_conn_reply(shard, slot);
 }
 
@@ -249,7 +268,7 @@ void hail_shard_datagram(struct hail_shard *shard, uint32_t slot, const struct s
 
 bool hail_shard_crowded(const struct hail_shard *shard)
 {
-    return shard->outbox.count >= HAIL_OUTBOX_CROWDED;
+    return shard->native->outbox.count >= HAIL_OUTBOX_CROWDED;
 }
 
 bool hail_shard_refused(struct hail_shard *shard, uint32_t slot, int result)
@@ -259,7 +278,7 @@ bool hail_shard_refused(struct hail_shard *shard, uint32_t slot, int result)
     // Anybody can say so. It is believed while nobody has said anything else.
     if (conn->state != HAIL_CONN_OPEN || !hail_native_unanswered(shard, slot))
         return true;
-    conn->state = HAIL_CONN_CONNECTING;
+    hail_conn_enter(conn, HAIL_CONN_CONNECTING);
     hail_shard_connected(shard, slot, result);
     return false;
 }
@@ -297,8 +316,7 @@ void hail_shard_sent(struct hail_shard *shard, uint32_t slot, int result)
 
 void hail_shard_closed(struct hail_shard *shard, uint32_t slot)
 {
-    HAIL_ASSERT(shard->conns[slot].state == HAIL_CONN_CLOSING);
-    shard->conns[slot].state = HAIL_CONN_CLOSED;
+    hail_conn_enter(&shard->conns[slot], HAIL_CONN_CLOSED);
     shard->conns[slot].in_flight = 0;
     hail_conn_release(shard, slot);
 }
@@ -317,8 +335,8 @@ static void send_ready(struct hail_shard *shard)
 {
     uint32_t slot;
 
-    for (uint32_t left = shard->native.ready.count;
-         left > 0 && hail_queue_pop(&shard->native.ready, &slot); left--) {
+    for (uint32_t left = shard->native->ready.count;
+         left > 0 && hail_queue_pop(&shard->native->ready, &slot); left--) {
         if (hail_native_lives(shard, slot))
             hail_sender_pump(shard, slot);
     }
@@ -377,13 +395,13 @@ uint64_t hail_shard_next_ns(const struct hail_shard *shard)
 {
     uint64_t next = hail_timers_next(&shard->timers);
 
-    next = earlier(next, hail_admission_next_ns(&shard->native.admission));
+    next = earlier(next, hail_admission_next_ns(&shard->native->admission));
     next = earlier(next, hail_server_handshake_next_ns(shard));
     next = earlier(next, hail_mlapi_accept_next_ns(shard));
-    next = earlier(next, hail_netsim_next_ns(&shard->netsim));
+    next = earlier(next, hail_netsim_next_ns(&shard->native->netsim));
     if (rotates_keys(shard))
         next = earlier(next, hail_keys_next_ns(&shard->context->keys));
-    if (shard->native.ready.count > 0)
+    if (shard->native->ready.count > 0)
         return 0;
     return shard->stopping ? earlier(next, shard->stop_at_ns) : next;
 }
@@ -399,6 +417,7 @@ static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *t
     case HAIL_CONN_FREE:
     case HAIL_CONN_WAITING:
     case HAIL_CONN_CLOSED:
+    case HAIL_CONN_STATE_COUNT:
         return false;
     case HAIL_CONN_CLOSING:
         // A server's datagrams all go through one socket: there is nothing to close.
@@ -432,8 +451,8 @@ static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *t
     }
     if (conn->out.len == 0 || conn->in_flight > 0)
         return false;
-    if (shard->sealer.count > 0) // the first to send has everybody's done
-        hail_sealer_run(&shard->sealer);
+    if (shard->mlapi->sealer.count > 0) // the first to send has everybody's done
+        hail_sealer_run(&shard->mlapi->sealer);
     task->op = HAIL_TASK_SEND;
     task->view_count =
         hail_chain_views(&conn->out, &shard->pool, task->views, HAIL_VIEWS_MAX, &len);
@@ -457,7 +476,7 @@ bool hail_shard_output(struct hail_shard *shard, struct hail_task *task)
 
 void hail_shard_handed_over(struct hail_shard *shard)
 {
-    hail_outbox_clear(&shard->outbox);
+    hail_outbox_clear(&shard->native->outbox);
 }
 
 void hail_shard_stop(struct hail_shard *shard, uint64_t stop_at_ns)

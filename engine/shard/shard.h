@@ -17,10 +17,8 @@
 #include "engine/delivery/quota.h"
 #include "engine/memory/pool.h"
 #include "engine/memory/queue.h"
-#include "engine/mlapi/accept.h"
-#include "engine/mlapi/sealer.h"
+#include "engine/mlapi/mlapi.h"
 #include "engine/native/native.h"
-#include "engine/native/netsim.h"
 #include "engine/shard/calls.h"
 #include "engine/shard/command.h"
 #include "engine/shard/group.h"
@@ -40,7 +38,8 @@ enum hail_conn_state {
     HAIL_CONN_OPEN,
     HAIL_CONN_FLUSHING, // to be closed when everything is sent
     HAIL_CONN_CLOSING,  // the backend has been told to close it
-    HAIL_CONN_CLOSED    // the backend is done with it; the application may still have to be told
+    HAIL_CONN_CLOSED,   // the backend is done with it; the application may still have to be told
+    HAIL_CONN_STATE_COUNT
 };
 
 // One connection. Written by its shard alone; what others may read is in the table.
@@ -100,7 +99,6 @@ struct hail_shard {
     uint64_t stop_at_ns; // when stopping: flush no longer than this
     struct hail_arena arena;
     struct hail_conn_slot *conns;
-    struct hail_mlapi_session *sessions; // profile mlapi: one for each connection
     struct hail_open_call *calls;        // calls_max for each connection
     struct hail_shard_target *targets;   // client: one for each connection
     struct hail_shard_text *texts;       // one for each connection
@@ -120,12 +118,8 @@ struct hail_shard {
     uint32_t proven_count;    // server: of conns_max
     struct hail_random random;
     struct hail_stats stats;
-    struct hail_mlapi_accept accept; // profile mlapi, server
-    struct hail_sealer sealer;       // profile mlapi
-    struct hail_mlapi_result result;
-    struct hail_native_shard native; // profile hail
-    struct hail_outbox outbox;       // profile hail
-    struct hail_netsim netsim;       // profile hail
+    struct hail_native_shard *native; // profile hail
+    struct hail_mlapi_shard *mlapi;   // profile mlapi
     struct hail_mailbox commands;
     struct hail_command *command_held; // read from `commands`, waiting for room among the events
     _Atomic uint32_t conns_promised;   // client: slots taken or promised to hail_connect

@@ -34,6 +34,7 @@ OFFENCES = [
     ("engine/a.c", "// " + "x" * 98 + "\n", 3, "over 100 columns"),
     ("engine/a.c", "int x;\n" * 799, 800, "801 lines"),
     ("engine/a.c", "void f(void)\n{\n" + "    x();\n" * 71 + "}\n", 4, "71 lines"),
+    ("engine/a.c", "void f(void)\n{\n    conn->state = OPEN;\n}\n", 5, "in its enter function"),
     ("crypto/orphan.c", "int x;\n", 1, "names it"),
     ("engine/a.h", "\n// Does it.\nint hail_do(int x);\n", 5, "begins with another word"),
 ]
@@ -48,6 +49,8 @@ INNOCENT = [
     ("engine/a.c", "#define LIST(X) \\\n    X(A) /* first */ \\\n    X(B) /* last */\n"),
     ("engine/a.h", "\n// hail_do does it.\nint hail_do(int x);\n\n// Prose.\n\nint x;\n"),
     ("engine/a.c", "// " + "x" * 97 + "\n"),
+    ("engine/a.c", "void a_enter(int x)\n{\n    conn->state = x;\n}\n"),
+    ("engine/a.c", "void f(void)\n{\n    if (conn->state == OPEN)\n        x();\n}\n"),
 ]
 
 

@@ -8,6 +8,7 @@
 //        should be; with any bit of it or of its token or port changed, or with another server's
 //        secret, it is not.
 // Seeds  made by tests/fuzz/make_handshake_seeds.
+#include "crypto/time.h"
 #include "proto/cookie.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -15,7 +16,6 @@ enum {
     INPUT_LEN = HAIL_COOKIE_LEN + HAIL_CLIENT_TOKEN_LEN + 3 + 1 + 2 + 16
 };
 
-static const uint64_t ns_per_ms = 1000000;
 static const uint64_t made_ns = 1000000000000;
 
 static void address_from(struct hail_address *address, const uint8_t *bytes)
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hail_cookie_key_init(&secrets[0], 0, &dice);
     hail_cookie_key_init(&secrets[1], 0, &dice);
     uint64_t age_ms = (uint64_t)(rest[0] << 16 | rest[1] << 8 | rest[2]);
-    uint64_t now_ns = made_ns + age_ms * ns_per_ms;
+    uint64_t now_ns = made_ns + age_ms * HAIL_NS_PER_MS;
     address_from(&from, rest + 3);
 
     hail_cookie_make(cookie, keys[0], &from, token, made_ns);
@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_holds(!hail_cookie_check(shown, keys[0], &from, token, now_ns) || is_own);
     bool good = hail_cookie_check(cookie, keys[0], &from, token, now_ns);
     fuzz_holds(good == (age_ms < HAIL_COOKIE_LIFE_MS));
-    fuzz_holds(!hail_cookie_check(cookie, keys[0], &from, token, made_ns - ns_per_ms));
+    fuzz_holds(!hail_cookie_check(cookie, keys[0], &from, token, made_ns - HAIL_NS_PER_MS));
     fuzz_holds(!hail_cookie_check(cookie, keys[1], &from, token, made_ns));
     cookie[shown[0] % sizeof cookie] ^= (uint8_t)(1 << shown[1] % 8);
     fuzz_holds(!hail_cookie_check(cookie, keys[0], &from, token, now_ns));

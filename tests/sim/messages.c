@@ -1,6 +1,7 @@
 // messages.c: see messages.h.
 // SPDX-License-Identifier: MIT
 #include "tests/sim/messages.h"
+#include "crypto/time.h"
 
 #include <string.h>
 
@@ -159,7 +160,7 @@ void sim_messages_check(struct sim *sim, const struct sim_client *client)
         const struct sim_message *message = &client->messages[i];
         if (!is_reliable(message) || !message->taken || message->below_floor ||
             message->join != client->joins ||
-            message->sent_ns + ARRIVES_WITHIN_S * UINT64_C(1000000000) > sim->now_ns)
+            message->sent_ns + ARRIVES_WITHIN_S * HAIL_NS_PER_S > sim->now_ns)
             continue;
         if (message->arrived != 1)
             sim_fail(sim, "a reliable message did not arrive once");

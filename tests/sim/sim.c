@@ -6,12 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/time.h"
 #include "tests/sim/ids.h"
 #include "tests/sim/messages.h"
-#include "tests/sim/whole.h"
-
-static const uint64_t ns_per_ms = 1000000;
-static const uint64_t ns_per_s = 1000000000;
 
 enum {
     LENGTH_S = 40,
@@ -118,7 +115,7 @@ static void post(struct sim *sim, struct sim_datagram *datagram)
         datagram->bytes[sim_roll(sim) % datagram->len] ^= (uint8_t)(1 << sim_roll(sim) % 8);
     for (int i = 0; i < copies; i++) {
         uint64_t delay = 1 + (ill ? sim_roll(sim) % (world->delay_ms + 1) : 0);
-        fly(sim, datagram, sim->now_ns + delay * ns_per_ms);
+        fly(sim, datagram, sim->now_ns + delay * HAIL_NS_PER_MS);
     }
 }
 
@@ -275,7 +272,7 @@ static void take_ticket(struct sim *sim, struct sim_client *client, const struct
     sim->resumed += event->resumed;
     bool known =
         hail_table_read_ticket(&sim->client_shard.table, event->conn, published, &len) && len > 0;
-    if (!known && sim->now_ns >= sim->heal_ns + LONGEST_JOIN_MS * ns_per_ms)
+    if (!known && sim->now_ns >= sim->heal_ns + LONGEST_JOIN_MS * HAIL_NS_PER_MS)
         sim_fail(sim, "a client is connected and has no ticket");
     if (!known)
         return;
@@ -305,7 +302,7 @@ static void on_client_event(struct hail_endpoint *endpoint, const struct hail_ev
         // One may have come since it was connected.
         client->shows_ticket =
             client->joining && sim->client_shard.targets[client->slot].addresses.ticket_len > 0;
-        client->next_ns = sim->now_ns + 100 * ns_per_ms;
+        client->next_ns = sim->now_ns + 100 * HAIL_NS_PER_MS;
     } else if (event->type == HAIL_EVENT_MESSAGE) {
         if (!sim_message_returned(sim, event))
             return;
@@ -415,7 +412,7 @@ static void act(struct sim *sim, uint32_t index)
 
     if (sim->now_ns < client->next_ns)
         return;
-    client->next_ns = sim->now_ns + (5 + sim_roll(sim) % 120) * ns_per_ms;
+    client->next_ns = sim->now_ns + (5 + sim_roll(sim) % 120) * HAIL_NS_PER_MS;
     if (client->slot == HAIL_SLOT_NONE && !client->joining) {
         join(sim, index);
     } else if (client->connected) {
@@ -434,7 +431,7 @@ static void act(struct sim *sim, uint32_t index)
 static uint64_t soon(struct sim *sim, uint32_t mean_ms)
 {
     return mean_ms == 0 ? UINT64_MAX
-                        : sim->now_ns + (1 + sim_roll(sim) % (2 * mean_ms)) * ns_per_ms;
+                        : sim->now_ns + (1 + sim_roll(sim) % (2 * mean_ms)) * HAIL_NS_PER_MS;
 }
 
 static void be_hostile(struct sim *sim)
@@ -474,7 +471,7 @@ static void be_hostile(struct sim *sim)
             datagram.len = (uint16_t)(1 + sim_roll(sim) % datagram.len);
         break;
     }
-    fly(sim, &datagram, sim->now_ns + ns_per_ms);
+    fly(sim, &datagram, sim->now_ns + HAIL_NS_PER_MS);
 }
 
 static void trouble(struct sim *sim)
@@ -488,7 +485,7 @@ static void trouble(struct sim *sim)
     }
     if (sim->now_ns >= sim->cut_ns) {
         uint32_t most_ms = chance(sim, 300) ? 15000 : 6000; // the longest outlast a connection
-        sim->cut_until_ns = sim->now_ns + sim_roll(sim) % most_ms * ns_per_ms;
+        sim->cut_until_ns = sim->now_ns + sim_roll(sim) % most_ms * HAIL_NS_PER_MS;
         sim->cut_ns = soon(sim, sim->world.cut_ms);
     }
     if (sim->now_ns >= sim->hostile_ns) {
@@ -628,7 +625,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static uint64_t next_ns(const struct sim *sim)
 {
-    uint64_t next = earlier(sim->end_ns, sim->now_ns + 100 * ns_per_ms);
+    uint64_t next = earlier(sim->end_ns, sim->now_ns + 100 * HAIL_NS_PER_MS);
 
     if (sim->flight_count > 0)
         next = earlier(next, sim->flight[0].at_ns);
@@ -637,7 +634,13 @@ static uint64_t next_ns(const struct sim *sim)
     for (int i = 0; i < SIM_SHARDS; i++)
         next = earlier(next, hail_shard_next_ns(&sim->shards[i]));
     next = earlier(next, hail_shard_next_ns(&sim->client_shard));
-    return next > sim->now_ns ? next : sim->now_ns + ns_per_ms;
+    return next > sim->now_ns ? next : sim->now_ns + HAIL_NS_PER_MS;
+}
+
+static void audit(struct sim *sim, struct audit *audit, const struct hail_shard *shard)
+{
+    if (!audit_shard(audit, shard))
+        sim_fail(sim, audit->why);
 }
 
 static void step(struct sim *sim)
@@ -657,8 +660,8 @@ static void step(struct sim *sim)
     }
     turn_all(sim);
     for (int i = 0; i < SIM_SHARDS; i++)
-        sim_whole_check(sim, &sim->shards[i]);
-    sim_whole_check(sim, &sim->client_shard);
+        audit(sim, &sim->audits[i], &sim->shards[i]);
+    audit(sim, &sim->audits[SIM_SHARDS], &sim->client_shard);
 }
 
 // The network has been well for a while: everybody is in, and is heard.
@@ -686,8 +689,8 @@ static void stop(struct sim *sim)
             sim_fail(sim, "a shard that was stopped has connections");
         if (all[i]->pool.used_count != 0)
             sim_fail(sim, "blocks have leaked");
-        for (uint32_t bucket = 0; bucket < all[i]->native.greeted_count; bucket++) {
-            if (all[i]->native.greeted[bucket] != 0)
+        for (uint32_t bucket = 0; bucket < all[i]->native->greeted_count; bucket++) {
+            if (all[i]->native->greeted[bucket] != 0)
                 sim_fail(sim, "a handshake is remembered that is over");
         }
         if (sim->failure) // what is left open would fail once more
@@ -695,6 +698,8 @@ static void stop(struct sim *sim)
         else
             hail_shard_cleanup(all[i]);
     }
+    for (int i = 0; i <= SIM_SHARDS; i++)
+        audit_cleanup(&sim->audits[i]);
     hail_context_cleanup(&sim->client);
     sim->server.shards = NULL;
     hail_context_cleanup(&sim->server);
@@ -705,9 +710,9 @@ const char *sim_run(struct sim *sim, uint64_t seed)
     memset(sim, 0, sizeof *sim);
     sim->seed = seed;
     sim->dice = seed;
-    sim->now_ns = ns_per_s;
-    sim->heal_ns = HEAL_AT_S * ns_per_s;
-    sim->end_ns = LENGTH_S * ns_per_s;
+    sim->now_ns = HAIL_NS_PER_S;
+    sim->heal_ns = HEAL_AT_S * HAIL_NS_PER_S;
+    sim->end_ns = LENGTH_S * HAIL_NS_PER_S;
     choose_world(sim);
     for (int i = 0; i < SIM_CLIENTS_MAX; i++) {
         sim->clients[i].slot = HAIL_SLOT_NONE;

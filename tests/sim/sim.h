@@ -5,7 +5,7 @@
 #ifndef HAIL_TESTS_SIM_SIM_H
 #define HAIL_TESTS_SIM_SIM_H
 
-#include "engine/shard/conn.h"
+#include "tests/audit.h"
 
 enum {
     SIM_SHARDS = 2,
@@ -123,6 +123,7 @@ struct sim {
     uint32_t flight_count;
     struct sim_datagram captures[SIM_CAPTURES];
     uint32_t capture_count;
+    struct audit audits[SIM_SHARDS + 1]; // of the server's shards, and of the clients'
     struct sim_closed closed_server;
     struct sim_closed closed_client;
     uint64_t arrived;    // messages, for the record

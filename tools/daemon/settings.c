@@ -79,7 +79,7 @@ static const struct option options[] = {
     {"server", "accepts_per_s", KIND_U32, CONFIG(accepts_per_s), 1, 1000000,
      "mlapi: TCP connections of one IPv4 address or IPv6 /56; 1000"},
     {"server", "message_max", KIND_U32, CONFIG(message_max), 16, 16777216,
-     "bytes of a message; mlapi 65536, hail 524288"},
+     "bytes of a message; 0: mlapi 65536, hail 524288"},
     {"server", "conn_data_max", KIND_U32, CONFIG(conn_data_max), 1, 4096,
      "bytes of connection data; 1024"},
     {"server", "unsent_max", KIND_U32, CONFIG(unsent_max), 4096, 1073741824,

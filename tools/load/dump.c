@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "crypto/time.h"
 #include "proto/datagram.h"
 #include "proto/frames.h"
 #include "proto/noise.h"
@@ -17,7 +18,7 @@ static uint64_t clock_ns(void)
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return hail_time_ns(&now);
 }
 
 bool dump_open(struct dump *dump, const char *path)

@@ -65,14 +65,14 @@ static const struct option options[] = {
 
 static const char help_text[] =
     "usage: hail-load matrix [OPTION...]\n"
-    "Starts echoing servers of its own, and measures every combination of what follows against\n"
-    "them: each once a repeat, so that all meet the same weather. Lists are separated by commas.\n"
+    "Starts echo servers and measures every combination of the following options against them,\n"
+    "each once a repeat, so that noise affects all of them. Lists are separated by commas.\n"
     "\n"
     "what to measure\n"
     "  --quick             under a minute: fewer combinations, 3 short repeats; options after it\n"
     "                      still count\n"
-    "  --bars              only what a bar is judged by, in longer repeats, on io_uring: some\n"
-    "                      minutes; options after it still count\n"
+    "  --bars              only the combinations that have targets, in longer repeats, on\n"
+    "                      io_uring: some minutes; options after it still count\n"
     "  --only KINDS        closed: echoes, the next message when one is back; open: echoes on a\n"
     "                      schedule that waits for nobody; handshakes; all three\n"
     "  --profiles NAMES    hail, mlapi; both\n"

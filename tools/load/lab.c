@@ -9,12 +9,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "crypto/time.h"
 #include "tools/daemon/settings.h"
 #include "tools/load/traffic.h"
 
 enum {
     TURN_NS = 100000000, // how long the conductor waits before it looks at clock and faults
-    NS_PER_S = 1000000000,
     UNSENT_MIN = 1 << 20,
     BUFFERS_MIN = 64 << 20,
     MESSAGE_MIN = 65536,
@@ -71,8 +71,8 @@ static void note_closed(struct lab *lab, const struct lab_player *player,
 
     if (player->has_joined)
         lab_fault(lab, "lost a connection to %s:%u %.1f s after it joined: %s%s%s; %s", plan->host,
-                  plan->port, (double)(clock_ns() - player->joined_ns) / NS_PER_S, reason, mark,
-                  text, advice);
+                  plan->port, (double)(clock_ns() - player->joined_ns) / HAIL_NS_PER_S, reason,
+                  mark, text, advice);
     else
         lab_fault(lab, "cannot join %s:%u: %s%s%s; %s", plan->host, plan->port, reason, mark, text,
                   advice);
@@ -225,7 +225,7 @@ static uint32_t simulated_max(const struct plan *plan, uint32_t player_count)
             datagrams = 1 + plan->sizes[i] / DATAGRAM_MIN;
     }
     if (plan->rate > 0)
-        under_way = (uint64_t)(plan->rate * (double)plan_delay_ns(plan) / NS_PER_S);
+        under_way = (uint64_t)(plan->rate * (double)plan_delay_ns(plan) / HAIL_NS_PER_S);
     // Each may be doubled and acknowledged; and each connection has timers and a handshake.
     uint64_t wanted = 4 * under_way * datagrams + 16 * (uint64_t)player_count;
     return wanted < SIMULATED_MIN ? SIMULATED_MIN : at_most(wanted, SIMULATED_MAX);
@@ -337,8 +337,8 @@ static void wait_for_news(struct lab *lab)
 
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += TURN_NS;
-    if (until.tv_nsec >= NS_PER_S) {
-        until.tv_nsec -= NS_PER_S;
+    if (until.tv_nsec >= (long)HAIL_NS_PER_S) {
+        until.tv_nsec -= (long)HAIL_NS_PER_S;
         until.tv_sec++;
     }
     sem_timedwait(&lab->news, &until);
@@ -431,7 +431,7 @@ static void sum_up(struct lab *lab, const struct stand *before, bool is_done,
         return;
     latency = (struct histogram){0};
     lab_latency(lab, &latency);
-    out->seconds = (double)(after.now_ns - before->now_ns) / NS_PER_S;
+    out->seconds = (double)(after.now_ns - before->now_ns) / HAIL_NS_PER_S;
     out->p50_ns = histogram_quantile(&latency, 0.5);
     out->p99_ns = histogram_quantile(&latency, 0.99);
     out->max_ns = histogram_quantile(&latency, 1);
@@ -530,18 +530,18 @@ bool lab_keep_idle(struct lab *lab, struct lab_idle *out)
         return false;
     struct stand begin = stand_now(lab);
     struct stand now = begin;
-    uint64_t until_ns = begin.now_ns + (uint64_t)(lab->plan->duration_s * NS_PER_S);
+    uint64_t until_ns = begin.now_ns + (uint64_t)(lab->plan->duration_s * HAIL_NS_PER_S);
     // What is lost is counted, and the others are kept on.
     while (now.now_ns < until_ns && staying(lab) > 0) {
         wait_for_news(lab);
         now.now_ns = clock_ns();
         if (progress_due(lab->progress, now.now_ns))
             progress_tell(lab->progress, "idle: %u of %u connections kept for %.0f s", staying(lab),
-                          lab->player_count, (double)(now.now_ns - begin.now_ns) / NS_PER_S);
+                          lab->player_count, (double)(now.now_ns - begin.now_ns) / HAIL_NS_PER_S);
     }
     out->stayed = staying(lab);
     now = stand_now(lab);
-    out->seconds = (double)(now.now_ns - begin.now_ns) / NS_PER_S;
+    out->seconds = (double)(now.now_ns - begin.now_ns) / HAIL_NS_PER_S;
     out->has_server_memory =
         out->has_server_memory && process_resident_bytes(server, &out->server_after);
     out->has_server_cpu = cpu_between(&begin, &now, &used_ns);

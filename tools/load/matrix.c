@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "crypto/time.h"
 #include "tools/load/grid.h"
 #include "tools/load/machine.h"
 #include "tools/load/page.h"
@@ -31,7 +32,6 @@ enum {
     PATH_LEN = 512,
     SERVERS = 32, // two profiles, two backends, signed or not, splitting their cost or not, with
                   // one key for all or not
-    NS_PER_S = 1000000000
 };
 
 // What measuring takes beside its time, in seconds, roughly: for the time that is left.
@@ -255,7 +255,7 @@ static void tell(struct matrix *matrix, uint32_t repeat, const struct record_row
     const char *pass = matrix->is_splitting ? "splitting" : "repeat";
 
     uint64_t now_ns = clock_ns();
-    double gone_s = (double)(now_ns - matrix->began_ns) / NS_PER_S;
+    double gone_s = (double)(now_ns - matrix->began_ns) / HAIL_NS_PER_S;
     double left_s = matrix->all_s - matrix->done_s;
     char name[RECORD_NAME_LEN];
 

@@ -1,12 +1,12 @@
 // traffic.c: see traffic.h.
 // SPDX-License-Identifier: MIT
 #include "tools/load/traffic.h"
+#include "crypto/time.h"
 
 #include <string.h>
 #include <time.h>
 
 enum {
-    NS_PER_S = 1000000000,
     TURN_NS = 10000000, // the conductor's longest sleep
     HELD_NS = 50000,    // and its sleep while a connection is full
     RETURN_S_MAX = 10,  // how long the last messages may take to return
@@ -217,8 +217,8 @@ static uint64_t missing(const struct lab *lab)
 
 static void sleep_ns(uint64_t ns)
 {
-    const struct timespec time = {.tv_sec = (time_t)(ns / NS_PER_S),
-                                  .tv_nsec = (long)(ns % NS_PER_S)};
+    const struct timespec time = {.tv_sec = (time_t)(ns / HAIL_NS_PER_S),
+                                  .tv_nsec = (long)(ns % HAIL_NS_PER_S)};
 
     clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
 }
@@ -234,7 +234,7 @@ struct conduct {
 // When message `n` of the schedule is due.
 static uint64_t due_ns(const struct lab *lab, const struct conduct *conduct, uint64_t n)
 {
-    return conduct->start_ns + (uint64_t)((double)n * NS_PER_S / lab->plan->rate);
+    return conduct->start_ns + (uint64_t)((double)n * HAIL_NS_PER_S / lab->plan->rate);
 }
 
 // Open loop: sends what is due, and returns for how long to sleep.
@@ -303,7 +303,7 @@ static void tell_progress(struct lab *lab, const struct traffic *traffic, uint64
 
     progress_tell(lab->progress, "%s, %u bytes: %s, %.0f messages/s",
                   plan_flags_name(traffic->flags), traffic->size, stage,
-                  (double)messages * NS_PER_S / (double)since_ns);
+                  (double)messages * HAIL_NS_PER_S / (double)since_ns);
 }
 
 // Where the counts stood at a time.
@@ -374,7 +374,7 @@ static bool await_return(struct lab *lab)
                        lab->plan->channel_kind <= HAIL_RELIABLE_UNORDERED;
     uint32_t seconds = is_reliable ? RETURN_S_MAX : RETURN_DATAGRAMS_S_MAX;
     uint64_t delay_ns = plan_delay_ns(lab->plan);
-    uint64_t until_ns = clock_ns() + (uint64_t)seconds * NS_PER_S + delay_ns;
+    uint64_t until_ns = clock_ns() + (uint64_t)seconds * HAIL_NS_PER_S + delay_ns;
     uint64_t received = 0;
     uint64_t received_ns = clock_ns();
 
@@ -394,7 +394,7 @@ static bool await_return(struct lab *lab)
                       (unsigned long long)missing(lab), seconds);
             return false;
         }
-        sleep_ns(1000000);
+        sleep_ns(HAIL_NS_PER_MS);
     }
     return !lab_has_fault(lab);
 }
@@ -436,7 +436,7 @@ static void sum_up(struct lab *lab, const struct mark *from, const struct mark *
 
     latency = (struct histogram){0};
     lab_latency(lab, &latency);
-    out->seconds = (double)(to->at_ns - from->at_ns) / NS_PER_S;
+    out->seconds = (double)(to->at_ns - from->at_ns) / HAIL_NS_PER_S;
     out->message_count = to->arrived - from->arrived;
     out->messages_per_s = (double)out->message_count / out->seconds;
     out->p50_ns = histogram_quantile(&latency, 0.5);
@@ -464,8 +464,8 @@ static void begin(struct lab *lab, struct conduct *conduct)
     }
     conduct->start_ns = clock_ns();
     conduct->cap = 1 + UNDER_WAY_LEN / traffic->size;
-    traffic->from_ns = conduct->start_ns + (uint64_t)(plan->warmup_s * NS_PER_S);
-    traffic->to_ns = traffic->from_ns + (uint64_t)(plan->duration_s * NS_PER_S);
+    traffic->from_ns = conduct->start_ns + (uint64_t)(plan->warmup_s * HAIL_NS_PER_S);
+    traffic->to_ns = traffic->from_ns + (uint64_t)(plan->duration_s * HAIL_NS_PER_S);
     atomic_store_explicit(&traffic->is_sending, true, memory_order_relaxed);
 }
 
@@ -506,7 +506,7 @@ bool traffic_run(struct lab *lab, uint32_t flags, uint32_t size, uint32_t run,
     if (has_window)
         sum_up(lab, &from, &to, out);
     uint64_t due_count =
-        (uint64_t)((double)(lab->traffic->to_ns - conduct.start_ns) * plan->rate / NS_PER_S);
+        (uint64_t)((double)(lab->traffic->to_ns - conduct.start_ns) * plan->rate / HAIL_NS_PER_S);
     if (out->is_complete && due_count > conduct.sent)
         out->late_count = due_count - conduct.sent;
     return out->is_complete;
