@@ -12,6 +12,14 @@
 // anything a peer or a caller's file can decide; those are checked and answered.
 #define HAIL_ASSERT(cond) ((cond) ? (void)0 : hail_assert_failed(#cond, __FILE__, __LINE__))
 
+// HAIL_ASSERT_SLOW is for what costs more to check than the code that it guards. It is on where the
+// sanitizers are.
+#ifdef HAIL_SLOW_CHECKS
+#define HAIL_ASSERT_SLOW(cond) HAIL_ASSERT(cond)
+#else
+#define HAIL_ASSERT_SLOW(cond) ((void)sizeof(cond))
+#endif
+
 // HAIL_UNREACHABLE marks a branch that a correct program never takes, and says why.
 #define HAIL_UNREACHABLE(why) hail_assert_failed("unreachable: " why, __FILE__, __LINE__)
 

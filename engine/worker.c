@@ -82,6 +82,7 @@ enum hail_status hail_worker_start(struct hail_worker *worker)
     sigset_t all;
     sigset_t before;
 
+    HAIL_ASSERT(!worker->running);
     // Signals are the application's: none is to arrive on a thread it does not know.
     sigfillset(&all);
     sem_init(&worker->started, 0, 0);
@@ -101,6 +102,7 @@ enum hail_status hail_worker_start(struct hail_worker *worker)
 
 void hail_worker_stop(struct hail_worker *worker, uint64_t stop_at_ns)
 {
+    HAIL_ASSERT(stop_at_ns != 0); // which would mean that it goes on
     if (!worker->running)
         return;
     atomic_store_explicit(&worker->stop_at_ns, stop_at_ns, memory_order_release);

@@ -31,6 +31,7 @@ struct end {
     uint32_t slot;
     struct flying out[WAYS_MAX];
     size_t out_count;
+    struct hail_command *greets; // carried out when it is connected
     bool closed;
     enum hail_close_reason reason;
     size_t messages;
@@ -49,6 +50,10 @@ static void on_event(struct hail_endpoint *endpoint, const struct hail_event *ev
     (void)endpoint;
     if (event->type == HAIL_EVENT_CONNECTED)
         end->slot = hail_name_unpack(event->conn).slot;
+    if (event->type == HAIL_EVENT_CONNECTED && end->greets) {
+        end->greets->conn = event->conn;
+        ck_assert_int_eq(hail_command_run(&end->shard, end->greets, &(size_t){0}), HAIL_OK);
+    }
     if (event->type == HAIL_EVENT_CLOSED) {
         end->closed = true;
         end->reason = event->reason;
@@ -159,8 +164,8 @@ static struct hail_config base_config(void)
     return config;
 }
 
-// Both ends, joined.
-static void begin_as(struct hail_config config, bool polls)
+// Both ends, and the client about to say hello.
+static void begin_unjoined(struct hail_config config, bool polls)
 {
     struct hail_addresses addresses = {.host = "play.test", .count = 1};
     const struct sockaddr_in v4 = {
@@ -178,6 +183,12 @@ static void begin_as(struct hail_config config, bool polls)
     end_init(&server, &config, true);
     memcpy(&addresses.list[0], &v4, sizeof v4);
     ck_assert_int_eq(hail_command_run(&client.shard, &command, &done), HAIL_OK);
+}
+
+// Both ends, joined.
+static void begin_as(struct hail_config config, bool polls)
+{
+    begin_unjoined(config, polls);
     settle();
     while (polls && poll_one())
         ;
@@ -732,6 +743,30 @@ START_TEST(test_slow_poller)
 }
 END_TEST
 
+static const uint8_t kinds[] = {ORDERED, UNORDERED, UNRELIABLE};
+static struct hail_command first; // a server's when it is connected
+static struct hail_command close_it = {.op = HAIL_COMMAND_CLOSE};
+
+// An application closes when it is told that it is connected: the message that it was told for is
+// gone with the connection. In one packet, or in several.
+START_TEST(test_closes_when_connected)
+{
+    static uint8_t body[3000];
+
+    begin_unjoined(base_config(), false);
+    first = (struct hail_command){.op = HAIL_COMMAND_SEND};
+    first.view = (struct hail_message_view){
+        .channel = kinds[_i / 2], .flags = 1, .body = body, .body_len = _i % 2 ? 3000 : 30};
+    server.greets = &first;
+    client.greets = &close_it;
+    settle();
+    ck_assert_int_eq(client.reason, HAIL_CLOSED_BY_APPLICATION);
+    ck_assert_uint_eq(client.messages, 0);
+    ck_assert_uint_eq(client.shard.native->taken[0], 0); // on the slot's next connection
+    finish();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("receiver");
@@ -752,6 +787,7 @@ int main(void)
     tcase_add_test(tests, test_slow_is_not_stalled);
     tcase_add_test(tests, test_urgent_messages);
     tcase_add_test(tests, test_slow_poller);
+    tcase_add_loop_test(tests, test_closes_when_connected, 0, 2 * HAIL_COUNTOF(kinds));
     tcase_set_timeout(tests, 120);
     suite_add_tcase(suite, tests);
     return test_run(suite);

@@ -60,6 +60,9 @@ void hail_reconnect_wait(struct hail_shard *shard, uint32_t slot)
         target->give_up_ns = shard->now_ns + target->addresses.reconnect_ms * HAIL_NS_PER_MS;
         target->pause_ms = HAIL_RECONNECT_FIRST_MS;
     }
+    HAIL_ASSERT(!shard->context->is_server);
+    HAIL_ASSERT(target->pause_ms > 0);
+    HAIL_ASSERT(target->give_up_ns > shard->now_ns);
     hail_random_bytes(&shard->random, (uint8_t *)&dice, sizeof dice);
     uint64_t pause_ns = (target->pause_ms / 2 + dice % target->pause_ms) * HAIL_NS_PER_MS;
     uint64_t most_ns = (target->give_up_ns - shard->now_ns) / 2; // or there is no time to try

@@ -9,6 +9,7 @@ static const uint32_t held_max = UINT32_C(1) << HAIL_QUOTA_MOST_BITS;
 void hail_quota_init(struct hail_quota *quota, struct hail_arena *arena, uint32_t holders,
                      uint64_t size, uint64_t one_max)
 {
+    HAIL_ASSERT(holders > 0);
     *quota = (struct hail_quota){
         .holders = hail_arena_take(arena, holders, sizeof(struct hail_holder)),
         .size = size,
@@ -25,6 +26,7 @@ void hail_quota_init(struct hail_quota *quota, struct hail_arena *arena, uint32_
 void hail_quota_watch(struct hail_quota *quota, const uint32_t *used, uint32_t count)
 {
     HAIL_ASSERT(quota->store_count < HAIL_QUOTA_STORES_MAX);
+    HAIL_ASSERT(count > 0);
     quota->stores[quota->store_count++] = (struct hail_quota_store){
         .used = used,
         .count = count,
@@ -38,6 +40,7 @@ uint64_t hail_quota_free(const struct hail_quota *quota)
 
     for (unsigned i = 0; i < quota->store_count; i++) {
         const struct hail_quota_store *store = &quota->stores[i];
+        HAIL_ASSERT(*store->used <= store->count);
         uint64_t left = (uint64_t)(store->count - *store->used) * store->weight;
         least = left < least ? left : least;
     }
@@ -105,6 +108,8 @@ static void unlist(struct hail_quota *quota, uint32_t holder, int list)
 {
     const struct hail_holder *own = &quota->holders[holder];
 
+    HAIL_ASSERT(quota->listed >> list & 1);
+    HAIL_ASSERT(own->prev != HAIL_QUOTA_NONE || quota->first[list] == holder);
     if (own->prev != HAIL_QUOTA_NONE)
         quota->holders[own->prev].next = own->next;
     else

@@ -1,7 +1,7 @@
 // quota.h: a memory of which many hold parts: how much each holds, who may have more, and who holds
 // most. Nobody may have more than a fixed part of what is free (Choudhury and Hahne, "Dynamic Queue
 // Length Thresholds for Shared-Memory Packet Switches", 1998): so shares shrink as it fills, and
-// few never fill it. DESIGN.md, "Memory that peers can make us hold". Knows nothing of what is
+// few never fill it. DESIGN.md, "Memory". Knows nothing of what is
 // held.
 // SPDX-License-Identifier: MIT
 #ifndef HAIL_ENGINE_DELIVERY_QUOTA_H

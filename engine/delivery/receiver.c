@@ -98,12 +98,16 @@ void hail_receiver_clear(struct hail_shard *shard, uint32_t slot)
 
 // ---- To the application
 
-// Room for the events of a message of `len` bytes. False: not now.
+// Room for the events of a message of `len` bytes. False: not now, or the application has ended the
+// connection when it was told of it, and what it had received is gone.
 static bool reserve(struct hail_shard *shard, uint32_t slot, struct hail_event_room *reserved,
                     size_t len)
 {
-    if ((!shard->conns[slot].connected_pending || hail_inbound_connected(shard, slot)) &&
-        hail_event_reserve(shard, reserved, len))
+    bool is_told = !shard->conns[slot].connected_pending || hail_inbound_connected(shard, slot);
+
+    if (shard->conns[slot].state != HAIL_CONN_OPEN)
+        return false;
+    if (is_told && hail_event_reserve(shard, reserved, len))
         return true;
     hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
     return false;
@@ -215,6 +219,8 @@ static bool deliver(struct hail_shard *shard, uint32_t slot, uint8_t channel, ui
     struct hail_event_room reserved;
 
     if (!reserve(shard, slot, &reserved, reassembly.message.total)) {
+        if (shard->conns[slot].state != HAIL_CONN_OPEN)
+            return false;
         native->holds = true;
         hail_queue_push(&shard->held, slot);
         return false;
@@ -486,7 +492,8 @@ static void take_reliable(struct hail_shard *shard, uint32_t slot,
     }
     uint32_t index = hail_reassembly_find(shard, slot, part->channel, id);
     if (!at_once || index != HAIL_SLAB_NONE || !reserve(shard, slot, &reserved, frame->bytes.len)) {
-        store(shard, slot, id, index, frame, packet, intake);
+        if (shard->conns[slot].state == HAIL_CONN_OPEN)
+            store(shard, slot, id, index, frame, packet, intake);
         return;
     }
     intake->brought = true;

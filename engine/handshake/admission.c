@@ -125,6 +125,8 @@ bool hail_admission_turn(struct hail_admission *admission, const uint32_t words[
 
     if (now_ns < admission->until_ns)
         return false;
+    HAIL_ASSERT(spent->cpu_ns >= admission->cpu_ns);
+    HAIL_ASSERT(spent->datagrams >= admission->datagrams);
     // The first words are known from here on: what came before nobody could tell apart.
     if (admission->since_ns != 0) {
         uint64_t cpu_ns = spent->cpu_ns - admission->cpu_ns;

@@ -28,6 +28,7 @@ bool hail_handshake_queue_add(struct hail_handshake_queue *queue, const struct h
 {
     if (queue->count == HAIL_HANDSHAKE_QUEUE_MAX)
         return false;
+    HAIL_ASSERT(len <= HAIL_DATAGRAM_MAX);
     if (queue->count == 0)
         queue->first = 0; // so that the rest of the ring stays untouched, and takes no memory
     struct hail_queued_handshake *queued =
@@ -43,6 +44,7 @@ struct hail_queued_handshake *hail_handshake_queue_next(struct hail_handshake_qu
     if (queue->count == 0)
         return NULL;
     struct hail_queued_handshake *queued = &queue->list[queue->first];
+    HAIL_ASSERT(queue->count <= HAIL_HANDSHAKE_QUEUE_MAX);
     queue->first = (queue->first + 1) % HAIL_HANDSHAKE_QUEUE_MAX;
     queue->count--;
     return queued;

@@ -83,6 +83,7 @@ void hail_server_handshake_forget(struct hail_shard *shard, uint32_t slot)
     struct hail_native *conn = &shard->native->conns[slot];
     uint32_t *place = bucket_of(shard->native, &conn->from, conn->agreement.token);
 
+    HAIL_ASSERT(shard->context->is_server);
     forget_welcome(shard, slot);
     while (*place != 0 && *place != slot + 1)
         place = &shard->native->conns[*place - 1].lookup_next;

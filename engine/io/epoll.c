@@ -156,6 +156,7 @@ static void on_acceptable(struct epoll *epoll)
         }
         uint32_t slot = hail_io_accepted(io, fd);
         if (slot != HAIL_SLOT_NONE) {
+            HAIL_ASSERT(epoll->sockets[slot].fd < 0); // the one before it was closed
             epoll->sockets[slot].fd = fd;
             watch(epoll, slot);
             taken++;
@@ -221,6 +222,7 @@ static void on_socket(struct epoll *epoll, uint32_t slot, uint32_t events)
 {
     struct socket *socket = &epoll->sockets[slot];
 
+    HAIL_ASSERT(slot < epoll->io.shard->context->slots);
     if (socket->connecting) {
         on_connectable(epoll, slot);
         return;
@@ -262,6 +264,7 @@ static void send_gso_batches(struct epoll *epoll)
             sent = 1;
         }
         done += (uint32_t)sent;
+        HAIL_ASSERT(done <= epoll->gso_count);
     }
     epoll->gso_count = 0;
 }
@@ -320,6 +323,7 @@ static void push_connect(struct epoll *epoll, const struct hail_task *task)
         hail_shard_connected(epoll->io.shard, task->slot, fd);
         return;
     }
+    HAIL_ASSERT(socket->fd < 0);
     *socket = (struct socket){.fd = fd, .connecting = true};
     watch(epoll, task->slot);
 }
@@ -330,6 +334,9 @@ static void push_send(struct epoll *epoll, const struct hail_task *task)
     struct iovec views[HAIL_VIEWS_MAX];
     struct msghdr header = {.msg_iov = views, .msg_iovlen = task->view_count};
 
+    HAIL_ASSERT(task->view_count <= HAIL_VIEWS_MAX);
+    HAIL_ASSERT(socket->fd >= 0);
+    HAIL_ASSERT(!socket->blocked);
     memcpy(views, task->views, task->view_count * sizeof *views);
     enum hail_spent before = hail_meter_enter(HAIL_SPENT_SYSTEM);
     ssize_t sent = sendmsg(socket->fd, &header, MSG_NOSIGNAL);
@@ -348,6 +355,7 @@ static void push_datagrams(struct epoll *epoll, const struct hail_task *task)
     if (task->address) {
         if (epoll->gso_count == DATAGRAM_BATCH)
             send_gso_batches(epoll);
+        HAIL_ASSERT(epoll->gso_count < DATAGRAM_BATCH);
         uint32_t place = epoll->gso_count++;
         hail_io_gso_batch(&epoll->gso_batches[place], task);
         epoll->gso_headers[place].msg_hdr = epoll->gso_batches[place].header;

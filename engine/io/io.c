@@ -190,6 +190,7 @@ static void carry_out(struct hail_io *io, struct hail_task *task)
         io->backend->carry_out(io, task);
         return;
     }
+    HAIL_ASSERT(task->view_count <= HAIL_VIEWS_MAX);
     size_t count = task->view_count;
     task->view_count = 1;
     for (size_t i = 0; i < count; i++) {
@@ -246,6 +247,7 @@ uint32_t hail_io_accepted(struct hail_io *io, int fd)
     struct sockaddr_storage peer = {0};
     socklen_t peer_len = sizeof peer;
 
+    HAIL_ASSERT(fd >= 0);
     if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0) { // it is gone already
         close(fd);
         (void)hail_io_accept_failed(io, ECONNABORTED);
@@ -317,6 +319,9 @@ void hail_io_gso_batch(struct hail_gso_batch *batch, const struct hail_task *tas
 {
     uint16_t each = (uint16_t)task->views[0].iov_len;
 
+    HAIL_ASSERT(task->view_count > 0);
+    HAIL_ASSERT(task->view_count <= HAIL_VIEWS_MAX);
+    HAIL_ASSERT(task->views[0].iov_len <= UINT16_MAX); // the kernel splits by it
     memcpy(batch->views, task->views, task->view_count * sizeof *task->views);
     batch->header = (struct msghdr){.msg_iov = batch->views, .msg_iovlen = task->view_count};
     if (task->address) {
@@ -335,6 +340,7 @@ void hail_io_gso_batch(struct hail_gso_batch *batch, const struct hail_task *tas
 
 void hail_io_unsent(struct hail_io *io, size_t count, int error)
 {
+    HAIL_ASSERT(count > 0);
     hail_stat_add(&io->shard->stats, HAIL_STAT_DATAGRAMS_UNSENT, count);
     if (count > 1 && (error == EINVAL || error == EIO || error == EOPNOTSUPP))
         io->no_gso = true; // by this path or device

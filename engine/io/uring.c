@@ -100,6 +100,13 @@ static struct io_uring_sqe *prepare(struct uring *uring, enum ring_op op, uint32
     return sqe;
 }
 
+// An operation of a slot has completed.
+static void landed(struct socket *socket)
+{
+    HAIL_ASSERT(socket->in_flight > 0);
+    socket->in_flight--;
+}
+
 static void arm_listen(struct uring *uring)
 {
     struct io_uring_sqe *sqe = prepare(uring, OP_LISTEN, 0);
@@ -129,6 +136,8 @@ static void arm_recv(struct uring *uring, uint32_t slot)
 {
     struct io_uring_sqe *sqe = prepare(uring, OP_RECV, slot);
 
+    HAIL_ASSERT(uring->sockets[slot].fd >= 0);
+    HAIL_ASSERT(!uring->sockets[slot].receiving);
     io_uring_prep_recv_multishot(sqe, uring->sockets[slot].fd, NULL, 0, 0);
     sqe->user_data = tag(OP_RECV, slot);
     sqe->flags |= IOSQE_BUFFER_SELECT;
@@ -166,12 +175,14 @@ static void on_accepted(struct uring *uring, int fd)
 
     if (slot == HAIL_SLOT_NONE)
         return;
+    HAIL_ASSERT(uring->sockets[slot].fd < 0); // the one before it was closed
     uring->sockets[slot].fd = fd;
     arm_recv(uring, slot);
 }
 
 static uint8_t *buffer_of(const struct uring *uring, uint32_t id)
 {
+    HAIL_ASSERT(id < RECV_BUFFERS);
     return uring->recv_buffers + id * uring->recv_buffer_len;
 }
 
@@ -214,6 +225,7 @@ static void on_listen(struct uring *uring, const struct io_uring_cqe *cqe)
         hail_io_accept_failed(&uring->io, -cqe->res);
     if (!(cqe->flags & IORING_CQE_F_MORE)) {
         uring->listening = false;
+        HAIL_ASSERT(uring->listen_in_flight > 0);
         uring->listen_in_flight--;
     }
 }
@@ -268,7 +280,7 @@ static void on_recv(struct uring *uring, uint32_t slot, const struct io_uring_cq
         return;
     }
     socket->receiving = false;
-    socket->in_flight--;
+    landed(socket);
     // Called off, and resumed before that had come through: on it goes as well.
     bool goes_on = cqe->res > 0 || cqe->res == -ENOBUFS || cqe->res == -ECANCELED ||
                    (uring->io.datagrams && socket->fd >= 0);
@@ -280,7 +292,7 @@ static void on_connect(struct uring *uring, uint32_t slot, const struct io_uring
 {
     struct socket *socket = &uring->sockets[slot];
 
-    socket->in_flight--;
+    landed(socket);
     if (socket->closing)
         return;
     if (cqe->res == 0) {
@@ -303,6 +315,7 @@ static void on_cqe(struct uring *uring, const struct io_uring_cqe *cqe)
 {
     uint32_t slot = (uint32_t)cqe->user_data;
 
+    HAIL_ASSERT(slot < uring->io.shard->context->slots);
     switch ((enum ring_op)(cqe->user_data >> 56)) {
     case OP_LISTEN:
         on_listen(uring, cqe);
@@ -319,15 +332,16 @@ static void on_cqe(struct uring *uring, const struct io_uring_cqe *cqe)
         finish_close(uring, slot);
         return;
     case OP_SEND:
-        uring->sockets[slot].in_flight--;
+        landed(&uring->sockets[slot]);
         hail_shard_sent(uring->io.shard, slot, cqe->res);
         finish_close(uring, slot);
         return;
     case OP_CANCEL:
-        uring->sockets[slot].in_flight--;
+        landed(&uring->sockets[slot]);
         finish_close(uring, slot);
         return;
     case OP_CANCEL_LISTEN:
+        HAIL_ASSERT(uring->listen_in_flight > 0);
         uring->listen_in_flight--;
         return;
     case OP_DATAGRAMS:
@@ -379,6 +393,8 @@ static void push_send(struct uring *uring, const struct hail_task *task)
 
     if (uring->send_count == SENDS_PER_SUBMIT)
         submit(uring);
+    HAIL_ASSERT(socket->fd >= 0);
+    HAIL_ASSERT(!socket->closing);
     struct io_uring_sqe *sqe = prepare(uring, OP_SEND, task->slot);
     if (task->view_count == 1) {
         io_uring_prep_send(sqe, socket->fd, task->views[0].iov_base, task->views[0].iov_len,
@@ -400,6 +416,8 @@ static void push_datagrams(struct uring *uring, const struct hail_task *task)
 
     if (uring->send_count == SENDS_PER_SUBMIT)
         submit(uring);
+    HAIL_ASSERT(task->view_count > 0);
+    HAIL_ASSERT(task->view_count <= HAIL_VIEWS_MAX); // counted in a byte of user_data
     struct io_uring_sqe *sqe = prepare(uring, OP_DATAGRAMS, 0);
     if (task->view_count == 1) {
         io_uring_prep_send(sqe, fd, task->views[0].iov_base, task->views[0].iov_len,
@@ -450,6 +468,8 @@ static void push_connect(struct uring *uring, const struct hail_task *task)
         connect_datagrams(uring, task->slot, address);
         return;
     }
+    HAIL_ASSERT(socket->fd < 0);
+    HAIL_ASSERT(socket->in_flight == 0);
     int fd = hail_socket_connecting(address, SOCK_STREAM);
     if (fd < 0) {
         hail_shard_connected(uring->io.shard, task->slot, fd);
@@ -466,6 +486,7 @@ static void push_close(struct uring *uring, uint32_t slot, bool resets)
 {
     struct socket *socket = &uring->sockets[slot];
 
+    HAIL_ASSERT(!socket->closing);
     socket->closing = true;
     hand_over(&uring->io);
     if (socket->fd >= 0 && resets)

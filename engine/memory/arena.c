@@ -6,6 +6,7 @@ void *hail_arena_take(struct hail_arena *arena, size_t count, size_t element)
 {
     size_t start = (arena->used + HAIL_CACHE_LINE - 1) / HAIL_CACHE_LINE * HAIL_CACHE_LINE;
 
+    HAIL_ASSERT(element == 0 || count <= (SIZE_MAX - start) / element);
     arena->used = start + count * element;
     if (!arena->base)
         return NULL;

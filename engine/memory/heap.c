@@ -59,6 +59,7 @@ void hail_heap_give(const struct hail_heap *heap, void *memory, size_t size)
 
     if (!memory)
         return;
+    HAIL_ASSERT((uintptr_t)memory % HAIL_CACHE_LINE == 0);
     if (heap->allocate) {
         memcpy(&start, (uint8_t *)memory - sizeof(void *), sizeof(void *));
         heap->release(start, size + EXTRA, heap->user);

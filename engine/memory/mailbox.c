@@ -79,6 +79,8 @@ void *hail_mailbox_reserve(struct hail_mailbox *box, size_t len)
                               memory_order_release);
     }
     struct header *header = header_at(box, tail + skipped);
+    // What was released was zeroed, or a consumer would take it for a record.
+    HAIL_ASSERT(atomic_load_explicit(&header->state, memory_order_relaxed) == 0);
     header->len = (uint32_t)len;
     return header + 1;
 }
@@ -87,6 +89,7 @@ static void publish(void *record, uint32_t kind)
 {
     struct header *header = (struct header *)record - 1;
 
+    HAIL_ASSERT(atomic_load_explicit(&header->state, memory_order_relaxed) == 0); // once
     // Release: pairs with the acquire in next(), so the record is whole before it can be seen.
     atomic_store_explicit(&header->state, (uint32_t)room_for(header->len) | kind,
                           memory_order_release);
@@ -119,8 +122,10 @@ void *hail_mailbox_next(struct hail_mailbox *box, size_t *len)
         uint32_t state = atomic_load_explicit(&header->state, memory_order_acquire);
         if (state == 0)
             return NULL;
+        HAIL_ASSERT((state & ~KIND_MASK) <= box->capacity);
         box->read += state & ~KIND_MASK;
         if ((state & KIND_MASK) == KIND_RECORD) {
+            HAIL_ASSERT(room_for(header->len) == (state & ~KIND_MASK));
             *len = header->len;
             return header + 1;
         }
@@ -137,6 +142,7 @@ void hail_mailbox_release(struct hail_mailbox *box)
 
     if (len == 0)
         return;
+    HAIL_ASSERT(len <= box->capacity);
     memset(box->ring + start, 0, first);
     memset(box->ring, 0, (size_t)len - first);
     // Release: pairs with the acquire in reserve(), so the zeroes come before the room is taken.

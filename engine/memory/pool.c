@@ -24,6 +24,7 @@ void hail_pool_init(struct hail_pool *pool, struct hail_arena *arena, uint32_t b
                     uint32_t block_count)
 {
     HAIL_ASSERT(block_size % HAIL_BLOCK_LINK == 0);
+    HAIL_ASSERT(block_size > HAIL_BLOCK_LINK);
     *pool = (struct hail_pool){
         .memory = hail_arena_take(arena, block_count, block_size),
         .block_size = block_size,
@@ -46,6 +47,7 @@ uint32_t hail_pool_take(struct hail_pool *pool)
         pool->free_first = *next_of(pool, block);
     else
         block = pool->fresh++;
+    HAIL_ASSERT(block < pool->fresh); // a free block that was written to leads anywhere
     pool->used_count++;
     *next_of(pool, block) = HAIL_BLOCK_NONE;
     return block;
@@ -53,6 +55,7 @@ uint32_t hail_pool_take(struct hail_pool *pool)
 
 void hail_pool_give(struct hail_pool *pool, uint32_t block)
 {
+    HAIL_ASSERT(block < pool->fresh);
     HAIL_ASSERT(pool->used_count > 0);
     pool->used_count--;
     *next_of(pool, block) = pool->free_first;
@@ -85,6 +88,7 @@ bool hail_chain_append(struct hail_chain *chain, struct hail_pool *pool, const v
     size_t room = room_in(chain, pool);
     size_t blocks = len <= room ? 0 : (len - room + whole - 1) / whole;
 
+    HAIL_ASSERT(len <= UINT32_MAX - chain->len);
     if (blocks > hail_pool_left(pool))
         return false;
 
@@ -190,6 +194,8 @@ static void free_all(struct hail_chain *chain, struct hail_pool *pool)
     uint32_t blocks = (chain->start + chain->len + whole - chain->end) / whole;
 
     HAIL_ASSERT(blocks <= pool->used_count);
+    HAIL_ASSERT(chain->first < pool->fresh);
+    HAIL_ASSERT(chain->last < pool->fresh);
     pool->used_count -= blocks;
     *next_of(pool, chain->last) = pool->free_first;
     pool->free_first = chain->first;

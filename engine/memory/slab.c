@@ -25,6 +25,7 @@ uint32_t hail_slab_take(struct hail_slab *slab)
         index = slab->fresh++;
     else
         return HAIL_SLAB_NONE;
+    HAIL_ASSERT(index < slab->fresh); // a free record that was written to leads anywhere
     slab->used_count++;
     return index;
 }
@@ -32,6 +33,7 @@ uint32_t hail_slab_take(struct hail_slab *slab)
 void hail_slab_free(struct hail_slab *slab, uint32_t index)
 {
     HAIL_ASSERT(slab->used_count > 0);
+    HAIL_ASSERT(index < slab->fresh);
     slab->used_count--;
     *(uint32_t *)hail_slab_at(slab, index) = slab->free_first;
     slab->free_first = index;

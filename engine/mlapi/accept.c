@@ -30,6 +30,7 @@ void hail_mlapi_accept_cleanup(struct hail_mlapi_accept *accept)
 
 void hail_mlapi_accept_queue_hail(struct hail_shard *shard, uint32_t slot)
 {
+    HAIL_ASSERT(shard->context->is_server);
     shard->conns[slot].waits = true;
     hail_queue_push(&shard->mlapi->accept.unhailed, slot);
 }
@@ -63,6 +64,7 @@ static size_t take_waiting(struct hail_shard *shard, struct hail_queue *queue,
 // What came meanwhile is heard now.
 static void hear(struct hail_shard *shard, uint32_t slot)
 {
+    HAIL_ASSERT(shard->conns[slot].waits);
     shard->conns[slot].waits = false;
     hail_conn_feed(shard, slot, NULL, 0);
 }
@@ -86,6 +88,7 @@ static void hail(struct hail_shard *shard, uint32_t slot, const struct hail_x255
         accept->hail_until_ns = shard->now_ns + context->config.key_reuse_ms * HAIL_NS_PER_MS;
         hail_stat_add(&shard->stats, HAIL_STAT_HAILS_MADE, 1);
     }
+    HAIL_ASSERT(accept->hail.len > 0);
     hail_mlapi_server_init(session, &context->setup, &accept->hail);
     memcpy(shard->scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN, accept->hail.message,
            accept->hail.len);
@@ -172,6 +175,7 @@ static void agree(struct hail_shard *shard)
 
     for (size_t i = 0; i < count; i++)
         sessions[i] = shard->conns[slots[i]].session;
+    HAIL_ASSERT(count <= HAIL_MLAPI_AGREEMENTS_MAX);
     hail_mlapi_server_agree(sessions, count);
     for (size_t i = 0; i < count; i++) {
         if (shard->conns[slots[i]].state != HAIL_CONN_OPEN)

@@ -28,6 +28,8 @@ bool hail_sealer_waits(const struct hail_sealer *sealer, const struct hail_mlapi
 
 void hail_sealer_add(struct hail_sealer *sealer, const struct hail_mlapi_bare *message)
 {
+    HAIL_ASSERT(sealer->batch); // else nothing waits, and nothing would run it
+    HAIL_ASSERT(sealer->count < HAIL_COUNTOF(sealer->waiting));
     sealer->waiting[sealer->count++] = *message;
     if (sealer->count == HAIL_COUNTOF(sealer->waiting))
         hail_sealer_run(sealer);

@@ -182,6 +182,7 @@ static size_t feed_in_place(struct hail_shard *shard, uint32_t slot, uint8_t *da
             break;
         }
         taken += HAIL_MLAPI_FRAME_HEADER_LEN + payload_len;
+        HAIL_ASSERT(taken <= len);
     }
     return taken;
 }

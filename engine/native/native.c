@@ -142,6 +142,10 @@ void hail_native_begin(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *native = &shard->native->conns[slot];
 
+    // Nothing of the connection before it is under way.
+    HAIL_ASSERT(native->sender.sent_packets == 0);
+    HAIL_ASSERT(native->stored == 0);
+    HAIL_ASSERT(!native->keyed);
     memset(native, 0, sizeof *native);
     hail_acks_init(&native->acks);
     hail_sender_begin(shard, slot);
@@ -169,6 +173,7 @@ bool hail_native_key(struct hail_shard *shard, uint32_t slot,
                            ? 1
                            : native->idle_timeout_ms / HAIL_PING_PART;
 
+    HAIL_ASSERT(!native->keyed);
     if (!hail_peer_init(&native->peer, is_server, native->conn_id, stretched, address,
                         is_server ? 0 : ping_ms, shard->now_ns))
         return false;

@@ -63,6 +63,7 @@ static bool is_before(const struct hail_netsim *netsim, uint32_t a, uint32_t b)
 
 static void push(struct hail_netsim *netsim, uint32_t index)
 {
+    HAIL_ASSERT(netsim->count < netsim->held.used_count);
     uint32_t at = netsim->count++;
 
     while (at > 0 && is_before(netsim, index, netsim->heap[(at - 1) / 2])) {
@@ -74,6 +75,7 @@ static void push(struct hail_netsim *netsim, uint32_t index)
 
 static uint32_t pop(struct hail_netsim *netsim)
 {
+    HAIL_ASSERT(netsim->count > 0);
     uint32_t first = netsim->heap[0];
     uint32_t last = netsim->heap[--netsim->count];
     uint32_t at = 0;
@@ -130,6 +132,7 @@ void hail_netsim_set(struct hail_netsim *netsim, uint32_t slot, struct hail_conn
                      enum hail_netsim_way way, const struct hail_simulation *how, uint64_t seed,
                      uint64_t now_ns)
 {
+    HAIL_ASSERT(netsim->paths);
     struct hail_netsim_path *path = &netsim->paths[slot][way];
 
     *path = (struct hail_netsim_path){.on = how != NULL};
@@ -174,6 +177,7 @@ void hail_netsim_put(struct hail_netsim *netsim, uint32_t slot, struct hail_conn
     int copies = happens(path, path->how.duplication) ? 2 : 1;
 
     HAIL_ASSERT(len <= HAIL_OUTBOX_ROOM);
+    HAIL_ASSERT(path->on);
     for (int i = 0; i < copies; i++) {
         uint64_t due_ns = arrives_ns(path, len, now_ns);
         struct hail_netsim_held *held =
@@ -216,6 +220,7 @@ void hail_netsim_free(struct hail_netsim *netsim, struct hail_netsim_held *held)
 {
     size_t offset = (size_t)((uint8_t *)held - netsim->held.memory);
 
+    HAIL_ASSERT(offset % netsim->held.record_len == 0);
     hail_slab_free(&netsim->held, (uint32_t)(offset / netsim->held.record_len));
 }
 

@@ -39,6 +39,7 @@ enum hail_status hail_calls_open(struct hail_shard *shard, uint32_t slot,
         return HAIL_EFULL;
     if (timeout_ms == 0)
         timeout_ms = shard->context->config.call_timeout_ms;
+    HAIL_ASSERT(timeout_ms > 0);
     *place = (struct hail_open_call){
         .id = view->call_id,
         .wire_id = ++conn->calls_made,

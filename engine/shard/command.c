@@ -202,6 +202,7 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
         return HAIL_OK;
     case HAIL_COMMAND_SIMULATE: {
         struct hail_simulate_order order;
+        HAIL_ASSERT(command->view.body_len == sizeof order);
         memcpy(&order, command->view.body, sizeof order);
         hail_simulate_set(shard, slot, &order);
         return HAIL_OK;
@@ -307,6 +308,7 @@ void hail_command_drain(struct hail_shard *shard)
             shard->command_held = hail_mailbox_next(&shard->commands, &len);
         if (!shard->command_held)
             break;
+        HAIL_ASSERT(shard->command_held->posted);
         // A call may have to be answered with an event, so it waits for room for one.
         if (is_call(shard->command_held) && !hail_event_reserve(shard, &reserved, 0))
             return;

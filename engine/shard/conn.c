@@ -77,8 +77,10 @@ static void handshake_begin(struct hail_shard *shard, uint32_t slot,
 // Does nothing where it has ended already.
 static void handshake_end(struct hail_shard *shard, uint32_t slot)
 {
-    if (!shard->conns[slot].proven && hail_sources_end(&shard->sources, slot))
-        count_handshakes(shard, shard->handshake_count - 1);
+    if (shard->conns[slot].proven || !hail_sources_end(&shard->sources, slot))
+        return;
+    HAIL_ASSERT(shard->handshake_count > 0);
+    count_handshakes(shard, shard->handshake_count - 1);
 }
 
 // Whether every place is taken. Those who are about to leave have not left.
@@ -105,6 +107,9 @@ bool hail_conn_prove(struct hail_shard *shard, uint32_t slot)
 {
     const char *text = NULL;
 
+    HAIL_ASSERT(shard->context->is_server);
+    HAIL_ASSERT(!shard->conns[slot].proven);
+    HAIL_ASSERT(shard->handshake_count > 0);
     if (is_full(shard)) {
         hail_stat_add(&shard->stats, HAIL_STAT_CONNS_REFUSED, 1);
         text = "the server is full";
@@ -135,6 +140,8 @@ void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_sta
     struct hail_conn_slot *conn = &shard->conns[slot];
 
     HAIL_ASSERT(conn->state == HAIL_CONN_FREE);
+    HAIL_ASSERT(slot < shard->table.fresh);
+    HAIL_ASSERT(shard->quota.holders[slot].held == 0); // the one before has given all back
     *conn = (struct hail_conn_slot){
         .opened_ns = shard->now_ns,
         .heard_ns = shard->now_ns,
@@ -170,6 +177,8 @@ void hail_conn_connect(struct hail_shard *shard, uint32_t slot)
 
 void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
 {
+    HAIL_ASSERT(shard->conns[slot].state == HAIL_CONN_OPEN);
+    HAIL_ASSERT(!shard->conns[slot].joined);
     handshake_end(shard, slot); // a client's
     shard->conns[slot].joined = true;
     hail_conn_arm(shard, slot); // silence may end it sooner than the handshake would have
@@ -208,6 +217,8 @@ static void approve_mlapi(struct hail_shard *shard, uint32_t slot)
 
 void hail_conn_approve(struct hail_shard *shard, uint32_t slot)
 {
+    HAIL_ASSERT(shard->context->is_server);
+    HAIL_ASSERT(shard->conns[slot].proven);
     shard->conns[slot].client_id =
         atomic_fetch_add_explicit(&shard->shared->client_ids, 1, memory_order_relaxed) + 1;
     if (!is_native(shard)) {
@@ -239,6 +250,7 @@ void hail_conn_consume(struct hail_shard *shard, uint32_t slot, struct hail_chai
     uint32_t before = shard->pool.used_count;
 
     hail_chain_consume(chain, &shard->pool, len);
+    HAIL_ASSERT(shard->pool.used_count <= before);
     hail_quota_sub(&shard->quota, slot, (before - shard->pool.used_count) * shard->pool.block_size);
 }
 
@@ -247,6 +259,8 @@ enum hail_status hail_conn_queue(struct hail_shard *shard, uint32_t slot, size_t
     struct hail_conn_slot *conn = &shard->conns[slot];
     size_t framed = HAIL_MLAPI_FRAME_HEADER_LEN + len;
 
+    HAIL_ASSERT(conn->state == HAIL_CONN_OPEN);
+    HAIL_ASSERT(len > 0);
     hail_mlapi_frame_write(shard->scratch_out, len);
     if (conn->out.len + framed > shard->context->config.unsent_max) {
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
@@ -422,6 +436,8 @@ void hail_conn_timer_due(struct hail_shard *shard, uint32_t slot)
         hail_conn_connect(shard, slot);
         return;
     }
+    HAIL_ASSERT(conn->state == HAIL_CONN_CONNECTING || conn->state == HAIL_CONN_OPEN ||
+                conn->state == HAIL_CONN_FLUSHING); // nothing else has a timer
     bool native = is_native(shard);
     if (!native && conn->out.len > 0 && conn->out_since_ns + stall_ns <= shard->now_ns)
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
@@ -448,6 +464,7 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
     struct hail_conn_slot *conn = &shard->conns[slot];
     bool can_flush = flush && conn->state == HAIL_CONN_OPEN && has_unsent(shard, slot);
 
+    HAIL_ASSERT(reason < HAIL_CLOSE_REASON_COUNT);
     if (conn->state == HAIL_CONN_FREE || conn->state >= HAIL_CONN_CLOSING)
         return;
     if (conn->state == HAIL_CONN_FLUSHING && flush)
@@ -484,7 +501,9 @@ static void let_go(struct hail_shard *shard, uint32_t slot)
     if (conn->session)
         hail_mlapi_session_cleanup(conn->session);
     hail_timers_set(&shard->timers, slot, UINT64_MAX);
+    HAIL_ASSERT(shard->quota.holders[slot].held == 0);
     if (conn->proven) {
+        HAIL_ASSERT(shard->proven_count > 0);
         shard->proven_count--;
         hail_sources_end(&shard->sources, slot);
     }

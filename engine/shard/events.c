@@ -41,6 +41,7 @@ static void put_in_queue(struct hail_shard *shard, void *record, const struct ha
     struct hail_event *own = record;
     uint8_t *tail = (uint8_t *)(own + 1);
 
+    HAIL_ASSERT(event->len == 0 || event->data);
     *own = *event;
     if (event->len > 0) {
         hail_meter_copy(tail, event->data, event->len);
@@ -64,6 +65,7 @@ void hail_event_commit(struct hail_shard *shard, struct hail_event_room *reserve
         reserved->record = NULL;
         return;
     }
+    HAIL_ASSERT(context->config.on_event); // else there was no room, and it would be lost
     if (event->handler && event->handler->on_event)
         event->handler->on_event(context->endpoint, event, event->handler->user);
     else

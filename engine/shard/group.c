@@ -80,11 +80,13 @@ static uint32_t find(const struct hail_groups *groups, struct hail_group group)
 
 static void begin_change(struct hail_groups *groups)
 {
+    HAIL_ASSERT(!(load(&groups->version) & 1));
     store(&groups->version, load(&groups->version) + 1);
 }
 
 static void end_change(struct hail_groups *groups)
 {
+    HAIL_ASSERT(load(&groups->version) & 1);
     store(&groups->version, load(&groups->version) + 1);
 }
 
@@ -112,6 +114,8 @@ static void remove_group(struct hail_groups *groups, uint32_t index)
     struct hail_group group = {atomic_load_explicit(&record->id, memory_order_relaxed)};
     _Atomic uint32_t *link = bucket_of(groups, group);
 
+    HAIL_ASSERT(record->first == HAIL_SLAB_NONE);
+    HAIL_ASSERT(load(&record->count) == 0);
     while (load(link) != index + 1)
         link = &record_at(groups, load(link) - 1)->next;
     begin_change(groups);
@@ -136,6 +140,7 @@ static void link_membership(struct hail_groups *groups, uint32_t index, uint32_t
     struct record *record = record_at(groups, group);
     struct membership *membership = membership_at(groups, index);
 
+    HAIL_ASSERT(index != HAIL_SLAB_NONE); // there was one left
     *membership = (struct membership){
         .group = group,
         .slot = slot,
@@ -176,6 +181,7 @@ static void end_membership(struct hail_groups *groups, uint32_t index)
     struct record *record = record_at(groups, membership->group);
     uint32_t group = membership->group;
 
+    HAIL_ASSERT(load(&record->count) > 0);
     if (membership->group_prev != HAIL_SLAB_NONE)
         membership_at(groups, membership->group_prev)->group_next = membership->group_next;
     else

@@ -7,6 +7,8 @@
 void hail_inbound_request(struct hail_shard *shard, uint32_t slot, struct hail_event_room *reserved,
                           struct hail_bytes data, uint32_t flags)
 {
+    HAIL_ASSERT(shard->context->is_server);
+    HAIL_ASSERT(shard->conns[slot].state == HAIL_CONN_OPEN);
     if (!hail_conn_prove(shard, slot))
         return;
     hail_stat_add(&shard->stats, HAIL_STAT_REQUESTS, 1);
@@ -142,6 +144,8 @@ bool hail_inbound_connected(struct hail_shard *shard, uint32_t slot)
     struct hail_conn_slot *conn = &shard->conns[slot];
     struct hail_event_room reserved;
 
+    HAIL_ASSERT(conn->connected_pending); // it is told once
+    HAIL_ASSERT(conn->joined);
     if (!hail_event_reserve(shard, &reserved, 0))
         return false;
     struct hail_event event = hail_event_of(shard, slot, HAIL_EVENT_CONNECTED);

@@ -27,6 +27,19 @@ struct hail_shard *hail_shard_current(void)
 void hail_shard_enter(struct hail_shard *shard)
 {
     current = shard;
+    shard->owned = true;
+}
+
+// Whether this thread may drive the shard. Tests drive several in one thread, and enter none.
+static bool is_ours(const struct hail_shard *shard)
+{
+    return !shard->owned || current == shard;
+}
+
+// Whether a slot has ever been in use: there is something in its records.
+static bool is_slot(const struct hail_shard *shard, uint32_t slot)
+{
+    return slot < shard->table.fresh;
 }
 
 static size_t power_of_two_at_least(size_t len)
@@ -198,6 +211,7 @@ uint32_t hail_shard_accept(struct hail_shard *shard, const struct sockaddr *peer
     struct hail_address from;
     uint32_t slot;
 
+    HAIL_ASSERT(is_ours(shard));
     hail_address_set(&from, peer);
     enum hail_verdict verdict = hail_limit_take(&shard->mlapi->accept.accepts, &from, shard->now_ns)
                                     ? hail_conn_take(shard, &slot, &from)
@@ -218,6 +232,9 @@ void hail_shard_connected(struct hail_shard *shard, uint32_t slot, int result)
     struct hail_conn_slot *conn = &shard->conns[slot];
     char text[128];
 
+    HAIL_ASSERT(is_ours(shard));
+    HAIL_ASSERT(is_slot(shard, slot));
+    HAIL_ASSERT(result <= 0);
     if (conn->state != HAIL_CONN_CONNECTING)
         return;
     if (result < 0 && shard->targets[slot].tried + 1 < shard->targets[slot].addresses.count) {
@@ -247,6 +264,8 @@ void hail_shard_input(struct hail_shard *shard, uint32_t slot, uint8_t *data, si
 {
     struct hail_conn_slot *conn = &shard->conns[slot];
 
+    HAIL_ASSERT_SLOW(is_ours(shard));
+    HAIL_ASSERT(is_slot(shard, slot));
     hail_stat_add(&shard->stats, HAIL_STAT_BYTES_IN, len);
     if (conn->state != HAIL_CONN_OPEN)
         return;
@@ -260,6 +279,8 @@ void hail_shard_datagram(struct hail_shard *shard, uint32_t slot, const struct s
 {
     struct hail_address address;
 
+    HAIL_ASSERT_SLOW(is_ours(shard));
+    HAIL_ASSERT(slot == HAIL_SLOT_NONE || is_slot(shard, slot));
     if (slot != HAIL_SLOT_NONE)
         from = target_of(shard, slot);
     hail_address_set(&address, from);
@@ -275,6 +296,8 @@ bool hail_shard_refused(struct hail_shard *shard, uint32_t slot, int result)
 {
     struct hail_conn_slot *conn = &shard->conns[slot];
 
+    HAIL_ASSERT(is_ours(shard));
+    HAIL_ASSERT(is_slot(shard, slot));
     // Anybody can say so. It is believed while nobody has said anything else.
     if (conn->state != HAIL_CONN_OPEN || !hail_native_unanswered(shard, slot))
         return true;
@@ -288,6 +311,8 @@ void hail_shard_ended(struct hail_shard *shard, uint32_t slot, int result)
     const char *text = result < 0 ? strerrordesc_np(-result) : NULL;
     bool by_peer = result == 0 || result == -ECONNRESET || result == -EPIPE;
 
+    HAIL_ASSERT(is_ours(shard));
+    HAIL_ASSERT(is_slot(shard, slot));
     hail_conn_end(shard, slot, by_peer ? HAIL_CLOSED_BY_PEER : HAIL_CLOSED_ERROR, false, text);
 }
 
@@ -296,8 +321,11 @@ void hail_shard_sent(struct hail_shard *shard, uint32_t slot, int result)
     struct hail_conn_slot *conn = &shard->conns[slot];
     size_t sent = result > 0 ? (size_t)result : 0;
 
+    HAIL_ASSERT_SLOW(is_ours(shard));
+    HAIL_ASSERT(is_slot(shard, slot));
     HAIL_ASSERT(conn->in_flight > 0);
     HAIL_ASSERT(sent <= conn->in_flight);
+    HAIL_ASSERT(conn->in_flight <= conn->out.len);
     conn->in_flight = 0;
     if (sent > 0) {
         hail_conn_consume(shard, slot, &conn->out, sent);
@@ -316,6 +344,8 @@ void hail_shard_sent(struct hail_shard *shard, uint32_t slot, int result)
 
 void hail_shard_closed(struct hail_shard *shard, uint32_t slot)
 {
+    HAIL_ASSERT(is_ours(shard));
+    HAIL_ASSERT(is_slot(shard, slot));
     hail_conn_enter(&shard->conns[slot], HAIL_CONN_CLOSED);
     shard->conns[slot].in_flight = 0;
     hail_conn_release(shard, slot);
@@ -366,6 +396,8 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
 {
     uint32_t slot;
 
+    HAIL_ASSERT(is_ours(shard));
+    HAIL_ASSERT(now_ns >= shard->now_ns); // time does not go back
     shard->now_ns = now_ns;
     hail_stat_add(&shard->stats, HAIL_STAT_WAKEUPS, 1);
     hail_command_drain(shard);
@@ -456,6 +488,8 @@ static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *t
     task->op = HAIL_TASK_SEND;
     task->view_count =
         hail_chain_views(&conn->out, &shard->pool, task->views, HAIL_VIEWS_MAX, &len);
+    HAIL_ASSERT(len > 0);
+    HAIL_ASSERT(len <= conn->out.len);
     conn->in_flight = (uint32_t)len;
     return true;
 }
@@ -476,6 +510,7 @@ bool hail_shard_output(struct hail_shard *shard, struct hail_task *task)
 
 void hail_shard_handed_over(struct hail_shard *shard)
 {
+    HAIL_ASSERT(is_ours(shard));
     hail_outbox_clear(&shard->native->outbox);
 }
 
@@ -483,6 +518,7 @@ void hail_shard_stop(struct hail_shard *shard, uint64_t stop_at_ns)
 {
     bool flush = stop_at_ns > shard->now_ns;
 
+    HAIL_ASSERT(is_ours(shard));
     shard->stopping = true;
     shard->stop_at_ns = flush ? stop_at_ns : UINT64_MAX;
     for (uint32_t slot = 0; slot < shard->table.fresh; slot++) {
@@ -495,6 +531,7 @@ void hail_shard_stop(struct hail_shard *shard, uint64_t stop_at_ns)
 
 void hail_shard_drop(struct hail_shard *shard, uint32_t slot, enum hail_verdict verdict)
 {
+    HAIL_ASSERT(verdict != HAIL_ACCEPT);
     hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
     if (slot != HAIL_SLOT_NONE)
         hail_table_count(&shard->table, slot, HAIL_CONN_FIGURE_DROPPED, 1);
@@ -516,6 +553,7 @@ void hail_shard_message(struct hail_shard *shard, uint32_t slot,
     unsigned stat = is_incoming ? HAIL_STAT_MESSAGES_IN_PLAIN : HAIL_STAT_MESSAGES_OUT_PLAIN;
     struct hail_channel_stats *channel = &shard->channels[message->channel];
 
+    HAIL_ASSERT(message->flags <= HAIL_FLAGS_BOTH); // it picks a counter
     hail_stat_add(&shard->stats, stat + message->flags, 1);
     hail_table_count(&shard->table, slot, (enum hail_conn_figure)(traffic + message->flags), 1);
     hail_counter_add(&channel->messages[!is_incoming], 1);

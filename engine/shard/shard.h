@@ -94,6 +94,7 @@ struct hail_shard {
     struct hail_context *shared; // the same, for what is atomic in it
     uint8_t index;
     bool stopping;
+    bool owned;          // by a thread that has entered it: see hail_shard_enter
     size_t per_conn_len; // bytes reserved for each connection
     uint64_t now_ns;     // the time of this turn
     uint64_t stop_at_ns; // when stopping: flush no longer than this
@@ -229,7 +230,8 @@ void hail_shard_message(struct hail_shard *shard, uint32_t slot,
 // Threads  Any.
 struct hail_shard *hail_shard_current(void);
 
-// hail_shard_enter makes `shard` this thread's current one for as long as the thread lives.
+// hail_shard_enter makes `shard` this thread's current one for as long as the thread lives. From
+// here on the shard's calls are this thread's, and assert that they are.
 void hail_shard_enter(struct hail_shard *shard);
 
 // hail_shard_wake wakes the shard if it sleeps.

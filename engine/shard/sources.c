@@ -34,6 +34,7 @@ void hail_sources_seed(struct hail_sources *sources, struct hail_random *random)
 
 static struct hail_source *source_at(const struct hail_sources *sources, uint32_t source)
 {
+    HAIL_ASSERT(source - 1 < sources->list.fresh);
     return hail_slab_at(&sources->list, source - 1);
 }
 
@@ -111,6 +112,7 @@ static void set_rank(struct hail_sources *sources, uint32_t source, uint32_t han
     struct hail_source *own = source_at(sources, source);
     struct hail_source_rank *rank = &sources->ranks[handshakes];
 
+    HAIL_ASSERT(handshakes == own->handshakes + 1 || handshakes + 1 == own->handshakes);
     leave_rank(sources, source);
     own->handshakes = handshakes;
     if (handshakes > 0) {
@@ -207,10 +209,12 @@ bool hail_sources_end(struct hail_sources *sources, uint32_t slot)
 
     if (source == 0)
         return false;
-    if (member->prev == IS_CONN)
+    if (member->prev == IS_CONN) {
+        HAIL_ASSERT(source_at(sources, source)->conns > 0);
         source_at(sources, source)->conns--;
-    else
+    } else {
         leave_handshakes(sources, member);
+    }
     *member = (struct hail_source_member){0};
     forget_if_empty(sources, source);
     return true;

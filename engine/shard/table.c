@@ -30,10 +30,17 @@ void hail_table_keep_tickets(struct hail_table *table, struct hail_arena *arena)
     table->tickets = hail_arena_take(arena, table->slot_count, sizeof(struct hail_slot_ticket));
 }
 
+static bool is_used(const struct hail_table *table, uint32_t slot)
+{
+    return slot < table->fresh &&
+           (atomic_load_explicit(&table->slots[slot].generation, memory_order_relaxed) & 1);
+}
+
 static void begin_write(struct hail_slot_public *slot)
 {
     uint32_t sequence = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
 
+    HAIL_ASSERT(!(sequence & 1)); // one writer at a time
     // The stores of the words that follow are releases, so none of them is seen before this one.
     atomic_store_explicit(&slot->sequence, sequence + 1, memory_order_relaxed);
 }
@@ -42,6 +49,7 @@ static void end_write(struct hail_slot_public *slot)
 {
     uint32_t sequence = atomic_load_explicit(&slot->sequence, memory_order_relaxed);
 
+    HAIL_ASSERT(sequence & 1);
     // Release: pairs with the acquire that begins hail_table_read.
     atomic_store_explicit(&slot->sequence, sequence + 1, memory_order_release);
 }
@@ -101,6 +109,7 @@ uint32_t hail_table_take(struct hail_table *table)
     else
         return HAIL_SLOT_NONE;
     table->used_count++;
+    HAIL_ASSERT(!is_used(table, slot));
     step_generation(table, slot);
     return slot;
 }
@@ -108,7 +117,7 @@ uint32_t hail_table_take(struct hail_table *table)
 void hail_table_free(struct hail_table *table, uint32_t slot)
 {
     HAIL_ASSERT(table->used_count > 0);
-    HAIL_ASSERT(atomic_load_explicit(&table->slots[slot].generation, memory_order_relaxed) & 1);
+    HAIL_ASSERT(is_used(table, slot));
     step_generation(table, slot);
     table->used_count--;
     table->next_free[slot] = table->free_first;
@@ -117,12 +126,14 @@ void hail_table_free(struct hail_table *table, uint32_t slot)
 
 void hail_table_renew(struct hail_table *table, uint32_t slot)
 {
+    HAIL_ASSERT(is_used(table, slot));
     step_generation(table, slot);
     step_generation(table, slot);
 }
 
 void hail_table_clear(struct hail_table *table, uint32_t slot)
 {
+    HAIL_ASSERT(is_used(table, slot));
     begin_write(&table->slots[slot]);
     clear(table, slot);
     end_write(&table->slots[slot]);
@@ -174,6 +185,7 @@ void hail_table_publish_peer(struct hail_table *table, uint32_t slot, const stru
 {
     uint8_t bytes[32] = {0};
 
+    HAIL_ASSERT(is_used(table, slot));
     memcpy(bytes, peer, peer_len < sizeof bytes ? peer_len : sizeof bytes);
     begin_write(&table->slots[slot]);
     write_words(table->slots[slot].peer, bytes, HAIL_COUNTOF(table->slots[slot].peer));
@@ -190,6 +202,7 @@ static void publish_fact(struct hail_slot_public *slot, uint32_t fact)
 void hail_table_publish_key(struct hail_table *table, uint32_t slot,
                             const uint8_t key[HAIL_KEY_LEN])
 {
+    HAIL_ASSERT(is_used(table, slot));
     begin_write(&table->slots[slot]);
     write_words(table->slots[slot].key, key, HAIL_COUNTOF(table->slots[slot].key));
     publish_fact(&table->slots[slot], HAIL_FACT_KEY);
@@ -198,6 +211,7 @@ void hail_table_publish_key(struct hail_table *table, uint32_t slot,
 
 void hail_table_publish_connected(struct hail_table *table, uint32_t slot)
 {
+    HAIL_ASSERT(is_used(table, slot));
     begin_write(&table->slots[slot]);
     publish_fact(&table->slots[slot], HAIL_FACT_CONNECTED);
     end_write(&table->slots[slot]);
@@ -207,6 +221,7 @@ void hail_table_publish_ticket(struct hail_table *table, uint32_t slot, const ui
                                size_t len)
 {
     HAIL_ASSERT(table->tickets);
+    HAIL_ASSERT(is_used(table, slot));
     HAIL_ASSERT(len <= HAIL_TICKET_MAX);
     begin_write(&table->slots[slot]);
     write_ticket(&table->tickets[slot], ticket, len);

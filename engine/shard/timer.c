@@ -51,6 +51,7 @@ static void take_out(struct hail_timers *timers, uint32_t at)
 {
     struct hail_timer last = timers->heap[--timers->count];
 
+    HAIL_ASSERT(at <= timers->count);
     timers->place[timers->heap[at].slot] = 0;
     if (at == timers->count)
         return;
@@ -66,6 +67,7 @@ void hail_timers_set(struct hail_timers *timers, uint32_t slot, uint64_t deadlin
         take_out(timers, timers->place[slot] - 1);
     if (deadline_ns == UINT64_MAX)
         return;
+    HAIL_ASSERT(timers->count < timers->slot_count);
     put(timers, timers->count, (struct hail_timer){deadline_ns, slot});
     sift_up(timers, timers->count++);
 }
@@ -74,6 +76,8 @@ uint64_t hail_timers_deadline(const struct hail_timers *timers, uint32_t slot)
 {
     uint32_t place = timers->place[slot];
 
+    HAIL_ASSERT(place <= timers->count);
+    HAIL_ASSERT(place == 0 || timers->heap[place - 1].slot == slot);
     return place == 0 ? UINT64_MAX : timers->heap[place - 1].deadline_ns;
 }
 
@@ -87,6 +91,7 @@ bool hail_timers_due(struct hail_timers *timers, uint64_t now_ns, uint32_t *slot
     if (timers->count == 0 || timers->heap[0].deadline_ns > now_ns)
         return false;
     *slot = timers->heap[0].slot;
+    HAIL_ASSERT(timers->place[*slot] == 1);
     take_out(timers, 0);
     return true;
 }
