@@ -9,6 +9,7 @@
 #include <openssl/sha.h>
 #include <string.h>
 
+#include "crypto/bytes.h"
 #include "crypto/mac.h"
 #include "crypto/secret.h"
 #include "crypto/stretch.h"
@@ -75,11 +76,11 @@ static bool begin_chain(struct hail_stretch *chain, const struct hash *hash,
 static bool begin_value(struct hail_stretch *chain, const struct hash *hash,
                         struct hail_bytes password, struct hail_bytes salt, uint32_t number)
 {
-    const uint8_t number_be[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16),
-                                  (uint8_t)(number >> 8), (uint8_t)number};
+    uint8_t number_be[4];
     uint8_t digest[DIGEST_LEN_MAX];
     HMAC_CTX hmac;
 
+    hail_put_be(number_be, number, sizeof number_be);
     HMAC_CTX_init(&hmac);
     bool good = HMAC_Init_ex(&hmac, password.len > 0 ? password.data : (const uint8_t *)"",
                              password.len, hash->md(), NULL) &&
@@ -87,8 +88,7 @@ static bool begin_value(struct hail_stretch *chain, const struct hash *hash,
                 HMAC_Update(&hmac, number_be, sizeof number_be) && HMAC_Final(&hmac, digest, NULL);
     HMAC_CTX_cleanup(&hmac);
     for (size_t i = 0; good && i < hash->digest_len / 4; i++) {
-        chain->value[i] = (uint32_t)digest[4 * i] << 24 | (uint32_t)digest[4 * i + 1] << 16 |
-                          (uint32_t)digest[4 * i + 2] << 8 | digest[4 * i + 3];
+        chain->value[i] = (uint32_t)hail_get_be(digest + 4 * i, 4);
         chain->sum[i] = chain->value[i];
     }
     hail_wipe(digest, sizeof digest);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "proto/acks.h"
 
+#include "crypto/bytes.h"
 #include "crypto/time.h"
 #include "proto/varint.h"
 
@@ -123,8 +124,8 @@ size_t hail_ack_encode(uint8_t out[HAIL_ACK_LEN_MAX], const struct hail_ack *ack
     uint64_t delay_us = ack->delay_us < DELAY_US_MAX ? ack->delay_us : DELAY_US_MAX;
     size_t len = 0;
 
-    for (unsigned shift = 8 * LARGEST_LEN; shift > 0; shift -= 8)
-        out[len++] = (uint8_t)(range->last >> (shift - 8));
+    hail_put_be(out, range->last, LARGEST_LEN);
+    len += LARGEST_LEN;
     len += hail_varint_write(out + len, delay_us);
     len += hail_varint_write(out + len, range->last - range->first);
     for (size_t i = 1; i < ack->count; i++) {
@@ -149,12 +150,10 @@ static bool take_varint(struct hail_bytes *content, uint64_t *value)
 static enum hail_verdict expand(uint64_t *number, struct hail_bytes *content, uint64_t next_number)
 {
     const uint64_t range = UINT64_C(1) << 8 * LARGEST_LEN;
-    uint64_t low = 0;
 
     if (content->len < LARGEST_LEN)
         return HAIL_DROP_MALFORMED;
-    for (size_t i = 0; i < LARGEST_LEN; i++)
-        low = low << 8 | content->data[i];
+    uint64_t low = hail_get_be(content->data, LARGEST_LEN);
     content->data += LARGEST_LEN;
     content->len -= LARGEST_LEN;
     uint64_t behind = (next_number - 1 - low) & (range - 1);

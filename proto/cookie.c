@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "crypto/bytes.h"
 #include "crypto/secret.h"
 #include "crypto/time.h"
 
@@ -16,17 +17,6 @@ enum {
     INPUT_LEN = WORD_LEN + TIME_LEN + HAIL_ADDRESS_KEY_LEN + HAIL_CLIENT_TOKEN_LEN
 };
 _Static_assert(HAIL_COOKIE_LEN - MAC_AT == 16, "half of an HMAC-SHA256");
-
-static void put_time(uint8_t out[TIME_LEN], uint64_t value)
-{
-    for (int i = TIME_LEN - 1; i >= 0; i--, value >>= 8)
-        out[i] = (uint8_t)value;
-}
-
-static uint32_t get_half(const uint8_t in[HALF_LEN])
-{
-    return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
-}
 
 uint64_t hail_cookie_period(uint64_t now_ns)
 {
@@ -55,7 +45,7 @@ static void word_of(uint8_t word[WORD_LEN], struct hail_cookie_keys keys, uint64
     uint8_t mac[HAIL_MAC_LEN];
 
     memcpy(input, label, sizeof label);
-    put_time(input + sizeof label, period);
+    hail_put_be(input + sizeof label, period, TIME_LEN);
     hail_mac_sha256(key_of(keys, period), mac, input, sizeof input);
     memcpy(word, mac, WORD_LEN);
 }
@@ -71,7 +61,7 @@ static void make_at(uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie_keys key
 
     memcpy(at, cookie, WORD_LEN);
     at += WORD_LEN;
-    put_time(at, ms);
+    hail_put_be(at, ms, TIME_LEN);
     memcpy(cookie + WORD_LEN, at + TIME_LEN - HALF_LEN, HALF_LEN);
     at += TIME_LEN;
     hail_address_key(at, from);
@@ -94,7 +84,7 @@ bool hail_cookie_check(const uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie
 {
     uint8_t own[HAIL_COOKIE_LEN];
     uint64_t now_ms = now_ns / HAIL_NS_PER_MS;
-    uint32_t age_ms = (uint32_t)now_ms - get_half(cookie + WORD_LEN);
+    uint32_t age_ms = (uint32_t)now_ms - (uint32_t)hail_get_be(cookie + WORD_LEN, HALF_LEN);
 
     if (age_ms >= HAIL_COOKIE_LIFE_MS || age_ms > now_ms)
         return false;
@@ -105,7 +95,7 @@ bool hail_cookie_check(const uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie
 
 uint32_t hail_cookie_word(const uint8_t cookie[HAIL_COOKIE_LEN])
 {
-    return get_half(cookie);
+    return (uint32_t)hail_get_be(cookie, HALF_LEN);
 }
 
 void hail_cookie_words(uint32_t words[HAIL_COOKIE_WORDS], struct hail_cookie_keys keys,
@@ -116,6 +106,6 @@ void hail_cookie_words(uint32_t words[HAIL_COOKIE_WORDS], struct hail_cookie_key
 
     for (uint32_t age = 0; age < HAIL_COOKIE_WORDS; age++) {
         word_of(word, keys, period > age ? period - age : 0);
-        words[age] = get_half(word);
+        words[age] = (uint32_t)hail_get_be(word, HALF_LEN);
     }
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "crypto/bytes.h"
 #include "crypto/hash.h"
 #include "proto/noise.h"
 
@@ -37,19 +38,6 @@ static bool all_zero(const uint8_t *bytes, size_t len)
     for (size_t i = 0; i < len; i++)
         any |= bytes[i];
     return any == 0;
-}
-
-static void put_u32(uint8_t *out, uint32_t value)
-{
-    out[0] = (uint8_t)(value >> 24);
-    out[1] = (uint8_t)(value >> 16);
-    out[2] = (uint8_t)(value >> 8);
-    out[3] = (uint8_t)value;
-}
-
-static uint32_t get_u32(const uint8_t *in)
-{
-    return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
 }
 
 enum hail_verdict hail_datagram_type_of(enum hail_datagram_type *type, const uint8_t *datagram,
@@ -203,7 +191,7 @@ enum hail_verdict hail_welcome_decode(struct hail_welcome *welcome, const uint8_
     if (index + 1 < count && fragment_len != HAIL_FRAGMENT_LEN)
         return HAIL_DROP_MALFORMED;
     memcpy(welcome->token, datagram + 1, sizeof welcome->token);
-    welcome->conn_id = get_u32(datagram + 9);
+    welcome->conn_id = (uint32_t)hail_get_be(datagram + 9, 4);
     welcome->index = index;
     welcome->count = count;
     welcome->fragment = (struct hail_bytes){datagram + HAIL_WELCOME_HEADER_LEN, fragment_len};
@@ -214,7 +202,7 @@ size_t hail_welcome_encode(uint8_t datagram[HAIL_DATAGRAM_MAX], const struct hai
 {
     datagram[0] = HAIL_DATAGRAM_WELCOME;
     memcpy(datagram + 1, welcome->token, sizeof welcome->token);
-    put_u32(datagram + 9, welcome->conn_id);
+    hail_put_be(datagram + 9, welcome->conn_id, 4);
     datagram[13] = welcome->index;
     datagram[14] = welcome->count;
     memcpy(datagram + HAIL_WELCOME_HEADER_LEN, welcome->fragment.data, welcome->fragment.len);
@@ -228,7 +216,7 @@ enum hail_verdict hail_finish_decode(struct hail_finish *finish, const uint8_t *
         return HAIL_DROP_SHORT;
     if (len > HAIL_DATAGRAM_MAX)
         return HAIL_DROP_MALFORMED;
-    finish->conn_id = get_u32(datagram + 1);
+    finish->conn_id = (uint32_t)hail_get_be(datagram + 1, 4);
     memcpy(finish->token, datagram + 5, sizeof finish->token);
     finish->sealed_at = HAIL_FINISH_HEADER_LEN;
     return HAIL_ACCEPT;
@@ -238,7 +226,7 @@ size_t hail_finish_encode(uint8_t datagram[HAIL_FINISH_HEADER_LEN],
                           const struct hail_finish *finish)
 {
     datagram[0] = HAIL_DATAGRAM_FINISH;
-    put_u32(datagram + 1, finish->conn_id);
+    hail_put_be(datagram + 1, finish->conn_id, 4);
     memcpy(datagram + 5, finish->token, sizeof finish->token);
     return HAIL_FINISH_HEADER_LEN;
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "crypto/bytes.h"
 #include "crypto/meter.h"
 #include "proto/datagram.h"
 
@@ -20,20 +21,6 @@ _Static_assert(HAIL_FRAME_ERROR - HAIL_FRAME_MESSAGE == HAIL_MESSAGE_ERROR - HAI
                "types of messages have the order of their kinds");
 
 // ---- Reading
-
-static uint64_t get_u64(const uint8_t *in)
-{
-    uint64_t value = 0;
-
-    for (size_t i = 0; i < 8; i++)
-        value = value << 8 | in[i];
-    return value;
-}
-
-static uint32_t get_u32(const uint8_t *in)
-{
-    return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
-}
 
 static void skip(struct hail_bytes *content, size_t len)
 {
@@ -66,7 +53,7 @@ static enum hail_verdict take_name(struct hail_bytes *content, uint64_t *hash, b
     }
     if (content->len < HASH_LEN)
         return HAIL_DROP_MALFORMED;
-    *hash = get_u64(content->data);
+    *hash = hail_get_be(content->data, 8);
     skip(content, HASH_LEN);
     return hail_policy_number(policy, is_rpc, *hash) == 0 ? HAIL_ACCEPT : HAIL_DROP_MALFORMED;
 }
@@ -128,7 +115,7 @@ static enum hail_verdict read_part(struct hail_native_frame *frame,
     if (content.len < 3)
         return HAIL_DROP_MALFORMED;
     frame->part.channel = content.data[0];
-    frame->part.id = (uint16_t)(content.data[1] << 8 | content.data[2]);
+    frame->part.id = (uint16_t)hail_get_be(content.data + 1, 2);
     skip(&content, 3);
     if (is_fragment && (!take_varint(&content, &total) || !take_varint(&content, &offset)))
         return HAIL_DROP_MALFORMED;
@@ -204,7 +191,7 @@ static enum hail_verdict read_content(struct hail_native_frame *frame,
     case HAIL_FRAME_APPROVED:
         if (content.len != CLIENT_ID_LEN)
             return HAIL_DROP_MALFORMED;
-        frame->client_id = get_u64(content.data);
+        frame->client_id = hail_get_be(content.data, 8);
         return HAIL_ACCEPT;
     case HAIL_FRAME_WAIT:
     case HAIL_FRAME_UPDATE:
@@ -213,14 +200,14 @@ static enum hail_verdict read_content(struct hail_native_frame *frame,
     case HAIL_FRAME_TICKET:
         if (content.len <= LIFE_LEN || content.len > LIFE_LEN + HAIL_TICKET_LEN_MAX)
             return HAIL_DROP_MALFORMED;
-        frame->life_s = get_u32(content.data);
+        frame->life_s = (uint32_t)hail_get_be(content.data, 4);
         skip(&content, LIFE_LEN);
         frame->bytes = content;
         return HAIL_ACCEPT;
     case HAIL_FRAME_LIMITS:
         if (content.len != LIMIT_LEN)
             return HAIL_DROP_MALFORMED;
-        frame->message_max = get_u32(content.data);
+        frame->message_max = (uint32_t)hail_get_be(content.data, 4);
         return HAIL_ACCEPT;
     }
     return HAIL_DROP_TYPE;
@@ -271,14 +258,14 @@ struct content {
 
 static void put_u64(struct content *content, uint64_t value)
 {
-    for (unsigned shift = 64; shift > 0; shift -= 8)
-        content->fields[content->fields_len++] = (uint8_t)(value >> (shift - 8));
+    hail_put_be(content->fields + content->fields_len, value, 8);
+    content->fields_len += 8;
 }
 
 static void put_u32(struct content *content, uint32_t value)
 {
-    for (unsigned shift = 32; shift > 0; shift -= 8)
-        content->fields[content->fields_len++] = (uint8_t)(value >> (shift - 8));
+    hail_put_be(content->fields + content->fields_len, value, 4);
+    content->fields_len += 4;
 }
 
 static void put_varint(struct content *content, uint64_t value)
@@ -329,8 +316,8 @@ static bool compose_message(struct content *content, enum hail_frame_type type,
 static void compose_part(struct content *content, const struct hail_native_frame *frame)
 {
     content->fields[content->fields_len++] = frame->part.channel;
-    content->fields[content->fields_len++] = (uint8_t)(frame->part.id >> 8);
-    content->fields[content->fields_len++] = (uint8_t)frame->part.id;
+    hail_put_be(content->fields + content->fields_len, frame->part.id, 2);
+    content->fields_len += 2;
     if (frame->type == HAIL_FRAME_FRAGMENT) {
         put_varint(content, frame->part.total);
         put_varint(content, frame->part.offset);

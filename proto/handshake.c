@@ -4,25 +4,11 @@
 
 #include <string.h>
 
+#include "crypto/bytes.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 
 static const uint8_t finish_nonce[HAIL_AEAD_NONCE_LEN] = {0};
-
-static void put_be(uint8_t *out, uint64_t value, int len)
-{
-    for (int i = len - 1; i >= 0; i--, value >>= 8)
-        out[i] = (uint8_t)value;
-}
-
-static uint64_t get_be(const uint8_t *in, int len)
-{
-    uint64_t value = 0;
-
-    for (int i = 0; i < len; i++)
-        value = value << 8 | in[i];
-    return value;
-}
 
 void hail_static_key_init(struct hail_static_key *key, const struct hail_x25519_pair *pair)
 {
@@ -156,9 +142,9 @@ enum hail_verdict hail_server_welcome(struct hail_agreement *agreement,
     if (!read_hello(&noise, greeting))
         goto out;
 
-    put_be(payload, terms->iterations, 4);
-    put_be(payload + 4, terms->idle_timeout_ms, 4);
-    put_be(payload + 8, terms->conn_data_max, 2);
+    hail_put_be(payload, terms->iterations, 4);
+    hail_put_be(payload + 4, terms->idle_timeout_ms, 4);
+    hail_put_be(payload + 8, terms->conn_data_max, 2);
     if (signs) {
         memcpy(payload + payload_len, key->keycert, key->keycert_len);
         payload_len += key->keycert_len;
@@ -302,10 +288,10 @@ hail_client_welcome(struct hail_client_handshake *client, struct hail_agreement 
         goto out;
 
     size_t keycert_len = message_len - overhead - HAIL_WELCOME_FIXED_LEN;
-    uint64_t data_max = get_be(payload + 8, 2);
+    uint64_t data_max = hail_get_be(payload + 8, 2);
     const struct hail_welcome_terms told = {
-        .iterations = (uint32_t)get_be(payload, 4),
-        .idle_timeout_ms = (uint32_t)get_be(payload + 4, 4),
+        .iterations = (uint32_t)hail_get_be(payload, 4),
+        .idle_timeout_ms = (uint32_t)hail_get_be(payload + 4, 4),
         .conn_data_max =
             (uint16_t)(data_max < HAIL_FINISH_DATA_MAX ? data_max : HAIL_FINISH_DATA_MAX),
     };

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "crypto/bytes.h"
+
 enum {
     FORMAT = 1,
     SECONDS_A_DAY = 86400,
@@ -34,13 +36,12 @@ static void put(struct cursor *out, const void *data, size_t len)
     out->at += len;
 }
 
-static void put_be(struct cursor *out, uint64_t value, int len)
+static void put_be(struct cursor *out, uint64_t value, size_t len)
 {
     uint8_t bytes[8];
 
-    for (int i = 0; i < len; i++)
-        bytes[i] = (uint8_t)(value >> 8 * (len - 1 - i));
-    put(out, bytes, (size_t)len);
+    hail_put_be(bytes, value, len);
+    put(out, bytes, len);
 }
 
 // Bytes being read.
@@ -65,11 +66,8 @@ static struct hail_bytes get(struct reader *in, size_t len)
 static uint64_t get_be(struct reader *in, size_t len)
 {
     struct hail_bytes bytes = get(in, len);
-    uint64_t value = 0;
 
-    for (size_t i = 0; i < bytes.len; i++)
-        value = value << 8 | bytes.data[i];
-    return value;
+    return hail_get_be(bytes.data, bytes.len);
 }
 
 static size_t write_signed(uint8_t out[SIGNED_MAX], const struct hail_keycert *keycert,

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "crypto/bytes.h"
 #include "crypto/secret.h"
 
 enum {
@@ -15,23 +16,6 @@ enum {
 };
 _Static_assert(HAIL_PACKET_TO_SERVER_LEN == 1 + CONN_ID_LEN + NUMBER_LEN, "WIRE.md, section 4");
 _Static_assert(HAIL_PACKET_TO_CLIENT_LEN == 1 + NUMBER_LEN, "WIRE.md, section 4");
-
-static void put_be(uint8_t *out, uint64_t value, size_t len)
-{
-    for (size_t i = len; i > 0; i--) {
-        out[i - 1] = (uint8_t)value;
-        value >>= 8;
-    }
-}
-
-static uint32_t get_be(const uint8_t *in, size_t len)
-{
-    uint32_t value = 0;
-
-    for (size_t i = 0; i < len; i++)
-        value = value << 8 | in[i];
-    return value;
-}
 
 size_t hail_packet_header_len(enum hail_direction direction)
 {
@@ -70,8 +54,9 @@ enum hail_verdict hail_packet_decode(struct hail_packet_header *header,
     *header = (struct hail_packet_header){
         .protection = (enum hail_protection)protection,
         .epoch_low = epoch_low,
-        .conn_id = direction == HAIL_TO_SERVER ? get_be(datagram + 1, CONN_ID_LEN) : 0,
-        .low24 = get_be(datagram + number_at, NUMBER_LEN),
+        .conn_id =
+            direction == HAIL_TO_SERVER ? (uint32_t)hail_get_be(datagram + 1, CONN_ID_LEN) : 0,
+        .low24 = (uint32_t)hail_get_be(datagram + number_at, NUMBER_LEN),
     };
     return HAIL_ACCEPT;
 }
@@ -81,7 +66,7 @@ static void make_nonce(uint8_t nonce[HAIL_AEAD_NONCE_LEN], const struct hail_tra
 {
     uint8_t number_be[WHOLE_NUMBER_LEN];
 
-    put_be(number_be, number, sizeof number_be);
+    hail_put_be(number_be, number, sizeof number_be);
     memcpy(nonce, keys->iv, HAIL_AEAD_NONCE_LEN);
     for (size_t i = 0; i < sizeof number_be; i++)
         nonce[HAIL_AEAD_NONCE_LEN - sizeof number_be + i] ^= number_be[i];
@@ -94,7 +79,7 @@ static void make_tag(uint8_t tag[HAIL_MAC_LEN], const struct hail_traffic_keys *
 {
     uint8_t text[WHOLE_NUMBER_LEN + HAIL_PACKET_MAX];
 
-    put_be(text, number, WHOLE_NUMBER_LEN);
+    hail_put_be(text, number, WHOLE_NUMBER_LEN);
     memcpy(text + WHOLE_NUMBER_LEN, datagram, len);
     hail_mac_sha256(&keys->mac, tag, text, WHOLE_NUMBER_LEN + len);
 }
@@ -112,8 +97,8 @@ size_t hail_packet_seal(uint8_t *datagram, size_t frames_len, enum hail_directio
     HAIL_ASSERT(hail_packet_overhead(direction, protection) + frames_len <= HAIL_PACKET_MAX);
     datagram[0] = (uint8_t)((uint32_t)protection << PROTECTION_SHIFT | epoch_low << EPOCH_SHIFT);
     if (direction == HAIL_TO_SERVER)
-        put_be(datagram + 1, conn_id, CONN_ID_LEN);
-    put_be(datagram + header_len - NUMBER_LEN, number, NUMBER_LEN);
+        hail_put_be(datagram + 1, conn_id, CONN_ID_LEN);
+    hail_put_be(datagram + header_len - NUMBER_LEN, number, NUMBER_LEN);
 
     switch (protection) {
     case HAIL_PROTECTION_PLAIN:

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "crypto/bytes.h"
 #include "crypto/hash.h"
 
 enum {
@@ -163,13 +164,13 @@ void hail_policy_hash(const struct hail_policy *policy, uint8_t out[32])
     at += sizeof context - 1;
     *at++ = policy->default_floor;
     *at++ = policy->takes_unknown;
-    *at++ = (uint8_t)(policy->rule_count >> 8);
-    *at++ = (uint8_t)policy->rule_count;
+    hail_put_be(at, policy->rule_count, 2);
+    at += 2;
     for (size_t i = 0; i < policy->rule_count; i++) {
         const struct hail_policy_rule *rule = &policy->rules[i];
         *at++ = rule->is_rpc;
-        for (unsigned shift = 64; shift > 0; shift -= 8)
-            *at++ = (uint8_t)(rule->hash >> (shift - 8));
+        hail_put_be(at, rule->hash, 8);
+        at += 8;
         *at++ = rule->floor;
     }
     if (policy->channel_count > 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "crypto/aead.h"
+#include "crypto/bytes.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "proto/keycert.h"
@@ -22,21 +23,6 @@ _Static_assert(RESUMPTION_HEAD_LEN + (int)HAIL_TICKET_LEN_MAX == (int)HAIL_RESUM
                "the same of what a client writes down");
 
 static const uint8_t nonce[HAIL_AEAD_NONCE_LEN] = {0}; // each key seals one ticket
-
-static void put_time(uint8_t out[TIME_LEN], uint64_t value)
-{
-    for (int i = TIME_LEN - 1; i >= 0; i--, value >>= 8)
-        out[i] = (uint8_t)value;
-}
-
-static uint64_t get_time(const uint8_t in[TIME_LEN])
-{
-    uint64_t value = 0;
-
-    for (int i = 0; i < TIME_LEN; i++)
-        value = value << 8 | in[i];
-    return value;
-}
 
 void hail_ticket_psk(uint8_t psk[HAIL_NOISE_PSK_LEN], const uint8_t stretched[HAIL_STRETCHED_LEN])
 {
@@ -128,7 +114,7 @@ void hail_ticket_seal(uint8_t ticket[HAIL_TICKET_LEN], const struct hail_ticket_
 
     memcpy(ticket, key->id, HAIL_TICKET_KEY_ID_LEN);
     hail_random_bytes(random, ticket + HAIL_TICKET_KEY_ID_LEN, HAIL_TICKET_SALT_LEN);
-    put_time(ticket + SEALED_AT, until_s);
+    hail_put_be(ticket + SEALED_AT, until_s, TIME_LEN);
     memcpy(ticket + SEALED_AT + TIME_LEN, psk, HAIL_NOISE_PSK_LEN);
     init_aead(&aead, key, ticket + HAIL_TICKET_KEY_ID_LEN);
     hail_aead_seal(&aead, nonce, scope, HAIL_TICKET_SCOPE_LEN, ticket + SEALED_AT, CONTENT_LEN);
@@ -156,9 +142,9 @@ enum hail_verdict hail_ticket_open(uint8_t psk[HAIL_NOISE_PSK_LEN], struct hail_
     bool genuine =
         hail_aead_open(&aead, nonce, scope, HAIL_TICKET_SCOPE_LEN, content, sizeof content);
     hail_aead_cleanup(&aead);
-    enum hail_verdict verdict = !genuine                     ? HAIL_DROP_TICKET_FORGED
-                                : get_time(content) <= now_s ? HAIL_DROP_TICKET_OLD
-                                                             : HAIL_ACCEPT;
+    enum hail_verdict verdict = !genuine                                  ? HAIL_DROP_TICKET_FORGED
+                                : hail_get_be(content, TIME_LEN) <= now_s ? HAIL_DROP_TICKET_OLD
+                                                                          : HAIL_ACCEPT;
     if (verdict == HAIL_ACCEPT)
         memcpy(psk, content + TIME_LEN, HAIL_NOISE_PSK_LEN);
     hail_wipe(content, sizeof content);
@@ -171,9 +157,9 @@ size_t hail_resumption_write(uint8_t out[HAIL_RESUMPTION_LEN_MAX],
     uint8_t *at = out;
 
     *at++ = FORMAT;
-    put_time(at, resumption->until_s);
+    hail_put_be(at, resumption->until_s, TIME_LEN);
     at += TIME_LEN;
-    put_time(at, resumption->proven_s);
+    hail_put_be(at, resumption->proven_s, TIME_LEN);
     at += TIME_LEN;
     memcpy(at, resumption->scope, sizeof resumption->scope);
     at += sizeof resumption->scope;
@@ -192,9 +178,9 @@ bool hail_resumption_read(struct hail_resumption *resumption, struct hail_bytes 
         bytes.len != RESUMPTION_HEAD_LEN + (size_t)at[RESUMPTION_HEAD_LEN - 1])
         return false;
     at++;
-    resumption->until_s = get_time(at);
+    resumption->until_s = hail_get_be(at, TIME_LEN);
     at += TIME_LEN;
-    resumption->proven_s = get_time(at);
+    resumption->proven_s = hail_get_be(at, TIME_LEN);
     at += TIME_LEN;
     memcpy(resumption->scope, at, sizeof resumption->scope);
     at += sizeof resumption->scope;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "crypto/bytes.h"
 #include "crypto/kdf.h"
 #include "crypto/secret.h"
 
@@ -27,8 +28,8 @@ static bool derive(uint8_t *out, size_t out_len, const uint8_t stretched[HAIL_ST
     at += 11;
     memcpy(at, purpose, purpose_len);
     at += purpose_len;
-    for (unsigned shift = 32; shift > 0; shift -= 8)
-        *at++ = (uint8_t)(epoch >> (shift - 8));
+    hail_put_be(at, epoch, 4);
+    at += 4;
     return hail_hkdf_expand_sha256(out, out_len, prk,
                                    (struct hail_bytes){info, (size_t)(at - info)});
 }

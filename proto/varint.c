@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include "proto/varint.h"
 
+#include "crypto/bytes.h"
+
 // The two top bits of the first byte are the power of two that is the length.
 static unsigned length_bits(uint64_t value)
 {
@@ -18,8 +20,7 @@ size_t hail_varint_write(uint8_t *out, uint64_t value)
 {
     size_t len = hail_varint_len(value);
 
-    for (size_t i = 0; i < len; i++)
-        out[i] = (uint8_t)(value >> 8 * (len - 1 - i));
+    hail_put_be(out, value, len);
     out[0] |= (uint8_t)(length_bits(value) << 6);
     return len;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/bytes.h"
 #include "crypto/secret.h"
 #include "crypto/time.h"
 #include "engine/delivery/recovery.h"
@@ -578,8 +579,7 @@ static void on_server_datagram(struct hail_shard *shard, enum hail_datagram_type
         hail_server_handshake_finish(shard, from, data, len);
         return;
     }
-    uint32_t conn_id =
-        (uint32_t)data[1] << 24 | (uint32_t)data[2] << 16 | (uint32_t)data[3] << 8 | data[4];
+    uint32_t conn_id = (uint32_t)hail_get_be(data + 1, 4);
     uint32_t slot = hail_native_find(shard, conn_id);
     if (slot == HAIL_SLOT_NONE)
         hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);

@@ -2,14 +2,15 @@
 // SPDX-License-Identifier: MIT
 #include "proto/mlapi/frame.h"
 
+#include "crypto/bytes.h"
+
 enum hail_mlapi_frame_state hail_mlapi_frame_next(const uint8_t *stream, size_t stream_len,
                                                   size_t payload_max, size_t *payload_len)
 {
     *payload_len = 0;
     if (stream_len < HAIL_MLAPI_FRAME_HEADER_LEN)
         return HAIL_MLAPI_FRAME_PARTIAL;
-    size_t len = (size_t)stream[0] << 24 | (size_t)stream[1] << 16 | (size_t)stream[2] << 8 |
-                 (size_t)stream[3];
+    size_t len = hail_get_be(stream, HAIL_MLAPI_FRAME_HEADER_LEN);
     if (len == 0 || len > payload_max)
         return HAIL_MLAPI_FRAME_BAD;
     *payload_len = len;
@@ -21,8 +22,5 @@ void hail_mlapi_frame_write(uint8_t header[HAIL_MLAPI_FRAME_HEADER_LEN], size_t 
 {
     HAIL_ASSERT(payload_len > 0);
     HAIL_ASSERT(payload_len <= UINT32_MAX);
-    header[0] = (uint8_t)(payload_len >> 24);
-    header[1] = (uint8_t)(payload_len >> 16);
-    header[2] = (uint8_t)(payload_len >> 8);
-    header[3] = (uint8_t)payload_len;
+    hail_put_be(header, payload_len, HAIL_MLAPI_FRAME_HEADER_LEN);
 }
