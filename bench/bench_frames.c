@@ -10,7 +10,12 @@
 
 #include "bench/measure.h"
 #include "crypto/time.h"
+#include "engine/context/config.h"
+#include "engine/native/state.h"
+#include "engine/profiles/profiles.h"
+#include "engine/shard/command.h"
 #include "engine/shard/conn.h"
+#include "engine/shard/shard.h"
 
 enum {
     BATCH = 32, // packets between two looks at the clock
@@ -133,7 +138,8 @@ static void end_init(struct end *end, bool is_server, bool polls)
         die("config");
     end->context.start_ns = 0;
     hail_random_init_seeded(&random, is_server);
-    if (!hail_shard_init(&end->shard, &end->context, 0, &random))
+    if (!hail_shard_init(&end->shard, &end->context, hail_profile_of(end->context.config.profile),
+                         0, &random))
         die("no memory");
     end->out = calloc(WAYS_MAX, sizeof *end->out);
     if (!end->out)
@@ -241,7 +247,7 @@ static void put_under_way(void)
                                               .channel = HAIL_RELIABLE_ORDERED,
                                               .body = body,
                                               .body_len = sizeof body};
-    struct hail_sender *sender = &server.shard.native->conns[0].sender;
+    struct hail_sender *sender = &server.shard.delivery.conns[0].sender;
 
     sender->congestion.window = 1 << 29;
     sender->congestion.credit = 1 << 29;

@@ -10,8 +10,14 @@
 
 #include "bench/measure.h"
 #include "crypto/time.h"
-#include "engine/native/packets.h"
+#include "engine/context/config.h"
+#include "engine/delivery/packets.h"
+#include "engine/delivery/receiver.h"
+#include "engine/native/state.h"
+#include "engine/profiles/profiles.h"
+#include "engine/shard/command.h"
 #include "engine/shard/conn.h"
+#include "engine/shard/shard.h"
 
 enum {
     MESSAGE_MAX = 16 << 20,
@@ -128,7 +134,8 @@ static void end_init(struct end *end, bool is_server)
         die("config");
     end->context.start_ns = 0;
     hail_random_init_seeded(&random, is_server);
-    if (!hail_shard_init(&end->shard, &end->context, 0, &random))
+    if (!hail_shard_init(&end->shard, &end->context, hail_profile_of(end->context.config.profile),
+                         0, &random))
         die("no memory");
 }
 
@@ -147,7 +154,7 @@ static void join(void)
         settle();
     if (!client.shard.conns[0].joined)
         die("a client could not join");
-    client.shard.native->conns[0].sender.pmtu.size = HAIL_PACKET_MAX;
+    client.shard.delivery.conns[0].sender.pmtu.size = HAIL_PACKET_MAX;
 }
 
 // ---- Packets by hand
@@ -163,9 +170,9 @@ static bool put(uint8_t channel, uint32_t id, uint32_t total, uint32_t offset, u
     };
 
     if (hail_frames_len(&frame, &client.context.policy) >
-        hail_packets_room(&client.shard, 0, HAIL_PROTECTION_ENCRYPTED, packet))
+        hail_packets_room(&client.shard.delivery, 0, HAIL_PROTECTION_ENCRYPTED, packet))
         return false;
-    hail_packets_add(&client.shard, packet, &frame);
+    hail_packets_add(&client.shard.delivery, packet, &frame);
     parts++;
     return true;
 }
@@ -252,7 +259,7 @@ static void evict(void)
 static uint64_t run(const struct row *row, bool is_cold)
 {
     client.shard.now_ns = now_ns;
-    packet = hail_packets_begin(&client.shard, 0, HAIL_PROTECTION_ENCRYPTED);
+    packet = hail_packets_begin(&client.shard.delivery, 0, HAIL_PROTECTION_ENCRYPTED);
     if (packet == HAIL_OUTGOING_NONE)
         die("no packet");
     parts = 0;
@@ -278,7 +285,7 @@ static int by_size(const void *a, const void *b)
 // A row begins with nothing kept.
 static void begin_anew(void)
 {
-    hail_receiver_clear(&server.shard, 0);
+    hail_receiver_clear(&server.shard.delivery, 0);
     next_id = 0;
     next_at = 0;
 }

@@ -10,7 +10,12 @@
 
 #include "bench/measure.h"
 #include "crypto/time.h"
+#include "engine/context/config.h"
+#include "engine/delivery/outbox.h"
+#include "engine/profiles/profiles.h"
+#include "engine/shard/command.h"
 #include "engine/shard/conn.h"
+#include "engine/shard/shard.h"
 
 enum {
     CONNS = 100,
@@ -171,7 +176,8 @@ static void end_init(struct end *end, bool is_server)
         die("config");
     end->context.start_ns = 0;
     hail_random_init_seeded(&random, is_server);
-    if (!hail_shard_init(&end->shard, &end->context, 0, &random))
+    if (!hail_shard_init(&end->shard, &end->context, hail_profile_of(end->context.config.profile),
+                         0, &random))
         die("no memory");
     end->out = calloc(WAYS_MAX, sizeof *end->out);
     if (!end->out)

@@ -13,8 +13,12 @@
 
 #include "crypto/secret.h"
 #include "crypto/time.h"
+#include "engine/context/config.h"
 #include "engine/native/netsim.h"
+#include "engine/profiles/profiles.h"
+#include "engine/shard/command.h"
 #include "engine/shard/conn.h"
+#include "engine/shard/shard.h"
 
 enum {
     EXIT_USAGE = 2,
@@ -159,7 +163,8 @@ static void hail_end_begin(struct end *end, bool is_server, uint64_t seed)
         die("no context");
     end->context.start_ns = 0;
     hail_random_init_seeded(&random, seed);
-    if (!hail_shard_init(&end->shard, &end->context, 0, &random))
+    if (!hail_shard_init(&end->shard, &end->context, hail_profile_of(end->context.config.profile),
+                         0, &random))
         die("no memory");
     end->shard.now_ns = world.now_ns;
     end->way = is_server ? HAIL_NETSIM_IN : HAIL_NETSIM_OUT;

@@ -11,6 +11,8 @@
 #include "crypto/kdf.h"
 #include "crypto/secret.h"
 #include "crypto/time.h"
+#include "engine/context/config.h"
+#include "engine/context/keys.h"
 
 struct hail_shard *hail_endpoint_shard(const struct hail_endpoint *endpoint, struct hail_conn conn)
 {
@@ -416,7 +418,7 @@ void hail_memory(const struct hail_endpoint *endpoint, struct hail_memory *memor
     const struct hail_config *config = &endpoint->context.config;
     const struct hail_worker *worker = &endpoint->workers[0];
     uint64_t shard_len = worker->shard.arena.size + hail_io_memory(worker->io) + sizeof *worker +
-                         sizeof *worker->shard.native + sizeof *worker->shard.mlapi;
+                         worker->shard.profile->state_len;
     uint64_t conns_len = (uint64_t)worker->shard.per_conn_len * endpoint->context.slots;
 
     if (memory->size != sizeof *memory)

@@ -6,8 +6,12 @@
 #include <string.h>
 
 #include "crypto/secret.h"
+#include "engine/context/config.h"
+#include "engine/context/simulation.h"
+#include "engine/delivery/send_messages.h"
 #include "engine/endpoint.h"
 #include "engine/native/simulate.h"
+#include "engine/shard/command.h"
 #include "proto/mlapi/names.h"
 
 _Static_assert(HAIL_UNRELIABLE == (unsigned)HAIL_GUARANTEE_NONE &&
@@ -30,12 +34,13 @@ static enum hail_status post(struct hail_shard *shard, const struct hail_command
         hail_policy_channel_at(&context->policy, command->view.channel)->guarantee >=
             HAIL_GUARANTEE_SEQUENCED)
         return hail_command_post(shard, command);
-    claiming.view.claimed = hail_send_messages_claim(shard, slot, command->view.body_len);
+    claiming.view.claimed =
+        hail_send_messages_claim(&shard->delivery, slot, command->view.body_len);
     if (claiming.view.claimed == 0)
         return HAIL_EFULL;
     enum hail_status status = hail_command_post(shard, &claiming);
     if (status != HAIL_OK)
-        hail_send_messages_unclaim(shard, slot, claiming.view.claimed);
+        hail_send_messages_unclaim(&shard->delivery, slot, claiming.view.claimed);
     return status;
 }
 
@@ -157,7 +162,8 @@ enum hail_status hail_simulate(struct hail_endpoint *endpoint, struct hail_conn 
     };
 
     if (endpoint->context.config.profile != HAIL_PROFILE_HAIL ||
-        (incoming && !hail_netsim_check(incoming)) || (outgoing && !hail_netsim_check(outgoing)))
+        (incoming && !hail_simulation_check(incoming)) ||
+        (outgoing && !hail_simulation_check(outgoing)))
         return HAIL_EINVAL;
     if (endpoint->context.config.native.simulated_max == 0)
         return HAIL_ESTATE;

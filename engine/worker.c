@@ -1,6 +1,7 @@
 // worker.c: see worker.h.
 // SPDX-License-Identifier: MIT
 #include "engine/worker.h"
+#include "engine/profiles/profiles.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -14,7 +15,8 @@ enum hail_status hail_worker_open(struct hail_worker *worker, struct hail_contex
 
     worker->is_measured = context->config.measures_cost;
     hail_random_init_system(&random);
-    if (!hail_shard_init(shard, context, index, &random)) {
+    if (!hail_shard_init(shard, context, hail_profile_of(context->config.profile), index,
+                         &random)) {
         hail_log_line(&context->log, HAIL_LOG_ERROR,
                       "memory for shard %u: %s; lower conns_max, buffers_max or shard_count", index,
                       strerrordesc_np(errno));

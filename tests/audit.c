@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: MIT
 #include "tests/audit.h"
 
+#include "engine/handshake/server.h"
+#include "engine/native/native.h"
+#include "engine/native/state.h"
 #include "tests/audit_stores.h"
 
 // What connections add up to.
@@ -76,7 +79,7 @@ static void check_handshake(struct audit *audit, uint32_t slot, struct sums *sum
     bool keyed = native->state == HAIL_NATIVE_EXPECT_DECISION ||
                  native->state == HAIL_NATIVE_EXPECT_ANSWER ||
                  native->state == HAIL_NATIVE_CONNECTED;
-    uint32_t welcome = is_server ? audit_chain(audit, AUDIT_WELCOMES, &conn->out) : 0;
+    uint32_t welcome = is_server ? audit_chain(audit, AUDIT_WELCOMES, &native->welcome) : 0;
 
     if (native->state != HAIL_NATIVE_CONNECTED &&
         is_server != (greeted || native->state == HAIL_NATIVE_EXPECT_DECISION))
@@ -91,7 +94,8 @@ static void check_handshake(struct audit *audit, uint32_t slot, struct sums *sum
                    conn->state, native->state);
     if (is_server && lives(conn) && hail_native_find(shard, native->conn_id) != slot)
         audit_fail(audit, "slot %u is not found by its id on the wire", slot);
-    if (native->out_first != HAIL_OUTGOING_NONE || native->out_last != HAIL_OUTGOING_NONE)
+    if (shard->delivery.conns[slot].out_first != HAIL_OUTGOING_NONE ||
+        shard->delivery.conns[slot].out_last != HAIL_OUTGOING_NONE)
         audit_fail(audit, "slot %u has a datagram in an empty outbox", slot);
     sums->known += is_server && lives(conn);
 }
@@ -104,6 +108,9 @@ static void check_charge(struct audit *audit, uint32_t slot, struct sums *sums)
     uint32_t held = shard->quota.holders[slot].held;
     uint64_t charge = audit_chain(audit, AUDIT_BLOCKS, &conn->in) * shard->pool.block_size;
 
+    if (is_native(shard) && !shard->context->is_server)
+        charge += audit_chain(audit, AUDIT_BLOCKS, &shard->native->conns[slot].welcome) *
+                  shard->pool.block_size;
     if (is_native(shard))
         charge += audit_delivery(audit, slot);
     else
@@ -134,7 +141,7 @@ static void check_conn(struct audit *audit, uint32_t slot, struct sums *sums)
     if ((shard->sources.members[slot].source != 0) != (shakes || counts))
         audit_fail(audit, "slot %u is listed with its prefix in the state %u, or is not", slot,
                    conn->state);
-    if (unsent != (is_native(shard) ? shard->native->conns[slot].sender.bytes : conn->out.len))
+    if (unsent != (is_native(shard) ? shard->delivery.conns[slot].sender.bytes : conn->out.len))
         audit_fail(audit, "slot %u shows %llu bytes that it has not sent", slot,
                    (unsigned long long)unsent);
     if (conn->state >= HAIL_CONN_CLOSING && shard->groups.first_of[slot] != 0)
@@ -288,8 +295,9 @@ static void check_greeted(struct audit *audit, const struct sums *sums)
     const struct hail_native_shard *native = audit->shard->native;
     uint32_t known = 0;
 
-    for (uint32_t bucket = 0; bucket < native->greeted_count; bucket++) {
-        for (uint32_t slot = native->greeted[bucket]; slot != 0 && known <= sums->known; known++) {
+    for (uint32_t bucket = 0; bucket < native->server->greeted_count; bucket++) {
+        for (uint32_t slot = native->server->greeted[bucket]; slot != 0 && known <= sums->known;
+             known++) {
             if (!lives(&audit->shard->conns[slot - 1]))
                 audit_fail(audit, "slot %u has ended, and its handshake is known", slot - 1);
             slot = native->conns[slot - 1].lookup_next;
@@ -333,7 +341,7 @@ bool audit_shard(struct audit *audit, const struct hail_shard *shard)
     audit->shard = shard;
     audit->deep = audit->count++ % AUDIT_DEEP_EVERY == 0;
     audit_stores_begin(audit);
-    if (shard->native->outbox.count != 0)
+    if (is_native(shard) && shard->delivery.outbox.count != 0)
         audit_fail(audit, "a datagram was left behind");
     for (uint32_t slot = 0; slot < shard->table.fresh && !audit->why[0]; slot++) {
         bool is_used = shard->conns[slot].state != HAIL_CONN_FREE;

@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: MIT
 #include "tests/audit.h"
 
+#include "engine/delivery/reassembly.h"
+#include "engine/delivery/send_messages.h"
 #include "engine/delivery/sent_packets.h"
+#include "engine/native/state.h"
 
 // ---- Sending
 
@@ -43,7 +46,7 @@ static void check_message(struct audit *audit, const struct hail_send_message *m
 static void check_channel(struct audit *audit, uint32_t slot, uint8_t channel, struct sending *sums)
 {
     const struct hail_shard *shard = audit->shard;
-    const struct hail_send_channel *send = hail_send_channels(shard, slot) + channel;
+    const struct hail_send_channel *send = hail_send_channels(&shard->delivery, slot) + channel;
     const struct hail_send_message *before = NULL;
     uint32_t last = HAIL_SLAB_NONE;
     uint32_t unsent = HAIL_SLAB_NONE;
@@ -51,7 +54,7 @@ static void check_channel(struct audit *audit, uint32_t slot, uint8_t channel, s
     for (uint32_t index = send->first; index != HAIL_SLAB_NONE;) {
         if (!audit_take(audit, AUDIT_MESSAGES, index))
             return;
-        const struct hail_send_message *message = hail_send_message_at(shard, index);
+        const struct hail_send_message *message = hail_send_message_at(&shard->delivery, index);
         if (message->before != last || message->channel != channel)
             audit_fail(audit, "slot %u channel %u: a list of send messages is torn", slot, channel);
         if (before && ((int32_t)(message->id - before->id) <= 0 || message->place <= before->place))
@@ -80,12 +83,13 @@ static uint64_t check_ranges(struct audit *audit, uint32_t slot, uint32_t first)
     for (uint32_t index = first; index != HAIL_SLAB_NONE;) {
         if (!audit_take(audit, AUDIT_RANGES, index))
             return bytes;
-        const struct hail_send_range *range = hail_send_range_at(shard, index);
-        if (range->message >= shard->native->messages.fresh) {
+        const struct hail_send_range *range = hail_send_range_at(&shard->delivery, index);
+        if (range->message >= shard->delivery.messages.fresh) {
             audit_fail(audit, "slot %u: a range is of no message", slot);
             return bytes;
         }
-        const struct hail_send_message *message = hail_send_message_at(shard, range->message);
+        const struct hail_send_message *message =
+            hail_send_message_at(&shard->delivery, range->message);
         if (range->len == 0 || (uint64_t)range->offset + range->len > message->sent)
             audit_fail(audit, "slot %u: a range has bytes that were not sent", slot);
         bytes += range->len;
@@ -98,7 +102,7 @@ static uint64_t check_ranges(struct audit *audit, uint32_t slot, uint32_t first)
 static uint64_t check_sent_packets(struct audit *audit, uint32_t slot)
 {
     const struct hail_shard *shard = audit->shard;
-    const struct hail_sender *sender = hail_sender_of(shard, slot);
+    const struct hail_sender *sender = hail_sender_of(&shard->delivery, slot);
     const struct hail_sent_packet *before = NULL;
     uint32_t last = HAIL_SLAB_NONE;
     uint64_t in_flight = 0;
@@ -108,7 +112,7 @@ static uint64_t check_sent_packets(struct audit *audit, uint32_t slot)
     for (uint32_t index = sender->sent_first; index != HAIL_SLAB_NONE; count++) {
         if (!audit_take(audit, AUDIT_SENT_PACKETS, index))
             return ranges;
-        const struct hail_sent_packet *sent = hail_sent_packet_at(shard, index);
+        const struct hail_sent_packet *sent = hail_sent_packet_at(&shard->delivery, index);
         if ((before && sent->number <= before->number) ||
             sent->number >= shard->native->conns[slot].peer.next_number)
             audit_fail(audit, "slot %u: sent packets are out of order", slot);
@@ -131,8 +135,8 @@ static uint64_t check_sent_packets(struct audit *audit, uint32_t slot)
 static uint64_t check_sending(struct audit *audit, uint32_t slot)
 {
     const struct hail_shard *shard = audit->shard;
-    const struct hail_sender *sender = hail_sender_of(shard, slot);
-    uint32_t claimed = atomic_load(&shard->native->claimed[slot]) & INT32_MAX; // without the mark
+    const struct hail_sender *sender = hail_sender_of(&shard->delivery, slot);
+    uint32_t claimed = atomic_load(&shard->delivery.claimed[slot]) & INT32_MAX; // without the mark
     struct sending sums = {0};
 
     for (size_t i = 0; i < hail_policy_channel_count(&shard->context->policy); i++)
@@ -203,18 +207,19 @@ static bool has_turn(const struct hail_shard *shard, const struct hail_receive_c
 static uint64_t check_ring(struct audit *audit, uint32_t slot, uint8_t channel, bool *is_held)
 {
     const struct hail_shard *shard = audit->shard;
-    const struct hail_receive_channel *receive = hail_reassembly_channels(shard, slot) + channel;
+    const struct hail_receive_channel *receive =
+        hail_reassembly_channels(&shard->delivery, slot) + channel;
     uint64_t charge = 0;
     uint32_t index = receive->first;
 
     while (index != HAIL_SLAB_NONE) {
         if (!audit_take(audit, AUDIT_REASSEMBLIES, index))
             return charge;
-        const struct hail_reassembly *one = hail_reassembly_at(shard, index);
+        const struct hail_reassembly *one = hail_reassembly_at(&shard->delivery, index);
         if (one->slot != slot || one->channel != channel ||
-            hail_reassembly_at(shard, one->after)->before != index)
+            hail_reassembly_at(&shard->delivery, one->after)->before != index)
             audit_fail(audit, "slot %u channel %u: a ring of reassemblies is torn", slot, channel);
-        if (hail_reassembly_find(shard, slot, channel, one->id) != index)
+        if (hail_reassembly_find(&shard->delivery, slot, channel, one->id) != index)
             audit_fail(audit, "slot %u channel %u: reassembly %u is not found by its name", slot,
                        channel, one->id);
         if (is_reliable(shard, channel) && (uint32_t)(one->id - receive->next) >= HAIL_AHEAD_MAX)
@@ -231,16 +236,16 @@ static uint64_t check_ring(struct audit *audit, uint32_t slot, uint8_t channel, 
 static uint64_t check_receiving(struct audit *audit, uint32_t slot)
 {
     const struct hail_shard *shard = audit->shard;
-    const struct hail_native *native = &shard->native->conns[slot];
+    const struct hail_delivery_conn *own = &shard->delivery.conns[slot];
     uint64_t charge = 0;
     bool is_held = false;
 
     for (size_t i = 0; i < hail_policy_channel_count(&shard->context->policy); i++)
         charge += check_ring(audit, slot, (uint8_t)i, &is_held);
-    if (native->stored != charge)
+    if (own->stored != charge)
         audit_fail(audit, "slot %u: reassemblies count as %llu, and %u are stored", slot,
-                   (unsigned long long)charge, native->stored);
-    if (charge > 0 && native->stall_ms == 0)
+                   (unsigned long long)charge, own->stored);
+    if (charge > 0 && own->stall_ms == 0)
         audit_fail(audit, "slot %u: a reassembly has begun and nobody looks after it", slot);
     if (shard->conns[slot].state == HAIL_CONN_OPEN && is_held && !shard->held.waiting[slot])
         audit_fail(audit, "slot %u: a message is whole and is not delivered", slot);

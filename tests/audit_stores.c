@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/handshake/server.h"
+#include "engine/native/state.h"
 #include "tests/audit_stores.h"
 
 void audit_fail(struct audit *audit, const char *format, ...)
@@ -43,25 +45,28 @@ static struct view view_slab(const char *name, const struct hail_slab *slab)
 
 static struct view view_of(const struct hail_shard *shard, enum audit_store store)
 {
-    const struct hail_native_shard *native = shard->native;
+    static const struct hail_native_shard none; // of another profile
+    static const struct hail_server_handshakes nobody;
+    const struct hail_native_shard *native = shard->native ? shard->native : &none;
+    const struct hail_server_handshakes *server = native->server ? native->server : &nobody;
 
     switch (store) {
     case AUDIT_BLOCKS:
         return view_pool("block", &shard->pool);
     case AUDIT_WELCOMES:
-        return view_pool("block of a welcome", &native->welcomes);
+        return view_pool("block of a welcome", &server->welcomes);
     case AUDIT_MESSAGES:
-        return view_slab("send message", &native->messages);
+        return view_slab("send message", &shard->delivery.messages);
     case AUDIT_RANGES:
-        return view_slab("send range", &native->ranges);
+        return view_slab("send range", &shard->delivery.ranges);
     case AUDIT_SENT_PACKETS:
-        return view_slab("sent packet", &native->sent_packets);
+        return view_slab("sent packet", &shard->delivery.sent_packets);
     case AUDIT_REASSEMBLIES:
-        return view_slab("reassembly", &native->reassemblies.records);
+        return view_slab("reassembly", &shard->delivery.reassemblies.records);
     case AUDIT_SOURCES:
         return view_slab("source", &shard->sources.list);
     case AUDIT_SIMULATED:
-        return view_slab("simulated datagram", &shard->native->netsim.held);
+        return view_slab("simulated datagram", &native->netsim.held);
     case AUDIT_STORES:
         break;
     }

@@ -2,6 +2,10 @@
 // SPDX-License-Identifier: MIT
 #include "tests/lone.h"
 #include "crypto/time.h"
+#include "engine/context/config.h"
+#include "engine/native/state.h"
+#include "engine/profiles/profiles.h"
+#include "engine/shard/shard.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -49,7 +53,8 @@ void lone_init(struct lone *end, const struct hail_native_config *native, bool i
     ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
     end->context.start_ns = 0;
     hail_random_init_seeded(&random, seed);
-    ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
+    ck_assert(hail_shard_init(&end->shard, &end->context,
+                              hail_profile_of(end->context.config.profile), 0, &random));
     end->now_ns = 1000 * HAIL_NS_PER_MS;
     hail_shard_turn(&end->shard, end->now_ns);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # measures.py: how the tree of engine/ is built, in figures that should not get worse.
 # SPDX-License-Identifier: MIT
-"""usage: tests/measures.py [--check] [--wings FILE] [ROOT]
+"""usage: tests/measures.py [--check | --arrows] [--wings FILE] [ROOT]
 
 Prints, for the sources of the engine in ROOT (by default this tree):
   - files that lie flat in engine/, beside the public API's own
@@ -11,6 +11,7 @@ Prints, for the sources of the engine in ROOT (by default this tree):
   - files of engine/delivery with a unit test that links nothing above them
 
 --check       exits with 1 if a figure is worse than its aim
+--arrows      prints the includes that point upwards or belong to a circle, as file:line: why
 --wings FILE  a line "file wing" for each file of a tree that has no folders for them
 """
 
@@ -19,8 +20,8 @@ import re
 import sys
 
 # Bottom first. A folder includes itself, those before it in its line or above, and hail.h.
-WINGS = ["memory", "context", "packet", "delivery", "shard", "native", "handshake", "mlapi",
-         "client", "io", ""]
+WINGS = ["memory", "context", "packet", "delivery", "client", "shard", "native", "handshake",
+         "mlapi", "profiles", "io", ""]
 API = {"hail", "endpoint", "send", "args", "worker", "profiles"}
 FUNCTION = re.compile(r"^[a-z][^;{}#/]*?\b([a-z_0-9]+)\(([^;{}]*)\)\n\{", re.M)
 
@@ -100,6 +101,31 @@ def measure(root, given):
     }
 
 
+def arrows(root):
+    """Each include that points upwards or belongs to a circle, as file:line: why."""
+    files = dict(sources(root))
+    graph = {}
+    lines = []
+    for path, text in files.items():
+        for number, line in enumerate(text.split("\n"), 1):
+            match = re.match(r'#include "(engine/[^"]+)\.h"', line)
+            if not match or match[1] in (pair_of(path), "engine/hail"):
+                continue
+            graph.setdefault(pair_of(path), set()).add(match[1])
+            lines.append((path, number, match[1]))
+    found = circles(graph)
+    for path, number, target in lines:
+        mine, other = wing_of(path, {}), wing_of(target, {})
+        unknown = [wing for wing in (mine, other) if wing not in WINGS]
+        if unknown:
+            yield "%s:%d: engine/%s has no place among the wings" % (path, number, unknown[0])
+        elif WINGS.index(other) > WINGS.index(mine):
+            yield "%s:%d: engine/%s is above engine/%s, and is not included by it" \
+                % (path, number, other, mine)
+        if any(pair_of(path) in part and target in part for part in found):
+            yield "%s:%d: this include is part of a circle" % (path, number)
+
+
 def has_test(root, name):
     """Whether a test of that name links the delivery alone, or what is below it."""
     folder = os.path.join(root, "tests")
@@ -117,6 +143,11 @@ def main():
     if "--help" in arguments:
         print(__doc__)
         return 0
+    if arguments[:1] == ["--arrows"]:
+        lines = list(arrows(arguments[1] if len(arguments) > 1 else "."))
+        for line in lines:
+            print(line)
+        return 1 if lines else 0
     check = "--check" in arguments
     arguments = [argument for argument in arguments if argument != "--check"]
     given = {}

@@ -8,7 +8,13 @@
 #include <string.h>
 
 #include "crypto/time.h"
+#include "engine/context/config.h"
+#include "engine/native/native.h"
+#include "engine/native/state.h"
+#include "engine/profiles/profiles.h"
+#include "engine/shard/command.h"
 #include "engine/shard/conn.h"
+#include "engine/shard/shard.h"
 #include "tests/vectors.h"
 
 enum {
@@ -176,7 +182,8 @@ static void end_init(struct end *end, bool is_server)
     ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
     end->context.start_ns = 0;
     hail_random_init_seeded(&random, test_next(&world.dice));
-    ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
+    ck_assert(hail_shard_init(&end->shard, &end->context,
+                              hail_profile_of(end->context.config.profile), 0, &random));
     end->out = malloc(FLYING_MAX * sizeof *end->out);
     ck_assert_ptr_nonnull(end->out);
 }
@@ -244,6 +251,11 @@ static struct hail_native *native_of(const struct end *end, uint32_t slot)
     return &end->shard.native->conns[slot];
 }
 
+static struct hail_sender *sender_of(const struct end *end, uint32_t slot)
+{
+    return &end->shard.delivery.conns[slot].sender;
+}
+
 static uint64_t drops(const struct end *end, enum hail_verdict verdict)
 {
     return hail_stat_get(&end->shard.stats, HAIL_STAT_DROPPED_FIRST + (unsigned)verdict);
@@ -305,7 +317,7 @@ START_TEST(test_optimist)
         ck_assert_uint_eq(sender->closed, 0);
         uint64_t begun = sender->bytes;
         uint64_t honest = native_of(sender, 0)->peer.next_number;
-        uint32_t window = native_of(sender, 0)->sender.congestion.window;
+        uint32_t window = sender_of(sender, 0)->congestion.window;
         for (int i = 0; i < 4000 && sender->closed == 0; i++) {
             reader->shard.now_ns = world.now_ns;
             world.now_ns += HAIL_NS_PER_MS;
@@ -381,8 +393,8 @@ START_TEST(test_honest)
     for (int i = 0; i < 60000 && world.client.messages + world.server.messages < 2 * MESSAGES;
          i++) {
         run_ms(1);
-        uint64_t now[2] = {native_of(&world.client, 0)->sender.skipped,
-                           native_of(&world.server, 0)->sender.skipped};
+        uint64_t now[2] = {sender_of(&world.client, 0)->skipped,
+                           sender_of(&world.server, 0)->skipped};
         left_out += now[0] != before[0];
         left_out += now[1] != before[1];
         memcpy(before, now, sizeof before);
@@ -406,13 +418,14 @@ START_TEST(test_gap_is_no_packet)
     bool has_gap = _i;
 
     world_begin(test_seed(), 1);
-    struct hail_native *native = native_of(&world.server, 0);
-    native->sender.skipped = 0;
-    native->sender.skip_in = 0xffff; // none by itself
+    const struct hail_native *native = native_of(&world.server, 0);
+    struct hail_sender *sender = sender_of(&world.server, 0);
+    sender->skipped = 0;
+    sender->skip_in = 0xffff; // none by itself
     uint64_t first = native->peer.next_number;
     for (uint64_t i = 0; i < 4; i++) {
         if (has_gap && i == 2)
-            native->sender.skip_in = 1;
+            sender->skip_in = 1;
         ck_assert_int_eq(say(&world.server, 0, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, 10),
                          HAIL_OK);
         carry_out(&world.server);

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "crypto/identity.h"
+#include "engine/context/config.h"
 #include "engine/context/context.h"
+#include "engine/context/keys.h"
 #include "tests/vectors.h"
 
 static char directory[64];

@@ -8,8 +8,14 @@
 #include <string.h>
 
 #include "crypto/time.h"
-#include "engine/native/packets.h"
+#include "engine/context/config.h"
+#include "engine/delivery/packets.h"
+#include "engine/handshake/server.h"
+#include "engine/native/state.h"
+#include "engine/profiles/profiles.h"
+#include "engine/shard/command.h"
 #include "engine/shard/conn.h"
+#include "engine/shard/shard.h"
 #include "tests/vectors.h"
 
 enum {
@@ -154,7 +160,8 @@ static void end_init(struct end *end, const struct hail_config *given, bool is_s
     ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
     end->context.start_ns = 0;
     hail_random_init_seeded(&random, is_server);
-    ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
+    ck_assert(hail_shard_init(&end->shard, &end->context,
+                              hail_profile_of(end->context.config.profile), 0, &random));
     end->out = malloc(WAYS_MAX * sizeof *end->out);
     ck_assert_ptr_nonnull(end->out);
 }
@@ -189,8 +196,8 @@ static void end_cleanup(struct end *end)
     carry_out(end);
     ck_assert(hail_shard_stopped(&end->shard));
     ck_assert_uint_eq(end->shard.pool.used_count, 0);
-    ck_assert_uint_eq(end->shard.native->messages.used_count, 0);
-    ck_assert_uint_eq(end->shard.native->sent_packets.used_count, 0);
+    ck_assert_uint_eq(end->shard.delivery.messages.used_count, 0);
+    ck_assert_uint_eq(end->shard.delivery.sent_packets.used_count, 0);
     ck_assert_uint_eq(end->shard.quota.listed, 0);
     hail_shard_cleanup(&end->shard);
     hail_context_cleanup(&end->context);
@@ -257,10 +264,10 @@ static void send_part(uint32_t slot, uint8_t channel, uint16_t id, uint32_t tota
         .part = {.channel = channel, .id = id, .total = total, .offset = offset},
         .bytes = {data, len},
     };
-    uint32_t packet = hail_packets_begin(&client.shard, slot, HAIL_PROTECTION_ENCRYPTED);
+    uint32_t packet = hail_packets_begin(&client.shard.delivery, slot, HAIL_PROTECTION_ENCRYPTED);
 
     ck_assert_uint_ne(packet, HAIL_OUTGOING_NONE);
-    hail_packets_add(&client.shard, packet, &frame);
+    hail_packets_add(&client.shard.delivery, packet, &frame);
 }
 
 // Whole messages, and the one before them never comes.
@@ -417,11 +424,11 @@ START_TEST(test_records_of_packets)
                                            .body_len = sizeof body};
 
     begin(CONNS);
-    const struct hail_slab *sent_packets = &server.shard.native->sent_packets;
+    const struct hail_slab *sent_packets = &server.shard.delivery.sent_packets;
     for (uint32_t i = 0; i < FEW; i++) {
         uint32_t slot = join();
         uint32_t before;
-        struct hail_sender *sender = &server.shard.native->conns[server.slots[slot]].sender;
+        struct hail_sender *sender = &server.shard.delivery.conns[server.slots[slot]].sender;
         is_silent[slot] = true;
         sender->congestion.window = 1 << 30;
         do {
@@ -444,7 +451,7 @@ END_TEST
 START_TEST(test_welcomes)
 {
     begin(HALF_OPEN);
-    const struct hail_pool *welcomes = &server.shard.native->welcomes;
+    const struct hail_pool *welcomes = &server.shard.native->server->welcomes;
     for (uint32_t i = 0; i < 3 * HALF_OPEN; i++) {
         start_joining();
         carry_out(&client);

@@ -6,6 +6,8 @@
 
 #include "crypto/issue.h"
 #include "crypto/time.h"
+#include "engine/native/state.h"
+#include "engine/shard/command.h"
 #include "tests/lone.h"
 
 enum {
@@ -359,12 +361,13 @@ START_TEST(test_longest)
     struct hail_hello hello = connect_client(&client, "data");
     memset(message, 0xa5, sizeof message);
     message[HAIL_X25519_LEN - 1] = 0x25;
-    memset(client.shard.scratch_out, 0x5a, 64); // lies behind what fragments are put together in
+    memset(client.shard.native->welcome, 0x5a,
+           64); // lies behind what fragments are put together in
     for (size_t i = 0; i < HAIL_FRAGMENTS_MAX; i++)
         fragment(&client, &hello, message, sizeof message, i, ' ');
     ck_assert_uint_eq(lone_drops(&client, HAIL_DROP_FORGED), 1);
     for (size_t i = 0; i < 64; i++)
-        ck_assert_uint_eq(client.shard.scratch_out[i], 0x5a);
+        ck_assert_uint_eq(client.shard.native->welcome[i], 0x5a);
     size_t len = honest_answer(message, &hello);
     for (size_t i = 0; i < 4; i++)
         fragment(&client, &hello, message, len, i, ' ');

@@ -1,6 +1,7 @@
 // test_netsim.c: the simulated network by itself: what is put in comes out as often, as late and in
 // the order that it should.
 // SPDX-License-Identifier: MIT
+#include "engine/context/simulation.h"
 #include "engine/native/netsim.h"
 
 #include <stdlib.h>
@@ -111,7 +112,7 @@ START_TEST(test_row)
     uint32_t out_of_turn = 0;
 
     how.size = sizeof how;
-    ck_assert(hail_netsim_check(&how));
+    ck_assert(hail_simulation_check(&how));
     network_init(&how, ROOM);
     run();
     for (uint32_t i = 0; i < COUNT; i++) {
@@ -213,7 +214,7 @@ START_TEST(test_out_of_range)
     };
 
     for (size_t i = 0; i < HAIL_COUNTOF(wrong); i++)
-        ck_assert(!hail_netsim_check(&wrong[i]));
+        ck_assert(!hail_simulation_check(&wrong[i]));
 }
 END_TEST
 

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #include <string.h>
 
+#include "engine/shard/command.h"
 #include "tests/world.h"
 
 enum {

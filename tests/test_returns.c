@@ -7,7 +7,12 @@
 #include <string.h>
 
 #include "crypto/time.h"
+#include "engine/context/config.h"
+#include "engine/native/state.h"
+#include "engine/profiles/profiles.h"
+#include "engine/shard/command.h"
 #include "engine/shard/conn.h"
+#include "engine/shard/shard.h"
 #include "tests/vectors.h"
 
 enum {
@@ -75,7 +80,8 @@ static void end_init(struct end *end, const struct hail_native_config *native, b
     end->context.start_unix_ns = INT64_C(1700000000000000000);
     end->context.keys.rotate_ns = is_server ? now_ns + ROTATION_S * 1000 * HAIL_NS_PER_MS : 0;
     hail_random_init_seeded(&random, seed);
-    ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
+    ck_assert(hail_shard_init(&end->shard, &end->context,
+                              hail_profile_of(end->context.config.profile), 0, &random));
     hail_shard_turn(&end->shard, now_ns);
 }
 

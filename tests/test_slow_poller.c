@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/shard/command.h"
+#include "engine/shard/shard.h"
 #include "tests/world.h"
 
 static struct hail_config config(void)

@@ -5,6 +5,10 @@
 #include <string.h>
 
 #include "crypto/time.h"
+#include "engine/handshake/server.h"
+#include "engine/native/state.h"
+#include "engine/shard/command.h"
+#include "engine/shard/shard.h"
 #include "tests/lone.h"
 
 struct stranger {
@@ -475,7 +479,7 @@ START_TEST(test_bad_finishes_wait_nowhere)
         forged[13 + i % (len - 13)] ^= (uint8_t)(1 + i % 255);
         hail_shard_datagram(&server.shard, HAIL_SLOT_NONE, (const struct sockaddr *)&from, forged,
                             len);
-        ck_assert_uint_eq(server.shard.native->finishes.count, 0);
+        ck_assert_uint_eq(server.shard.native->server->finishes.count, 0);
     }
     ck_assert_uint_eq(lone_drops(&server, HAIL_DROP_FORGED), 2 * HAIL_HANDSHAKE_QUEUE_MAX);
     lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT, finish, len);
@@ -505,7 +509,7 @@ START_TEST(test_finish_waits)
         memcpy(buffer, finish, len);
         hail_shard_datagram(&server.shard, HAIL_SLOT_NONE, (const struct sockaddr *)&here, buffer,
                             len);
-        ck_assert_uint_eq(server.shard.native->finishes.count, 1);
+        ck_assert_uint_eq(server.shard.native->server->finishes.count, 1);
         if (i == 0)
             ck_assert_mem_eq(buffer + 13, nothing, sizeof nothing);
     }
@@ -589,8 +593,8 @@ static void lengthen_welcome(struct lone *server, uint32_t slot)
 {
     static const uint8_t more[8 * HAIL_FRAGMENT_LEN];
 
-    ck_assert(hail_chain_append(&server->shard.conns[slot].out, &server->shard.native->welcomes,
-                                more, sizeof more));
+    ck_assert(hail_chain_append(&server->shard.native->conns[slot].welcome,
+                                &server->shard.native->server->welcomes, more, sizeof more));
     server->shard.native->conns[slot].fragment_count = 9;
 }
 

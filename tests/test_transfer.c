@@ -8,7 +8,13 @@
 #include <string.h>
 
 #include "crypto/time.h"
+#include "engine/context/config.h"
+#include "engine/delivery/sender.h"
+#include "engine/native/state.h"
+#include "engine/profiles/profiles.h"
+#include "engine/shard/command.h"
 #include "engine/shard/conn.h"
+#include "engine/shard/shard.h"
 #include "tests/vectors.h"
 
 enum {
@@ -226,7 +232,8 @@ static void end_init(struct end *end, bool is_server)
     ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
     end->context.start_ns = 0;
     hail_random_init_seeded(&random, test_next(&world.dice));
-    ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
+    ck_assert(hail_shard_init(&end->shard, &end->context,
+                              hail_profile_of(end->context.config.profile), 0, &random));
     end->out.ring = malloc(PATH_MAX_DATAGRAMS * sizeof *end->out.ring);
     ck_assert_ptr_nonnull(end->out.ring);
 }
@@ -433,7 +440,7 @@ START_TEST(test_moving_listener)
     for (int i = 0; i < 20; i++) {
         uint64_t began_ns = world.now_ns;
         ck_assert_int_eq(hail_conn_send(&world.server.shard, world.server.slot, &view), HAIL_OK);
-        while (hail_sender_busy(&world.server.shard.native->conns[world.server.slot].sender)) {
+        while (hail_sender_busy(&world.server.shard.delivery.conns[world.server.slot].sender)) {
             world.port = (uint16_t)(1000 + world.now_ns / (MOVE_MS * HAIL_NS_PER_MS) % 60000);
             run_for(10 * HAIL_NS_PER_MS);
             ck_assert(!world.wrong);
@@ -490,7 +497,7 @@ START_TEST(test_coalescing)
     for (uint64_t i = 0; i < 100; i++) {
         ck_assert_int_eq(hail_conn_send(&world.server.shard, world.server.slot, &view), HAIL_OK);
         if (gatherings[_i].flushes)
-            hail_sender_flush(&world.server.shard, world.server.slot);
+            hail_sender_flush(&world.server.shard.delivery, world.server.slot);
         run_for(HAIL_NS_PER_MS);
     }
     datagrams = world.datagrams - datagrams;

@@ -7,7 +7,11 @@
 #include <string.h>
 
 #include "crypto/time.h"
+#include "engine/context/config.h"
+#include "engine/profiles/profiles.h"
+#include "engine/shard/command.h"
 #include "engine/shard/conn.h"
+#include "engine/shard/shard.h"
 #include "tests/vectors.h"
 
 enum {
@@ -88,7 +92,8 @@ static void end_init(struct end *end, const struct hail_config *given, bool is_s
     ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
     end->context.start_ns = 0;
     hail_random_init_seeded(&random, seed);
-    ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
+    ck_assert(hail_shard_init(&end->shard, &end->context,
+                              hail_profile_of(end->context.config.profile), 0, &random));
     hail_shard_turn(&end->shard, now_ns);
 }
 

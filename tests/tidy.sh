@@ -4,6 +4,7 @@
 #
 # usage: tests/tidy.sh [ROOT]    HAIL_BINARIES: programs whose libraries are looked at as well
 set -u
+here=$(cd "$(dirname "$0")" && pwd) || exit 2
 cd "${1-$(dirname "$0")/..}" || exit 2
 
 folders=
@@ -103,6 +104,7 @@ rules() {
     text 'space at the end of the line' '[[:space:]]$' $sources $scripts
     text 'a tab' '	' $sources $(echo "$scripts" | grep -v 'tests/tidy.sh')
 
+    [ ! -d engine ] || python3 "$here/measures.py" --arrows .
     lengths
     states $(of engine)
     named_in_build

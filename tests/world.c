@@ -2,6 +2,10 @@
 // SPDX-License-Identifier: MIT
 #include "tests/world.h"
 #include "crypto/time.h"
+#include "engine/context/config.h"
+#include "engine/profiles/profiles.h"
+#include "engine/shard/command.h"
+#include "engine/shard/shard.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -55,7 +59,8 @@ static void init_end(struct world_end *end, const struct hail_config *given, boo
     ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
     end->context.start_ns = 0;
     hail_random_init_seeded(&random, seed);
-    ck_assert(hail_shard_init(&end->shard, &end->context, 0, &random));
+    ck_assert(hail_shard_init(&end->shard, &end->context,
+                              hail_profile_of(end->context.config.profile), 0, &random));
 }
 
 struct world *world_init(const struct hail_config *server, const struct hail_config *client,

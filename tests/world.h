@@ -4,7 +4,10 @@
 #ifndef HAIL_TESTS_WORLD_H
 #define HAIL_TESTS_WORLD_H
 
+#include "engine/context/config.h"
+#include "engine/shard/command.h"
 #include "engine/shard/conn.h"
+#include "engine/shard/shard.h"
 #include "tests/vectors.h"
 
 enum {

@@ -4,12 +4,11 @@
 #include "engine/client/reconnect.h"
 
 #include "crypto/time.h"
-#include "engine/shard/conn.h"
 
 // Whether what ended a connection may be over when it is tried again.
-static bool may_pass(const struct hail_conn_slot *conn)
+static bool may_pass(const struct hail_reconnect_end *end)
 {
-    switch (conn->reason) {
+    switch (end->reason) {
     case HAIL_CLOSED_IDLE:
     case HAIL_CLOSED_ERROR:
     case HAIL_CLOSED_CONNECT:
@@ -19,7 +18,7 @@ static bool may_pass(const struct hail_conn_slot *conn)
         return true;
     case HAIL_CLOSED_BY_PEER:
     case HAIL_CLOSED_DENIED:
-        return conn->server_gone;
+        return end->server_gone;
     case HAIL_CLOSED_BY_APPLICATION:
     case HAIL_CLOSED_SLOW_READER:
     case HAIL_CLOSED_SLOW_WRITER:
@@ -34,55 +33,34 @@ static bool may_pass(const struct hail_conn_slot *conn)
     return false;
 }
 
-bool hail_reconnect_wants(const struct hail_shard *shard, uint32_t slot)
+bool hail_reconnect_wants(const struct hail_shard_target *target,
+                          const struct hail_reconnect_end *end, uint64_t now_ns)
 {
-    const struct hail_conn_slot *conn = &shard->conns[slot];
-
-    if (shard->context->is_server || shard->stopping || !may_pass(conn))
+    if (!may_pass(end) || target->addresses.reconnect_ms == 0)
         return false;
-    const struct hail_shard_target *target = &shard->targets[slot];
-    if (target->addresses.reconnect_ms == 0)
-        return false;
-    if (conn->joined)
+    if (end->joined)
         return true;
-    return conn->again &&
-           shard->now_ns + HAIL_RECONNECT_LEAST_MS * HAIL_NS_PER_MS < target->give_up_ns;
+    return end->again && now_ns + HAIL_RECONNECT_LEAST_MS * HAIL_NS_PER_MS < target->give_up_ns;
 }
 
-void hail_reconnect_wait(struct hail_shard *shard, uint32_t slot)
+void hail_reconnect_plan(struct hail_shard_target *target, bool lost, uint32_t dice,
+                         uint64_t now_ns)
 {
-    struct hail_conn_slot *conn = &shard->conns[slot];
-    struct hail_shard_target *target = &shard->targets[slot];
-    uint64_t tag = conn->tag;
-    uint32_t dice;
-
-    if (conn->joined) {
-        target->give_up_ns = shard->now_ns + target->addresses.reconnect_ms * HAIL_NS_PER_MS;
+    if (lost) {
+        target->give_up_ns = now_ns + target->addresses.reconnect_ms * HAIL_NS_PER_MS;
         target->pause_ms = HAIL_RECONNECT_FIRST_MS;
     }
-    HAIL_ASSERT(!shard->context->is_server);
     HAIL_ASSERT(target->pause_ms > 0);
-    HAIL_ASSERT(target->give_up_ns > shard->now_ns);
-    hail_random_bytes(&shard->random, (uint8_t *)&dice, sizeof dice);
+    HAIL_ASSERT(target->give_up_ns > now_ns);
     uint64_t pause_ns = (target->pause_ms / 2 + dice % target->pause_ms) * HAIL_NS_PER_MS;
-    uint64_t most_ns = (target->give_up_ns - shard->now_ns) / 2; // or there is no time to try
-    target->retry_ns = shard->now_ns + (pause_ns < most_ns ? pause_ns : most_ns);
+    uint64_t most_ns = (target->give_up_ns - now_ns) / 2; // or there is no time to try
+    target->retry_ns = now_ns + (pause_ns < most_ns ? pause_ns : most_ns);
     if (target->pause_ms < HAIL_RECONNECT_MAX_MS)
         target->pause_ms *= 2;
     target->tried = 0;
-    hail_stat_add(&shard->stats, HAIL_STAT_RECONNECTS, 1);
-    hail_conn_begin(shard, slot, HAIL_CONN_WAITING, NULL);
-    conn->tag = tag;
-    conn->announced = true;
-    conn->again = true;
-    hail_table_publish_peer(&shard->table, slot,
-                            (const struct sockaddr *)&target->addresses.list[0],
-                            sizeof target->addresses.list[0]);
 }
 
-uint64_t hail_reconnect_by(const struct hail_shard *shard, uint32_t slot, uint64_t deadline_ns)
+uint64_t hail_reconnect_by(const struct hail_shard_target *target, uint64_t deadline_ns)
 {
-    uint64_t give_up_ns = shard->targets[slot].give_up_ns;
-
-    return give_up_ns < deadline_ns ? give_up_ns : deadline_ns;
+    return target->give_up_ns < deadline_ns ? target->give_up_ns : deadline_ns;
 }

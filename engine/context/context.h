@@ -7,12 +7,15 @@
 #include <stdatomic.h>
 
 #include "crypto/identity.h"
-#include "engine/context/keys.h"
+#include "engine/context/keyring.h"
+#include "engine/context/limits.h"
 #include "engine/context/log.h"
 #include "engine/hail.h"
 #include "engine/memory/mailbox.h"
 #include "proto/mlapi/session.h"
 #include "proto/policy.h"
+
+struct hail_shard;
 
 struct hail_context {
     struct hail_config config; // own copy: every default filled in, every string ours
@@ -38,31 +41,13 @@ struct hail_context {
     _Atomic uint64_t client_ids; // numbers given to clients so far
 };
 
-// hail_context_heap tells where a config has an endpoint's memory from. HAIL_EINVAL: one of its two
-// functions is missing, and the log says so; or as hail_context_init.
-HAIL_MUST_USE enum hail_status hail_context_heap(struct hail_heap *heap,
-                                                 const struct hail_config *given);
-
-// hail_context_init copies, completes and checks a config, and reads the files it names. A line in
-// the log says which field or file is wrong, and what to do. On failure nothing is left.
-HAIL_MUST_USE enum hail_status hail_context_init(struct hail_context *context,
-                                                 const struct hail_config *given, bool is_server);
-
-// hail_context_name_hash hashes a name as the profile's wire has it; false: it is not UTF-8.
-HAIL_MUST_USE bool hail_context_name_hash(const struct hail_context *context, uint64_t *hash,
-                                          const char *name);
-
-// hail_context_believe_keycert is what a client of the hail profile believes: the default check, or
-// the application's word over it. For struct hail_keycert_verifier.
-bool hail_context_believe_keycert(void *user, const struct hail_keycert *keycert,
-                                  const struct hail_certificate *leaf, const char *host,
-                                  int64_t unix_s, struct hail_fault_report *report);
-
 // hail_context_unix_s returns what CLOCK_REALTIME would say at `now_ns`, in seconds, had nobody set
 // it since the start.
-uint64_t hail_context_unix_s(const struct hail_context *context, uint64_t now_ns);
+static inline uint64_t hail_context_unix_s(const struct hail_context *context, uint64_t now_ns)
+{
+    int64_t since_ns = (int64_t)(now_ns - context->start_ns);
 
-// hail_context_cleanup frees and wipes; the zero state is allowed.
-void hail_context_cleanup(struct hail_context *context);
+    return (uint64_t)((context->start_unix_ns + since_ns) / 1000000000);
+}
 
 #endif

@@ -155,7 +155,6 @@ static enum hail_status init_client(struct hail_context *context)
     memcpy(keys->client.policy_hash, keys->policy_hash, sizeof keys->client.policy_hash);
     keys->client.iterations_max =
         native->iterations_max > 0 ? native->iterations_max : HAIL_ITERATIONS_MAX;
-    keys->client.verifier = (struct hail_keycert_verifier){hail_context_believe_keycert, context};
     return HAIL_OK;
 }
 

@@ -2,48 +2,43 @@
 // SPDX-License-Identifier: MIT
 #include "engine/delivery/receiver.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "crypto/time.h"
-#include "engine/shard/conn.h"
-#include "engine/shard/inbound.h"
+#include "engine/delivery/reassembly.h"
 
 enum {
     WORD_BITS = 64,
     TAKEN_WORDS = HAIL_AHEAD_MAX / WORD_BITS // of an unordered channel: which ids have come
 };
 
-static size_t channel_count(const struct hail_shard *shard)
+static size_t channel_count(const struct hail_delivery *delivery)
 {
-    return hail_policy_channel_count(&shard->context->policy);
+    return hail_policy_channel_count(delivery->policy);
 }
 
-static enum hail_guarantee guarantee_of(const struct hail_shard *shard, uint8_t channel)
+static enum hail_guarantee guarantee_of(const struct hail_delivery *delivery, uint8_t channel)
 {
-    return hail_policy_channel_at(&shard->context->policy, channel)->guarantee;
+    return hail_policy_channel_at(delivery->policy, channel)->guarantee;
 }
 
 // The numbers of the packets that brought the newest message of each sequenced channel.
-static uint64_t *newest_of(const struct hail_shard *shard, uint32_t slot)
+static uint64_t *newest_of(const struct hail_delivery *delivery, uint32_t slot)
 {
-    return shard->native->newest + (size_t)slot * channel_count(shard);
+    return delivery->newest + (size_t)slot * channel_count(delivery);
 }
 
-static uint32_t now_ms(const struct hail_shard *shard)
+static uint32_t now_ms(const struct hail_delivery *delivery)
 {
-    return (uint32_t)(shard->now_ns / HAIL_NS_PER_MS);
+    return (uint32_t)(*delivery->now_ns / HAIL_NS_PER_MS);
 }
 
 // ---- Memory
 
 // Which ids of an unordered channel have come, of those from `next` on.
-static uint64_t *taken_of(const struct hail_shard *shard, uint32_t slot, uint8_t channel)
+static uint64_t *taken_of(const struct hail_delivery *delivery, uint32_t slot, uint8_t channel)
 {
-    size_t place = hail_policy_unordered_before(&shard->context->policy, channel);
+    size_t place = hail_policy_unordered_before(delivery->policy, channel);
 
-    return shard->native->taken +
-           ((size_t)slot * shard->native->unordered_count + place) * TAKEN_WORDS;
+    return delivery->taken + ((size_t)slot * delivery->unordered_count + place) * TAKEN_WORDS;
 }
 
 static bool is_taken(const uint64_t *taken, uint32_t id)
@@ -59,17 +54,17 @@ static void set_taken(uint64_t *taken, uint32_t id, bool value)
     *word = value ? *word | bit : *word & ~bit;
 }
 
-void hail_receiver_begin(struct hail_shard *shard, uint32_t slot)
+void hail_receiver_begin(struct hail_delivery *delivery, uint32_t slot)
 {
-    struct hail_native *native = &shard->native->conns[slot];
-    struct hail_receive_channel *receive_channels = hail_reassembly_channels(shard, slot);
+    struct hail_delivery_conn *own = &delivery->conns[slot];
+    struct hail_receive_channel *receive_channels = hail_reassembly_channels(delivery, slot);
 
-    HAIL_ASSERT(native->stored == 0);
-    native->stall_ms = 0;
-    native->held_ms = now_ms(shard);
-    native->useless = 0;
-    native->holds = false;
-    for (size_t i = 0; i < channel_count(shard); i++)
+    HAIL_ASSERT(own->stored == 0);
+    own->stall_ms = 0;
+    own->held_ms = now_ms(delivery);
+    own->useless = 0;
+    own->holds = false;
+    for (size_t i = 0; i < channel_count(delivery); i++)
         receive_channels[i] = (struct hail_receive_channel){.first = HAIL_SLAB_NONE};
 }
 
@@ -82,43 +77,29 @@ static void zero(uint64_t *words, size_t count)
     }
 }
 
-void hail_receiver_clear(struct hail_shard *shard, uint32_t slot)
+void hail_receiver_clear(struct hail_delivery *delivery, uint32_t slot)
 {
-    struct hail_receive_channel *receive_channels = hail_reassembly_channels(shard, slot);
-    size_t unordered = shard->native->unordered_count;
+    struct hail_receive_channel *receive_channels = hail_reassembly_channels(delivery, slot);
+    size_t unordered = delivery->unordered_count;
 
-    for (size_t i = 0; i < channel_count(shard); i++) {
+    for (size_t i = 0; i < channel_count(delivery); i++) {
         while (receive_channels[i].first != HAIL_SLAB_NONE)
-            hail_reassembly_drop(shard, receive_channels[i].first);
+            hail_reassembly_drop(delivery, receive_channels[i].first);
     }
-    zero(newest_of(shard, slot), channel_count(shard));
-    zero(shard->native->taken + slot * unordered * TAKEN_WORDS, unordered * TAKEN_WORDS);
-    hail_receiver_begin(shard, slot);
+    zero(newest_of(delivery, slot), channel_count(delivery));
+    zero(delivery->taken + slot * unordered * TAKEN_WORDS, unordered * TAKEN_WORDS);
+    hail_receiver_begin(delivery, slot);
 }
 
-// ---- To the application
-
-// Room for the events of a message of `len` bytes. False: not now, or the application has ended the
-// connection when it was told of it, and what it had received is gone.
-static bool reserve(struct hail_shard *shard, uint32_t slot, struct hail_event_room *reserved,
-                    size_t len)
-{
-    bool is_told = !shard->conns[slot].connected_pending || hail_inbound_connected(shard, slot);
-
-    if (shard->conns[slot].state != HAIL_CONN_OPEN)
-        return false;
-    if (is_told && hail_event_reserve(shard, reserved, len))
-        return true;
-    hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
-    return false;
-}
+// ---- What is taken out
 
 // Whether a channel's guarantee lets a message through that came in this packet: the newest wins.
-static bool is_newest(struct hail_shard *shard, uint32_t slot, uint8_t channel, uint64_t number)
+static bool is_newest(struct hail_delivery *delivery, uint32_t slot, uint8_t channel,
+                      uint64_t number)
 {
-    uint64_t *newest = newest_of(shard, slot) + channel;
+    uint64_t *newest = newest_of(delivery, slot) + channel;
 
-    if (guarantee_of(shard, channel) != HAIL_GUARANTEE_SEQUENCED)
+    if (guarantee_of(delivery, channel) != HAIL_GUARANTEE_SEQUENCED)
         return true;
     if (number < *newest)
         return false;
@@ -126,148 +107,83 @@ static bool is_newest(struct hail_shard *shard, uint32_t slot, uint8_t channel, 
     return true;
 }
 
-// Whether channel and floor let a message through.
-static enum hail_verdict check(struct hail_shard *shard, uint32_t slot,
-                               const struct hail_message_view *message, uint64_t number)
+enum hail_verdict hail_receiver_check(struct hail_delivery *delivery, uint32_t slot,
+                                      const struct hail_message_view *message, uint64_t number)
 {
-    enum hail_verdict verdict = hail_policy_check_channel(&shard->context->policy, message);
+    enum hail_verdict verdict = hail_policy_check_channel(delivery->policy, message);
 
-    if (verdict == HAIL_DROP_FLOOR)
-        hail_inbound_below_channel(shard, slot, message);
     if (verdict != HAIL_ACCEPT)
         return verdict;
-    return is_newest(shard, slot, message->channel, number) ? HAIL_ACCEPT : HAIL_DROP_OLD;
-}
-
-enum hail_verdict hail_receiver_message(struct hail_shard *shard, uint32_t slot,
-                                        struct hail_message_view *message,
-                                        const struct hail_opened *packet)
-{
-    struct hail_event_room reserved;
-
-    message->flags = packet->flags;
-    enum hail_verdict verdict = check(shard, slot, message, packet->number);
-    if (verdict != HAIL_ACCEPT)
-        return verdict;
-    if (!reserve(shard, slot, &reserved, message->body_len))
-        return HAIL_ACCEPT; // lost, as a datagram may be
-    hail_inbound_message(shard, slot, message, &reserved);
-    hail_event_abandon(&reserved);
-    return HAIL_ACCEPT;
-}
-
-// Ends the connection for a reliable message that nobody will take: its sender believes that what
-// is acknowledged was delivered, so it is told.
-static void end_for(struct hail_shard *shard, uint32_t slot, enum hail_verdict verdict)
-{
-    char text[96] = "a reliable message came that cannot be read";
-    bool is_long = verdict == HAIL_DROP_TOO_LARGE;
-
-    if (is_long)
-        snprintf(text, sizeof text, "a reliable message came that is longer than message_max=%u",
-                 shard->context->config.message_max);
-    hail_conn_end(shard, slot, is_long ? HAIL_CLOSED_CONFIG : HAIL_CLOSED_PROTOCOL, false, text);
-}
-
-// Hands a message over, or counts why not. Either way it is done with. The application may end the
-// connection meanwhile.
-static void hand_over(struct hail_shard *shard, uint32_t slot, uint8_t channel,
-                      struct hail_bytes inner, uint32_t flags, uint64_t number,
-                      struct hail_event_room *reserved)
-{
-    struct hail_message_view message;
-    enum hail_verdict verdict =
-        hail_frames_inner(&message, channel, &shard->context->policy, inner);
-
-    if (verdict == HAIL_ACCEPT && message.body_len > shard->context->config.message_max)
-        verdict = HAIL_DROP_TOO_LARGE;
-    bool is_bad = verdict == HAIL_DROP_MALFORMED || verdict == HAIL_DROP_TOO_LARGE;
-    if (verdict == HAIL_ACCEPT) {
-        message.flags = flags;
-        verdict = check(shard, slot, &message, number);
-    }
-    if (verdict == HAIL_ACCEPT)
-        hail_inbound_message(shard, slot, &message, reserved);
-    else
-        hail_shard_drop(shard, slot, verdict);
-    hail_event_abandon(reserved);
-    if (is_bad && guarantee_of(shard, channel) < HAIL_GUARANTEE_SEQUENCED)
-        end_for(shard, slot, verdict);
+    return is_newest(delivery, slot, message->channel, number) ? HAIL_ACCEPT : HAIL_DROP_OLD;
 }
 
 // Takes note that a reliable message is done with, before it is handed over.
-static void settle(struct hail_shard *shard, uint32_t slot, uint8_t channel, uint32_t id)
+static void settle(struct hail_delivery *delivery, uint32_t slot, uint8_t channel, uint32_t id)
 {
-    struct hail_receive_channel *receive = hail_reassembly_channels(shard, slot) + channel;
+    struct hail_receive_channel *receive = hail_reassembly_channels(delivery, slot) + channel;
 
-    if (guarantee_of(shard, channel) == HAIL_GUARANTEE_RELIABLE_ORDERED) {
+    if (guarantee_of(delivery, channel) == HAIL_GUARANTEE_RELIABLE_ORDERED) {
         receive->next = id + 1;
-        receive->waits_ms = receive->first == HAIL_SLAB_NONE ? 0 : now_ms(shard);
+        receive->waits_ms = receive->first == HAIL_SLAB_NONE ? 0 : now_ms(delivery);
         return;
     }
-    uint64_t *taken = taken_of(shard, slot, channel);
+    uint64_t *taken = taken_of(delivery, slot, channel);
     set_taken(taken, id, true);
     while (is_taken(taken, receive->next))
         set_taken(taken, receive->next++, false);
 }
 
-// Delivers a reassembly that is whole, and whose turn it is. False: not now; it is tried again.
-static bool deliver(struct hail_shard *shard, uint32_t slot, uint8_t channel, uint32_t index)
-{
-    const struct hail_reassembly reassembly = *hail_reassembly_at(shard, index);
-    struct hail_native *native = &shard->native->conns[slot];
-    struct hail_event_room reserved;
-
-    if (!reserve(shard, slot, &reserved, reassembly.message.total)) {
-        if (shard->conns[slot].state != HAIL_CONN_OPEN)
-            return false;
-        native->holds = true;
-        hail_queue_push(&shard->held, slot);
-        return false;
-    }
-    if (native->holds)
-        native->held_ms = now_ms(shard);
-    native->holds = false;
-    hail_reassembly_take(shard, index, shard->scratch_in);
-    if (guarantee_of(shard, channel) < HAIL_GUARANTEE_SEQUENCED)
-        settle(shard, slot, channel, reassembly.id);
-    hand_over(shard, slot, channel,
-              (struct hail_bytes){shard->scratch_in, reassembly.message.total}, reassembly.flags,
-              reassembly.number, &reserved);
-    return true;
-}
-
 // The reassembly whose turn it is on a channel, if it is whole. Without an order that is each that
 // is whole, and those are the first.
-static uint32_t next_whole(const struct hail_shard *shard, uint32_t slot, uint8_t channel)
+static uint32_t next_whole(const struct hail_delivery *delivery, uint32_t slot, uint8_t channel)
 {
-    const struct hail_receive_channel *receive = hail_reassembly_channels(shard, slot) + channel;
+    const struct hail_receive_channel *receive = hail_reassembly_channels(delivery, slot) + channel;
     uint32_t index = receive->first;
 
-    if (guarantee_of(shard, channel) == HAIL_GUARANTEE_RELIABLE_ORDERED)
-        index = hail_reassembly_find(shard, slot, channel, receive->next);
-    return index != HAIL_SLAB_NONE && hail_reassembly_is_whole(hail_reassembly_at(shard, index))
+    if (guarantee_of(delivery, channel) == HAIL_GUARANTEE_RELIABLE_ORDERED)
+        index = hail_reassembly_find(delivery, slot, channel, receive->next);
+    return index != HAIL_SLAB_NONE && hail_reassembly_is_whole(hail_reassembly_at(delivery, index))
                ? index
                : HAIL_SLAB_NONE;
 }
 
-// Delivers what is whole, and whose turn it is, of one channel.
-static void drain(struct hail_shard *shard, uint32_t slot, uint8_t channel)
+bool hail_receiver_next(const struct hail_delivery *delivery, uint32_t slot, uint8_t channel,
+                        struct hail_whole *whole)
 {
-    while (shard->conns[slot].state == HAIL_CONN_OPEN) {
-        uint32_t index = next_whole(shard, slot, channel);
-        if (index == HAIL_SLAB_NONE || !deliver(shard, slot, channel, index))
-            return;
-    }
+    uint32_t index = next_whole(delivery, slot, channel);
+
+    if (index == HAIL_SLAB_NONE)
+        return false;
+    const struct hail_reassembly *reassembly = hail_reassembly_at(delivery, index);
+    *whole = (struct hail_whole){
+        .number = reassembly->number,
+        .index = index,
+        .len = reassembly->message.total,
+        .id = reassembly->id,
+        .channel = channel,
+        .flags = reassembly->flags,
+    };
+    return true;
 }
 
-void hail_receiver_retry(struct hail_shard *shard, uint32_t slot)
+void hail_receiver_hold(struct hail_delivery *delivery, uint32_t slot)
 {
-    shard->native->unknown_calls = 0;
-    for (size_t i = 0; i < channel_count(shard); i++) {
-        if (shard->conns[slot].state == HAIL_CONN_OPEN)
-            drain(shard, slot, (uint8_t)i);
-    }
+    delivery->conns[slot].holds = true;
+}
+
+void hail_receiver_deliver(struct hail_delivery *delivery, uint32_t slot,
+                           const struct hail_whole *whole, uint8_t *out)
+{
+    struct hail_delivery_conn *own = &delivery->conns[slot];
+
+    if (own->holds)
+        own->held_ms = now_ms(delivery);
+    own->holds = false;
+    hail_reassembly_take(delivery, whole->index, out);
+    if (hail_delivery_is_reliable(delivery, whole->channel))
+        settle(delivery, slot, whole->channel, whole->id);
+    else
+        hail_reassembly_channels(delivery, slot)[whole->channel].next = whole->id + 1;
 }
 
 // ---- Putting together
@@ -287,9 +203,9 @@ enum room {
 
 // What a connection's reassemblies may occupy: two of the longest messages, or one of which the
 // last byte is missing and what a sender may have behind that; in as many messages as may be.
-static uint64_t occupied_max(const struct hail_shard *shard)
+static uint64_t occupied_max(const struct hail_delivery *delivery)
 {
-    uint64_t longest = shard->context->config.message_max;
+    uint64_t longest = delivery->limits.message_max;
     uint64_t bytes = longest + (longest > HAIL_STORE_LEAST ? longest : HAIL_STORE_LEAST);
 
     return hail_reassembly_charge(hail_segments_blocks_max(bytes) + 2 * HAIL_AHEAD_MAX,
@@ -298,34 +214,34 @@ static uint64_t occupied_max(const struct hail_shard *shard)
 
 // Whether a connection may occupy so much more. What is asked for in its turn may pass the limit,
 // or nothing would ever get better.
-static enum room room_for(struct hail_shard *shard, uint32_t slot, bool in_turn, uint32_t blocks,
-                          uint32_t records)
+static enum room room_for(struct hail_delivery *delivery, uint32_t slot, bool in_turn,
+                          uint32_t blocks, uint32_t records)
 {
     uint64_t more = hail_reassembly_charge(blocks, records);
 
-    if (!in_turn && shard->native->conns[slot].stored + more > occupied_max(shard))
+    if (!in_turn && delivery->conns[slot].stored + more > occupied_max(delivery))
         return ROOM_LIMIT;
-    if (more == 0 || (blocks <= hail_pool_left(&shard->pool) &&
-                      records <= hail_slab_left(&shard->native->reassemblies.records) &&
-                      hail_quota_allows(&shard->quota, slot, more)))
+    if (more == 0 || (blocks <= hail_pool_left(delivery->pool) &&
+                      records <= hail_slab_left(&delivery->reassemblies.records) &&
+                      hail_quota_allows(delivery->quota, slot, more)))
         return ROOM_ENOUGH;
-    return shard->quota.holders[slot].held > HAIL_QUOTA_LEAST ? ROOM_SHARE : ROOM_NONE;
+    return delivery->quota->holders[slot].held > HAIL_QUOTA_LEAST ? ROOM_SHARE : ROOM_NONE;
 }
 
 // Whether there is room for a part of a reassembly, or, HAIL_SLAB_NONE, of a new one. If not, the
 // part is refused, and whose fault that is gets noted.
-static bool has_room(struct hail_shard *shard, uint32_t slot, bool in_turn, uint32_t index,
+static bool has_room(struct hail_delivery *delivery, uint32_t slot, bool in_turn, uint32_t index,
                      const struct hail_native_frame *frame, struct hail_intake *intake)
 {
     const struct hail_part *part = &frame->part;
     uint32_t len = (uint32_t)frame->bytes.len;
     uint32_t blocks = hail_segments_most(part->total, part->offset, len);
-    enum room room = room_for(shard, slot, in_turn, blocks, index == HAIL_SLAB_NONE);
+    enum room room = room_for(delivery, slot, in_turn, blocks, index == HAIL_SLAB_NONE);
 
     if (room != ROOM_ENOUGH && index != HAIL_SLAB_NONE) { // unless most of it is there
-        blocks = hail_segments_needs(&hail_reassembly_at(shard, index)->message, &shard->pool,
+        blocks = hail_segments_needs(&hail_reassembly_at(delivery, index)->message, delivery->pool,
                                      part->offset, len);
-        room = room_for(shard, slot, in_turn, blocks, 0);
+        room = room_for(delivery, slot, in_turn, blocks, 0);
     }
     switch (room) {
     case ROOM_ENOUGH:
@@ -335,9 +251,9 @@ static bool has_room(struct hail_shard *shard, uint32_t slot, bool in_turn, uint
         break;
     case ROOM_SHARE:
     case ROOM_NONE:
-        hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
+        hail_stat_add(delivery->stats, HAIL_STAT_BUFFERS_FULL, 1);
         if (room == ROOM_NONE)
-            shard->native->conns[slot].held_ms = now_ms(shard);
+            delivery->conns[slot].held_ms = now_ms(delivery);
         break;
     }
     intake->refused = true;
@@ -345,56 +261,58 @@ static bool has_room(struct hail_shard *shard, uint32_t slot, bool in_turn, uint
 }
 
 // Sets when to look at what waits.
-static void look_again(const struct hail_shard *shard, struct hail_native *native, uint32_t in_ms)
+static void look_again(const struct hail_delivery *delivery, struct hail_delivery_conn *own,
+                       uint32_t in_ms)
 {
-    native->stall_ms = now_ms(shard) + in_ms;
-    native->stall_ms += native->stall_ms == 0; // which would mean never
+    own->stall_ms = now_ms(delivery) + in_ms;
+    own->stall_ms += own->stall_ms == 0; // which would mean never
 }
 
 // Something has begun to wait: from now on it is looked after.
-static void begin_waiting(struct hail_shard *shard, uint32_t slot)
+static void begin_waiting(struct hail_delivery *delivery, uint32_t slot, struct hail_intake *intake)
 {
-    struct hail_native *native = &shard->native->conns[slot];
+    struct hail_delivery_conn *own = &delivery->conns[slot];
 
-    if (native->stall_ms != 0)
+    if (own->stall_ms != 0)
         return;
-    look_again(shard, native, shard->context->config.stall_timeout_ms);
-    hail_conn_arm(shard, slot);
+    look_again(delivery, own, delivery->limits.stall_timeout_ms);
+    intake->waits = true;
 }
 
 // Adds a part to its reassembly, or, HAIL_SLAB_NONE, to a new one.
-static void store(struct hail_shard *shard, uint32_t slot, uint32_t id, uint32_t index,
-                  const struct hail_native_frame *frame, const struct hail_opened *packet,
-                  struct hail_intake *intake)
+static enum hail_receipt store(struct hail_delivery *delivery, uint32_t slot, uint32_t id,
+                               uint32_t index, const struct hail_native_frame *frame,
+                               const struct hail_opened *packet, struct hail_intake *intake)
 {
     const struct hail_part *part = &frame->part;
     const struct hail_receive_channel *receive =
-        hail_reassembly_channels(shard, slot) + part->channel;
+        hail_reassembly_channels(delivery, slot) + part->channel;
 
-    if (index != HAIL_SLAB_NONE && hail_reassembly_at(shard, index)->message.total != part->total) {
-        hail_shard_drop(shard, slot, HAIL_DROP_MALFORMED);
+    if (index != HAIL_SLAB_NONE &&
+        hail_reassembly_at(delivery, index)->message.total != part->total) {
+        hail_delivery_drop(delivery, slot, HAIL_DROP_MALFORMED);
         intake->refused = true;
-        return;
+        return HAIL_RECEIPT_NOTHING;
     }
-    if (!has_room(shard, slot, id == receive->next, index, frame, intake))
-        return;
+    if (!has_room(delivery, slot, id == receive->next, index, frame, intake))
+        return HAIL_RECEIPT_NOTHING;
     if (index == HAIL_SLAB_NONE) {
-        index = hail_reassembly_add(shard, slot, part->channel, id, part->total);
-        begin_waiting(shard, slot);
+        index = hail_reassembly_add(delivery, slot, part->channel, id, part->total);
+        begin_waiting(delivery, slot, intake);
     }
-    struct hail_reassembly *reassembly = hail_reassembly_at(shard, index);
+    struct hail_reassembly *reassembly = hail_reassembly_at(delivery, index);
     reassembly->flags &= (uint8_t)packet->flags;
     reassembly->number = packet->number;
-    if (hail_reassembly_fill(shard, index, part->offset, frame->bytes) == 0) {
+    if (hail_reassembly_fill(delivery, index, part->offset, frame->bytes) == 0) {
         charge(intake, HAIL_USELESS_REPEATED);
-        return;
+        return HAIL_RECEIPT_NOTHING;
     }
     intake->brought = true;
     if (!hail_reassembly_is_whole(reassembly))
-        return;
-    if (guarantee_of(shard, part->channel) != HAIL_GUARANTEE_RELIABLE_ORDERED)
-        hail_reassembly_first(shard, index);
-    drain(shard, slot, part->channel);
+        return HAIL_RECEIPT_NOTHING;
+    if (guarantee_of(delivery, part->channel) != HAIL_GUARANTEE_RELIABLE_ORDERED)
+        hail_reassembly_first(delivery, index);
+    return HAIL_RECEIPT_MORE;
 }
 
 // How far the message with this low part of its id lies before or behind the next one.
@@ -406,16 +324,16 @@ static int32_t ahead_of(const struct hail_receive_channel *receive, uint16_t id)
 }
 
 // Gives up an unreliable message that has parts missing.
-static void tear(struct hail_shard *shard, uint32_t index)
+static void tear(struct hail_delivery *delivery, uint32_t index)
 {
-    hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_TORN, 1);
-    hail_reassembly_drop(shard, index);
+    hail_stat_add(delivery->stats, HAIL_STAT_MESSAGES_TORN, 1);
+    hail_reassembly_drop(delivery, index);
 }
 
 // Counts a part that has to be looked for. False: its packet has too many, whose bytes lie all over
 // the memory; it is dropped.
-static bool may_look(struct hail_shard *shard, uint32_t slot, const struct hail_native_frame *frame,
-                     struct hail_intake *intake)
+static bool may_look(struct hail_delivery *delivery, uint32_t slot,
+                     const struct hail_native_frame *frame, struct hail_intake *intake)
 {
     const struct hail_part *part = &frame->part;
     bool goes_on = intake->parts > 0 && part->channel == intake->last.channel &&
@@ -426,145 +344,159 @@ static bool may_look(struct hail_shard *shard, uint32_t slot, const struct hail_
     intake->last_end = part->offset + (uint32_t)frame->bytes.len;
     if (intake->parts <= HAIL_PARTS_MAX)
         return true;
-    hail_shard_drop(shard, slot, HAIL_DROP_CROWDED);
+    hail_delivery_drop(delivery, slot, HAIL_DROP_CROWDED);
     return false;
 }
 
 // A part on an unreliable channel: one message at a time is put together, and a newer one takes its
 // place.
-static void take_unreliable(struct hail_shard *shard, uint32_t slot,
-                            const struct hail_native_frame *frame, const struct hail_opened *packet,
-                            struct hail_intake *intake)
+static enum hail_receipt take_unreliable(struct hail_delivery *delivery, uint32_t slot,
+                                         const struct hail_native_frame *frame,
+                                         const struct hail_opened *packet,
+                                         struct hail_intake *intake)
 {
     const struct hail_part *part = &frame->part;
-    struct hail_receive_channel *receive = hail_reassembly_channels(shard, slot) + part->channel;
+    struct hail_receive_channel *receive = hail_reassembly_channels(delivery, slot) + part->channel;
     struct hail_intake lost = {0}; // nobody sends it again
-    struct hail_event_room reserved;
 
-    if (frame->bytes.len == part->total) {
-        if (reserve(shard, slot, &reserved, frame->bytes.len))
-            hand_over(shard, slot, part->channel, frame->bytes, packet->flags, packet->number,
-                      &reserved);
-        return;
-    }
+    if (frame->bytes.len == part->total)
+        return HAIL_RECEIPT_WHOLE;
     int32_t ahead = ahead_of(receive, part->id);
     if (ahead < 0) {
-        hail_shard_drop(shard, slot, HAIL_DROP_OLD);
-        return;
+        hail_delivery_drop(delivery, slot, HAIL_DROP_OLD);
+        return HAIL_RECEIPT_NOTHING;
     }
-    if (!may_look(shard, slot, frame, intake))
-        return;
+    if (!may_look(delivery, slot, frame, intake))
+        return HAIL_RECEIPT_NOTHING;
     if (ahead > 0 && receive->first != HAIL_SLAB_NONE)
-        tear(shard, receive->first);
+        tear(delivery, receive->first);
     receive->next += (uint32_t)ahead;
-    store(shard, slot, receive->next, receive->first, frame, packet, &lost);
+    enum hail_receipt receipt =
+        store(delivery, slot, receive->next, receive->first, frame, packet, &lost);
     intake->brought |= lost.brought;
-    if (shard->conns[slot].state == HAIL_CONN_OPEN && receive->first == HAIL_SLAB_NONE)
-        receive->next++; // it was the last part
+    intake->waits |= lost.waits;
+    if (receive->first == HAIL_SLAB_NONE)
+        receive->next++; // there was no room for it
+    return receipt;
 }
 
-static void take_reliable(struct hail_shard *shard, uint32_t slot,
-                          const struct hail_native_frame *frame, const struct hail_opened *packet,
-                          struct hail_intake *intake)
+static enum hail_receipt take_reliable(struct hail_delivery *delivery, uint32_t slot,
+                                       const struct hail_native_frame *frame,
+                                       const struct hail_opened *packet, struct hail_intake *intake)
 {
     const struct hail_part *part = &frame->part;
-    bool ordered = guarantee_of(shard, part->channel) == HAIL_GUARANTEE_RELIABLE_ORDERED;
+    bool ordered = guarantee_of(delivery, part->channel) == HAIL_GUARANTEE_RELIABLE_ORDERED;
     const struct hail_receive_channel *receive =
-        hail_reassembly_channels(shard, slot) + part->channel;
+        hail_reassembly_channels(delivery, slot) + part->channel;
     int32_t ahead = ahead_of(receive, part->id);
     uint32_t id = receive->next + (uint32_t)ahead;
-    struct hail_event_room reserved;
 
     if (ahead >= (int32_t)HAIL_AHEAD_MAX) {
-        hail_shard_drop(shard, slot, HAIL_DROP_MALFORMED);
+        hail_delivery_drop(delivery, slot, HAIL_DROP_MALFORMED);
         intake->refused = true;
-        return;
+        return HAIL_RECEIPT_NOTHING;
     }
-    if (ahead < 0 || (!ordered && is_taken(taken_of(shard, slot, part->channel), id))) {
+    if (ahead < 0 || (!ordered && is_taken(taken_of(delivery, slot, part->channel), id))) {
         charge(intake, HAIL_USELESS_REPEATED);
-        return;
+        return HAIL_RECEIPT_NOTHING;
     }
     bool at_once = frame->bytes.len == part->total && (!ordered || ahead == 0);
-    if ((!at_once || receive->first != HAIL_SLAB_NONE) && !may_look(shard, slot, frame, intake)) {
+    if ((!at_once || receive->first != HAIL_SLAB_NONE) &&
+        !may_look(delivery, slot, frame, intake)) {
         intake->refused = true;
         charge(intake, HAIL_USELESS_REPEATED);
-        return;
+        return HAIL_RECEIPT_NOTHING;
     }
-    uint32_t index = hail_reassembly_find(shard, slot, part->channel, id);
-    if (!at_once || index != HAIL_SLAB_NONE || !reserve(shard, slot, &reserved, frame->bytes.len)) {
-        if (shard->conns[slot].state == HAIL_CONN_OPEN)
-            store(shard, slot, id, index, frame, packet, intake);
-        return;
-    }
-    intake->brought = true;
-    settle(shard, slot, part->channel, id);
-    hand_over(shard, slot, part->channel, frame->bytes, packet->flags, packet->number, &reserved);
-    if (ordered && receive->first != HAIL_SLAB_NONE)
-        drain(shard, slot, part->channel);
+    uint32_t index = hail_reassembly_find(delivery, slot, part->channel, id);
+    if (at_once && index == HAIL_SLAB_NONE)
+        return HAIL_RECEIPT_WHOLE;
+    return store(delivery, slot, id, index, frame, packet, intake);
 }
 
-void hail_receiver_part(struct hail_shard *shard, uint32_t slot,
+enum hail_receipt hail_receiver_part(struct hail_delivery *delivery, uint32_t slot,
+                                     const struct hail_native_frame *frame,
+                                     const struct hail_opened *packet, struct hail_intake *intake)
+{
+    bool is_reliable = hail_delivery_is_reliable(delivery, frame->part.channel);
+
+    // Longer than any form of the longest. One that is shorter is judged when it is whole.
+    if (frame->part.total > delivery->limits.message_max + HAIL_FRAME_INNER_MAX) {
+        hail_delivery_drop(delivery, slot, HAIL_DROP_TOO_LARGE);
+        return is_reliable ? HAIL_RECEIPT_TOO_LONG : HAIL_RECEIPT_NOTHING;
+    }
+    return is_reliable ? take_reliable(delivery, slot, frame, packet, intake)
+                       : take_unreliable(delivery, slot, frame, packet, intake);
+}
+
+bool hail_receiver_take(struct hail_delivery *delivery, uint32_t slot,
+                        const struct hail_native_frame *frame, struct hail_intake *intake)
+{
+    uint8_t channel = frame->part.channel;
+    const struct hail_receive_channel *receive = hail_reassembly_channels(delivery, slot) + channel;
+
+    if (!hail_delivery_is_reliable(delivery, channel))
+        return false;
+    intake->brought = true;
+    settle(delivery, slot, channel, receive->next + (uint32_t)ahead_of(receive, frame->part.id));
+    return guarantee_of(delivery, channel) == HAIL_GUARANTEE_RELIABLE_ORDERED &&
+           receive->first != HAIL_SLAB_NONE;
+}
+
+bool hail_receiver_keep(struct hail_delivery *delivery, uint32_t slot,
                         const struct hail_native_frame *frame, const struct hail_opened *packet,
                         struct hail_intake *intake)
 {
-    bool is_reliable = guarantee_of(shard, frame->part.channel) < HAIL_GUARANTEE_SEQUENCED;
+    uint8_t channel = frame->part.channel;
+    const struct hail_receive_channel *receive = hail_reassembly_channels(delivery, slot) + channel;
 
-    // Longer than any form of the longest. One that is shorter is judged when it is whole.
-    if (frame->part.total > shard->context->config.message_max + HAIL_FRAME_INNER_MAX) {
-        hail_shard_drop(shard, slot, HAIL_DROP_TOO_LARGE);
-        if (is_reliable)
-            end_for(shard, slot, HAIL_DROP_TOO_LARGE);
-        return;
-    }
-    if (is_reliable)
-        take_reliable(shard, slot, frame, packet, intake);
-    else
-        take_unreliable(shard, slot, frame, packet, intake);
+    if (!hail_delivery_is_reliable(delivery, channel))
+        return false; // lost, as a datagram may be
+    uint32_t id = receive->next + (uint32_t)ahead_of(receive, frame->part.id);
+    return store(delivery, slot, id, HAIL_SLAB_NONE, frame, packet, intake) == HAIL_RECEIPT_MORE;
 }
 
-void hail_receiver_judge(struct hail_shard *shard, uint32_t slot, const struct hail_intake *intake)
+bool hail_receiver_judge(struct hail_delivery *delivery, uint32_t slot,
+                         const struct hail_intake *intake)
 {
-    struct hail_native *native = &shard->native->conns[slot];
+    struct hail_delivery_conn *own = &delivery->conns[slot];
 
     if (intake->brought) {
-        native->useless = native->useless < HAIL_USELESS_REDEEMED
-                              ? 0
-                              : (uint16_t)(native->useless - HAIL_USELESS_REDEEMED);
-        return;
+        own->useless = own->useless < HAIL_USELESS_REDEEMED
+                           ? 0
+                           : (uint16_t)(own->useless - HAIL_USELESS_REDEEMED);
+        return true;
     }
     if (intake->cost == 0)
-        return;
-    hail_stat_add(&shard->stats, HAIL_STAT_PACKETS_USELESS, 1);
-    native->useless = (uint16_t)(native->useless + intake->cost);
-    if (native->useless > HAIL_USELESS_MAX)
-        hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false,
-                      "too many packets came that brought nothing new");
+        return true;
+    hail_stat_add(delivery->stats, HAIL_STAT_PACKETS_USELESS, 1);
+    own->useless = (uint16_t)(own->useless + intake->cost);
+    return own->useless <= HAIL_USELESS_MAX;
 }
 
 // ---- What does not go on
 
 // How long the message that a channel waits for has got nowhere, in ms; 0: none is waited for.
-static uint32_t waited_ms(const struct hail_shard *shard, uint32_t slot, uint8_t channel)
+static uint32_t waited_ms(const struct hail_delivery *delivery, uint32_t slot, uint8_t channel)
 {
-    const struct hail_receive_channel *receive = hail_reassembly_channels(shard, slot) + channel;
+    const struct hail_receive_channel *receive = hail_reassembly_channels(delivery, slot) + channel;
     uint32_t index = receive->first;
     uint32_t longest = 0;
 
     if (index == HAIL_SLAB_NONE)
         return 0;
-    if (guarantee_of(shard, channel) == HAIL_GUARANTEE_RELIABLE_ORDERED) {
-        uint32_t behind = now_ms(shard) - receive->waits_ms;
-        index = hail_reassembly_find(shard, slot, channel, receive->next);
+    if (guarantee_of(delivery, channel) == HAIL_GUARANTEE_RELIABLE_ORDERED) {
+        uint32_t behind = now_ms(delivery) - receive->waits_ms;
+        index = hail_reassembly_find(delivery, slot, channel, receive->next);
         if (index == HAIL_SLAB_NONE)
             return behind;
-        uint32_t still = now_ms(shard) - hail_reassembly_at(shard, index)->progress_ms;
-        if (hail_reassembly_is_whole(hail_reassembly_at(shard, index)))
+        uint32_t still = now_ms(delivery) - hail_reassembly_at(delivery, index)->progress_ms;
+        if (hail_reassembly_is_whole(hail_reassembly_at(delivery, index)))
             return 0;
         return still < behind ? still : behind;
     }
     do {
-        const struct hail_reassembly *reassembly = hail_reassembly_at(shard, index);
-        uint32_t still = now_ms(shard) - reassembly->progress_ms;
+        const struct hail_reassembly *reassembly = hail_reassembly_at(delivery, index);
+        uint32_t still = now_ms(delivery) - reassembly->progress_ms;
         if (!hail_reassembly_is_whole(reassembly) && still > longest)
             longest = still;
         index = reassembly->after;
@@ -572,35 +504,35 @@ static uint32_t waited_ms(const struct hail_shard *shard, uint32_t slot, uint8_t
     return longest;
 }
 
-uint64_t hail_receiver_next_ns(const struct hail_shard *shard, uint32_t slot)
+uint64_t hail_receiver_next_ns(const struct hail_delivery *delivery, uint32_t slot)
 {
-    uint32_t stall_ms = shard->native->conns[slot].stall_ms;
-    int32_t in_ms = (int32_t)(stall_ms - now_ms(shard));
+    uint32_t stall_ms = delivery->conns[slot].stall_ms;
+    int32_t in_ms = (int32_t)(stall_ms - now_ms(delivery));
 
     return stall_ms == 0
                ? UINT64_MAX
-               : (shard->now_ns / HAIL_NS_PER_MS + (uint64_t)(int64_t)in_ms) * HAIL_NS_PER_MS;
+               : (*delivery->now_ns / HAIL_NS_PER_MS + (uint64_t)(int64_t)in_ms) * HAIL_NS_PER_MS;
 }
 
-bool hail_receiver_due(struct hail_shard *shard, uint32_t slot)
+bool hail_receiver_due(struct hail_delivery *delivery, uint32_t slot, bool is_open)
 {
-    uint32_t stall_ms = shard->context->config.stall_timeout_ms;
-    struct hail_native *native = &shard->native->conns[slot];
-    struct hail_receive_channel *receive_channels = hail_reassembly_channels(shard, slot);
-    uint32_t ours_ms = native->holds ? 0 : now_ms(shard) - native->held_ms;
+    uint32_t stall_ms = delivery->limits.stall_timeout_ms;
+    struct hail_delivery_conn *own = &delivery->conns[slot];
+    struct hail_receive_channel *receive_channels = hail_reassembly_channels(delivery, slot);
+    uint32_t ours_ms = own->holds ? 0 : now_ms(delivery) - own->held_ms;
     uint32_t longest = 0;
     bool waits = false;
 
-    native->stall_ms = 0;
-    if (shard->conns[slot].state != HAIL_CONN_OPEN)
+    own->stall_ms = 0;
+    if (!is_open)
         return true;
-    for (size_t i = 0; i < channel_count(shard); i++) {
-        uint32_t waited = waited_ms(shard, slot, (uint8_t)i);
+    for (size_t i = 0; i < channel_count(delivery); i++) {
+        uint32_t waited = waited_ms(delivery, slot, (uint8_t)i);
         waited = waited < ours_ms ? waited : ours_ms;
         if (waited >= stall_ms) {
-            if (guarantee_of(shard, (uint8_t)i) < HAIL_GUARANTEE_SEQUENCED)
+            if (guarantee_of(delivery, (uint8_t)i) < HAIL_GUARANTEE_SEQUENCED)
                 return false;
-            tear(shard, receive_channels[i].first);
+            tear(delivery, receive_channels[i].first);
             receive_channels[i].next++;
             waited = 0;
         }
@@ -608,6 +540,6 @@ bool hail_receiver_due(struct hail_shard *shard, uint32_t slot)
         longest = waited > longest ? waited : longest;
     }
     if (waits)
-        look_again(shard, native, stall_ms - longest);
+        look_again(delivery, own, stall_ms - longest);
     return true;
 }

@@ -2,24 +2,22 @@
 // SPDX-License-Identifier: MIT
 #include "engine/delivery/sender.h"
 
+#include "crypto/time.h"
 #include <string.h>
 
-#include "crypto/time.h"
+#include "crypto/random.h"
+#include "engine/delivery/packets.h"
+#include "engine/delivery/send_messages.h"
 #include "engine/delivery/sent_packets.h"
-#include "engine/native/packets.h"
-#include "engine/shard/conn.h"
 
 enum {
-    AGAIN_MS = 10,              // after the records for packets were used up
-    ASK_PACKETS = 32,           // under way without an acknowledgement asked for
-    ASK_PART = 4,               // of the window likewise
-    BURST_MS = 100,             // of send_rate, after a pause
-    OVERDUE_MS = 1000,          // since a message that is begun went on: the other end waits for it
-    SEGMENT_MIN = 512,          // bytes of a message, unless they are its last, worth a frame
-    PASS_UNIT = 256,            // of stride scheduling
-    SENT_PACKETS_EXTRA = 65536, // records of packets beside those below
-    SENT_PACKETS_PER_SLOT = 4,
-    SENT_PACKETS_SHIFT = 3, // one connection has an eighth of those that are left
+    AGAIN_MS = 10,     // after the records for packets were used up
+    ASK_PACKETS = 32,  // under way without an acknowledgement asked for
+    ASK_PART = 4,      // of the window likewise
+    BURST_MS = 100,    // of send_rate, after a pause
+    OVERDUE_MS = 1000, // since a message that is begun went on: the other end waits for it
+    SEGMENT_MIN = 512, // bytes of a message, unless they are its last, worth a frame
+    PASS_UNIT = 256,   // of stride scheduling
 
     // Packets from where a skipped number is passed to the next one: some more than the threshold
     // for losses, and at random less than a power of two that grows.
@@ -28,35 +26,16 @@ enum {
     SKIP_MASK_MOST = (1 << 7) - 1
 };
 
-static bool is_reliable(const struct hail_shard *shard, uint8_t channel)
+void hail_sender_moved(struct hail_delivery *delivery, uint32_t slot)
 {
-    return hail_policy_channel_at(&shard->context->policy, channel)->guarantee <
-           HAIL_GUARANTEE_SEQUENCED;
+    hail_pmtu_init(&hail_sender_of(delivery, slot)->pmtu, delivery->limits.datagram_max);
+    hail_congestion_moved(&hail_sender_of(delivery, slot)->congestion);
 }
 
-void hail_sender_reserve(struct hail_shard *shard, const struct hail_context *context)
+void hail_sender_begin(struct hail_delivery *delivery, uint32_t slot)
 {
-    struct hail_native_shard *native = shard->native;
-    uint32_t blocks = (uint32_t)(context->config.buffers_max / HAIL_BLOCK_MESSAGE);
-
-    hail_send_messages_reserve(shard, context);
-    hail_slab_init(&native->ranges, &shard->arena, blocks, sizeof(struct hail_send_range));
-    hail_slab_init(&native->sent_packets, &shard->arena,
-                   context->slots * SENT_PACKETS_PER_SLOT + SENT_PACKETS_EXTRA,
-                   sizeof(struct hail_sent_packet));
-}
-
-void hail_sender_moved(struct hail_shard *shard, uint32_t slot)
-{
-    hail_pmtu_init(&hail_sender_of(shard, slot)->pmtu,
-                   (uint16_t)shard->context->config.native.datagram_max);
-    hail_congestion_moved(&hail_sender_of(shard, slot)->congestion);
-}
-
-void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
-{
-    struct hail_sender *sender = hail_sender_of(shard, slot);
-    struct hail_send_channel *send_channels = hail_send_channels(shard, slot);
+    struct hail_sender *sender = hail_sender_of(delivery, slot);
+    struct hail_send_channel *send_channels = hail_send_channels(delivery, slot);
 
     *sender = (struct hail_sender){
         .loss_ns = UINT64_MAX,
@@ -66,155 +45,87 @@ void hail_sender_begin(struct hail_shard *shard, uint32_t slot)
         .lost_first = HAIL_SLAB_NONE,
         .lost_last = HAIL_SLAB_NONE,
     };
-    hail_send_messages_told(shard, slot); // whoever was refused meant the connection before
+    hail_send_messages_told(delivery, slot); // whoever was refused meant the connection before
     hail_rtt_init(&sender->rtt);
-    hail_congestion_init(&sender->congestion, shard->now_ns);
-    hail_sender_moved(shard, slot);
-    for (size_t i = 0; i < hail_policy_channel_count(&shard->context->policy); i++)
+    hail_congestion_init(&sender->congestion, *delivery->now_ns);
+    hail_sender_moved(delivery, slot);
+    for (size_t i = 0; i < hail_policy_channel_count(delivery->policy); i++)
         send_channels[i] = (struct hail_send_channel){
             .first = HAIL_SLAB_NONE, .last = HAIL_SLAB_NONE, .unsent = HAIL_SLAB_NONE};
 }
 
 // ---- Ranges and sent packets
 
-bool hail_sent_packets_allowed(const struct hail_shard *shard, uint32_t slot)
-{
-    uint32_t own = hail_sender_of(shard, slot)->sent_packets;
-    uint32_t left = hail_slab_left(&shard->native->sent_packets);
-
-    if (own < SENT_PACKETS_PER_SLOT)
-        return left > 0; // those that are kept for it
-    return own - SENT_PACKETS_PER_SLOT <
-           hail_quota_share(left, shard->context->slots * SENT_PACKETS_PER_SLOT,
-                            SENT_PACKETS_SHIFT);
-}
-
-uint32_t hail_sent_packets_take(struct hail_shard *shard, uint32_t slot)
-{
-    if (!hail_sent_packets_allowed(shard, slot))
-        return HAIL_SLAB_NONE;
-    hail_sender_of(shard, slot)->sent_packets++;
-    return hail_slab_take(&shard->native->sent_packets);
-}
-
-void hail_sent_packets_free(struct hail_shard *shard, uint32_t slot, uint32_t index)
-{
-    hail_sender_of(shard, slot)->sent_packets--;
-    hail_slab_free(&shard->native->sent_packets, index);
-}
-
-bool hail_sent_packets_is_older(const struct hail_shard *shard, uint32_t a, uint32_t b)
-{
-    const struct hail_send_range *first = hail_send_range_at(shard, a);
-    const struct hail_send_range *second = hail_send_range_at(shard, b);
-    const struct hail_send_message *one = hail_send_message_at(shard, first->message);
-    const struct hail_send_message *other = hail_send_message_at(shard, second->message);
-
-    if (first->message == second->message)
-        return first->offset < second->offset;
-    if (one->channel == other->channel)
-        return (int32_t)(one->id - other->id) < 0;
-    return one->since_ns < other->since_ns;
-}
-
-// The oldest message's bytes go first: what a receiver must have before it can deliver, and so make
-// room for, anything else. Most are lost in the order that they were sent in.
-static void add_lost(struct hail_shard *shard, struct hail_sender *sender, uint32_t range)
-{
-    uint32_t last = sender->lost_last;
-    uint32_t *link = &sender->lost_first;
-
-    hail_send_message_at(shard, hail_send_range_at(shard, range)->message)->lost = true;
-    if (last != HAIL_SLAB_NONE && !hail_sent_packets_is_older(shard, range, last))
-        link = &hail_send_range_at(shard, last)->next;
-    while (*link != HAIL_SLAB_NONE && !hail_sent_packets_is_older(shard, range, *link))
-        link = &hail_send_range_at(shard, *link)->next;
-    hail_send_range_at(shard, range)->next = *link;
-    if (*link == HAIL_SLAB_NONE)
-        sender->lost_last = range;
-    *link = range;
-}
-
-void hail_sent_packets_lose(struct hail_shard *shard, struct hail_sender *sender,
-                            struct hail_sent_packet *sent)
-{
-    while (sent->range_first != HAIL_SLAB_NONE) {
-        uint32_t range = sent->range_first;
-        sent->range_first = hail_send_range_at(shard, range)->next;
-        add_lost(shard, sender, range);
-    }
-}
-
-static void free_ranges(struct hail_shard *shard, uint32_t first)
+static void free_ranges(struct hail_delivery *delivery, uint32_t first)
 {
     while (first != HAIL_SLAB_NONE) {
-        uint32_t next = hail_send_range_at(shard, first)->next;
-        hail_slab_free(&shard->native->ranges, first);
+        uint32_t next = hail_send_range_at(delivery, first)->next;
+        hail_slab_free(&delivery->ranges, first);
         first = next;
     }
 }
 
-void hail_sender_clear(struct hail_shard *shard, uint32_t slot)
+void hail_sender_clear(struct hail_delivery *delivery, uint32_t slot)
 {
-    struct hail_sender *sender = hail_sender_of(shard, slot);
-    struct hail_send_channel *send_channels = hail_send_channels(shard, slot);
+    struct hail_sender *sender = hail_sender_of(delivery, slot);
+    struct hail_send_channel *send_channels = hail_send_channels(delivery, slot);
 
     while (sender->sent_first != HAIL_SLAB_NONE) {
         uint32_t index = sender->sent_first;
-        sender->sent_first = hail_sent_packet_at(shard, index)->next;
-        free_ranges(shard, hail_sent_packet_at(shard, index)->range_first);
-        hail_sent_packets_free(shard, slot, index);
+        sender->sent_first = hail_sent_packet_at(delivery, index)->next;
+        free_ranges(delivery, hail_sent_packet_at(delivery, index)->range_first);
+        hail_sent_packets_free(delivery, slot, index);
     }
-    free_ranges(shard, sender->lost_first);
-    for (size_t i = 0; i < hail_policy_channel_count(&shard->context->policy); i++) {
+    free_ranges(delivery, sender->lost_first);
+    for (size_t i = 0; i < hail_policy_channel_count(delivery->policy); i++) {
         while (send_channels[i].first != HAIL_SLAB_NONE)
-            hail_send_messages_drop(shard, slot, send_channels[i].first);
+            hail_send_messages_drop(delivery, slot, send_channels[i].first);
     }
-    hail_sender_begin(shard, slot);
+    hail_sender_begin(delivery, slot);
 }
 
 // Takes note of bytes on their way.
-static void spend_rate(struct hail_shard *shard, struct hail_sender *sender, size_t len)
+static void spend_rate(struct hail_delivery *delivery, struct hail_sender *sender, size_t len)
 {
-    uint32_t per_s = shard->context->config.native.send_rate;
+    uint32_t per_s = delivery->limits.send_rate;
 
     if (per_s > 0)
-        hail_rate_passed(&sender->rate, len, per_s, shard->now_ns);
+        hail_rate_passed(&sender->rate, len, per_s, *delivery->now_ns);
 }
 
-static void charge(struct hail_shard *shard, struct hail_sender *sender, size_t len)
+static void charge(struct hail_delivery *delivery, struct hail_sender *sender, size_t len)
 {
     hail_congestion_sent(&sender->congestion, len);
-    spend_rate(shard, sender, len);
+    spend_rate(delivery, sender, len);
 }
 
 // The record of a packet that is being filled; HAIL_SLAB_NONE: there are no more for this
 // connection.
-static uint32_t sent_packet_of(struct hail_shard *shard, uint32_t slot, uint32_t outgoing_index)
+static uint32_t sent_packet_of(struct hail_delivery *delivery, uint32_t slot,
+                               uint32_t outgoing_index)
 {
-    struct hail_outgoing *outgoing = &shard->native->outbox.list[outgoing_index];
+    struct hail_outgoing *outgoing = &delivery->outbox.list[outgoing_index];
 
     if (outgoing->sent != HAIL_SLAB_NONE)
         return outgoing->sent;
-    uint32_t index = hail_sent_packets_take(shard, slot);
+    uint32_t index = hail_sent_packets_take(delivery, slot);
     if (index == HAIL_SLAB_NONE)
         return index;
-    size_t overhead = hail_peer_overhead(&shard->native->conns[slot].peer,
-                                         (enum hail_protection)outgoing->protection);
-    *hail_sent_packet_at(shard, index) = (struct hail_sent_packet){
+    size_t overhead = hail_packets_overhead(delivery, (enum hail_protection)outgoing->protection);
+    *hail_sent_packet_at(delivery, index) = (struct hail_sent_packet){
         .next = HAIL_SLAB_NONE,
         .range_first = HAIL_SLAB_NONE,
         .bytes = (uint32_t)overhead,
     };
-    charge(shard, hail_sender_of(shard, slot), overhead);
+    charge(delivery, hail_sender_of(delivery, slot), overhead);
     outgoing->sent = index;
     return index;
 }
 
-static void account(struct hail_shard *shard, uint32_t slot, uint32_t sent, size_t len)
+static void account(struct hail_delivery *delivery, uint32_t slot, uint32_t sent, size_t len)
 {
-    hail_sent_packet_at(shard, sent)->bytes += (uint32_t)len;
-    charge(shard, hail_sender_of(shard, slot), len);
+    hail_sent_packet_at(delivery, sent)->bytes += (uint32_t)len;
+    charge(delivery, hail_sender_of(delivery, slot), len);
 }
 
 // How many packets go by until the next number is left out: the fewer the fewer there were, for who
@@ -230,37 +141,37 @@ static uint16_t draw_skip(struct hail_random *random, uint64_t number)
     return (uint16_t)(SKIP_LEAST + (dice & mask));
 }
 
-void hail_sender_number(struct hail_shard *shard, uint32_t slot)
+uint64_t hail_sender_number(struct hail_delivery *delivery, uint32_t slot, uint64_t next)
 {
-    struct hail_native *native = &shard->native->conns[slot];
-    struct hail_sender *sender = &native->sender;
+    struct hail_sender *sender = hail_sender_of(delivery, slot);
 
     if (sender->skip_in == 0 && sender->skipped > 0 && sender->largest <= sender->skipped)
-        return; // one at a time, so that none is forgotten before it can be acknowledged
+        return next; // one at a time, so that none is forgotten before it can be acknowledged
     if (sender->skip_in == 0)
-        sender->skip_in = draw_skip(&shard->random, native->peer.next_number);
-    if (--sender->skip_in == 0)
-        sender->skipped = native->peer.next_number++;
+        sender->skip_in = draw_skip(delivery->random, next);
+    if (--sender->skip_in > 0)
+        return next;
+    sender->skipped = next;
+    return next + 1;
 }
 
-void hail_sender_left(struct hail_shard *shard, uint32_t slot, uint32_t index, uint64_t number,
-                      size_t len)
+void hail_sender_left(struct hail_delivery *delivery, uint32_t slot, uint32_t index,
+                      uint64_t number, size_t len)
 {
-    struct hail_sender *sender = hail_sender_of(shard, slot);
-    struct hail_sent_packet *sent = hail_sent_packet_at(shard, index);
+    struct hail_sender *sender = hail_sender_of(delivery, slot);
+    struct hail_sent_packet *sent = hail_sent_packet_at(delivery, index);
 
     sent->number = number;
     sent->len = (uint16_t)len;
-    sent->sent_ns = shard->now_ns;
+    sent->sent_ns = *delivery->now_ns;
     if (sender->sent_last != HAIL_SLAB_NONE)
-        hail_sent_packet_at(shard, sender->sent_last)->next = index;
+        hail_sent_packet_at(delivery, sender->sent_last)->next = index;
     else
         sender->sent_first = index;
     sender->sent_last = index;
-    sender->left_ns = shard->now_ns;
+    sender->left_ns = *delivery->now_ns;
     sender->unasked += sent->bytes;
     sender->unasked_packets++;
-    hail_conn_arm(shard, slot);
 }
 
 bool hail_sender_asks(const struct hail_sender *sender)
@@ -299,10 +210,10 @@ struct load {
 };
 
 // The frame for a load: the whole of a reliable message that fits, or a fragment.
-static struct hail_native_frame frame_for(const struct hail_shard *shard, const struct load *load,
-                                          size_t room)
+static struct hail_native_frame frame_for(const struct hail_delivery *delivery,
+                                          const struct load *load, size_t room)
 {
-    const struct hail_send_message *message = hail_send_message_at(shard, load->message);
+    const struct hail_send_message *message = hail_send_message_at(delivery, load->message);
     struct hail_native_frame frame = {
         .type = HAIL_FRAME_RELIABLE,
         .part = {.channel = message->channel,
@@ -312,137 +223,139 @@ static struct hail_native_frame frame_for(const struct hail_shard *shard, const 
         .bytes = {NULL, load->len},
     };
 
-    if (load->len != message->content.len || !is_reliable(shard, message->channel) ||
-        hail_frames_len(&frame, &shard->context->policy) > room)
+    if (load->len != message->content.len ||
+        !hail_delivery_is_reliable(delivery, message->channel) ||
+        hail_frames_len(&frame, delivery->policy) > room)
         frame.type = HAIL_FRAME_FRAGMENT;
     return frame;
 }
 
 // Notes in a packet's record which bytes it carries. There is a record left.
-static void note_range(struct hail_shard *shard, uint32_t sent, const struct load *load, size_t len)
+static void note_range(struct hail_delivery *delivery, uint32_t sent, const struct load *load,
+                       size_t len)
 {
-    uint32_t index = hail_slab_take(&shard->native->ranges);
+    uint32_t index = hail_slab_take(&delivery->ranges);
 
     HAIL_ASSERT(index != HAIL_SLAB_NONE);
-    *hail_send_range_at(shard, index) = (struct hail_send_range){
-        .next = hail_sent_packet_at(shard, sent)->range_first,
+    *hail_send_range_at(delivery, index) = (struct hail_send_range){
+        .next = hail_sent_packet_at(delivery, sent)->range_first,
         .message = load->message,
         .offset = load->offset,
         .len = (uint32_t)len,
     };
-    hail_sent_packet_at(shard, sent)->range_first = index;
+    hail_sent_packet_at(delivery, sent)->range_first = index;
 }
 
 // The packet that a frame goes into: with as few others as the other end looks at.
-static uint32_t packet_for(struct hail_shard *shard, uint32_t slot, const struct load *load,
+static uint32_t packet_for(struct hail_delivery *delivery, uint32_t slot, const struct load *load,
                            enum hail_protection protection, size_t len)
 {
-    bool is_whole = load->len == hail_send_message_at(shard, load->message)->content.len;
+    bool is_whole = load->len == hail_send_message_at(delivery, load->message)->content.len;
     uint8_t parts = is_whole ? 1 : HAIL_PART_APART;
-    uint32_t packet = hail_packets_for(shard, slot, protection, len);
+    uint32_t packet = hail_packets_for(delivery, slot, protection, len);
 
     if (packet != HAIL_OUTGOING_NONE &&
-        shard->native->outbox.list[packet].parts + parts > HAIL_PARTS_MAX)
-        packet = hail_packets_begin(shard, slot, (uint8_t)protection);
+        delivery->outbox.list[packet].parts + parts > HAIL_PARTS_MAX)
+        packet = hail_packets_begin(delivery, slot, (uint8_t)protection);
     if (packet != HAIL_OUTGOING_NONE)
-        shard->native->outbox.list[packet].parts += parts;
+        delivery->outbox.list[packet].parts += parts;
     return packet;
 }
 
 // Puts as much of a load as fits into a packet. Returns the bytes it took; 0: not now, and it has
 // been seen to that it is tried again.
-static uint32_t put(struct hail_shard *shard, uint32_t slot, const struct load *load)
+static uint32_t put(struct hail_delivery *delivery, uint32_t slot, const struct load *load)
 {
-    struct hail_sender *sender = hail_sender_of(shard, slot);
-    struct hail_send_message *message = hail_send_message_at(shard, load->message);
+    struct hail_sender *sender = hail_sender_of(delivery, slot);
+    struct hail_send_message *message = hail_send_message_at(delivery, load->message);
     enum hail_protection protection = protection_of(message->flags);
-    size_t most = hail_packets_room(shard, slot, protection, HAIL_OUTGOING_NONE);
-    struct hail_native_frame frame = frame_for(shard, load, most);
-    size_t want = hail_frames_len(&frame, &shard->context->policy);
+    size_t most = hail_packets_room(delivery, slot, protection, HAIL_OUTGOING_NONE);
+    struct hail_native_frame frame = frame_for(delivery, load, most);
+    size_t want = hail_frames_len(&frame, delivery->policy);
 
     if (frame.type == HAIL_FRAME_FRAGMENT && want > HAIL_FRAME_PART_MAX + SEGMENT_MIN) {
         sender->pmtu.wanted |= want > most;
         want = HAIL_FRAME_PART_MAX + SEGMENT_MIN;
     }
-    if (!hail_sent_packets_allowed(shard, slot) || hail_slab_left(&shard->native->ranges) == 0) {
-        sender->again_ns = shard->now_ns + AGAIN_MS * HAIL_NS_PER_MS;
+    if (!hail_sent_packets_allowed(delivery, slot) || hail_slab_left(&delivery->ranges) == 0) {
+        sender->again_ns = *delivery->now_ns + AGAIN_MS * HAIL_NS_PER_MS;
         return 0;
     }
-    uint32_t packet = packet_for(shard, slot, load, protection, want);
+    uint32_t packet = packet_for(delivery, slot, load, protection, want);
     if (packet == HAIL_OUTGOING_NONE) {
-        hail_queue_push(&shard->native->ready, slot);
+        hail_queue_push(&delivery->ready, slot);
         return 0;
     }
-    uint32_t sent = sent_packet_of(shard, slot, packet);
-    size_t room = hail_packets_room(shard, slot, protection, packet);
-    size_t len = hail_frames_len(&frame, &shard->context->policy);
+    uint32_t sent = sent_packet_of(delivery, slot, packet);
+    size_t room = hail_packets_room(delivery, slot, protection, packet);
+    size_t len = hail_frames_len(&frame, delivery->policy);
     if (len > room) {
         frame.bytes.len = room - HAIL_FRAME_PART_MAX;
-        len = hail_frames_len(&frame, &shard->context->policy);
+        len = hail_frames_len(&frame, delivery->policy);
     }
-    if (is_reliable(shard, message->channel))
-        note_range(shard, sent, load, frame.bytes.len);
-    uint8_t *at = hail_packets_extend(shard, packet, len);
+    if (hail_delivery_is_reliable(delivery, message->channel))
+        note_range(delivery, sent, load, frame.bytes.len);
+    uint8_t *at = hail_packets_extend(delivery, packet, len);
     at += hail_frames_write_head(at, &frame);
-    hail_chain_read(&message->content, &shard->pool, &message->mark, load->offset, at,
+    hail_chain_read(&message->content, delivery->pool, &message->mark, load->offset, at,
                     frame.bytes.len);
-    account(shard, slot, sent, len);
+    account(delivery, slot, sent, len);
     sender->probe_room -= len < sender->probe_room ? (uint32_t)len : sender->probe_room;
     return (uint32_t)frame.bytes.len;
 }
 
-static void pop_lost(struct hail_shard *shard, struct hail_sender *sender)
+static void pop_lost(struct hail_delivery *delivery, struct hail_sender *sender)
 {
     uint32_t index = sender->lost_first;
 
-    sender->lost_first = hail_send_range_at(shard, index)->next;
+    sender->lost_first = hail_send_range_at(delivery, index)->next;
     if (sender->lost_first == HAIL_SLAB_NONE)
         sender->lost_last = HAIL_SLAB_NONE;
-    hail_slab_free(&shard->native->ranges, index);
+    hail_slab_free(&delivery->ranges, index);
 }
 
 // Sends some of what was lost. False: not now.
-static bool send_lost(struct hail_shard *shard, uint32_t slot)
+static bool send_lost(struct hail_delivery *delivery, uint32_t slot)
 {
-    struct hail_sender *sender = hail_sender_of(shard, slot);
-    struct hail_send_range *range = hail_send_range_at(shard, sender->lost_first);
+    struct hail_sender *sender = hail_sender_of(delivery, slot);
+    struct hail_send_range *range = hail_send_range_at(delivery, sender->lost_first);
     const struct load load = {range->message, range->offset, range->len};
-    uint32_t put_len = put(shard, slot, &load);
+    uint32_t put_len = put(delivery, slot, &load);
 
     if (put_len == 0)
         return false;
-    hail_stat_add(&shard->stats, HAIL_STAT_BYTES_RESENT, put_len);
-    hail_table_count(&shard->table, slot, HAIL_CONN_FIGURE_BYTES_RESENT, put_len);
+    hail_stat_add(delivery->stats, HAIL_STAT_BYTES_RESENT, put_len);
+    hail_figure_count(&delivery->published[slot], HAIL_CONN_FIGURE_BYTES_RESENT, put_len);
     range->offset += put_len;
     range->len -= put_len;
     if (range->len == 0)
-        pop_lost(shard, sender);
+        pop_lost(delivery, sender);
     return true;
 }
 
 // Unreliable messages that have waited for too long are not sent any more.
-static void drop_late(struct hail_shard *shard, uint32_t slot, uint8_t channel)
+static void drop_late(struct hail_delivery *delivery, uint32_t slot, uint8_t channel)
 {
     uint64_t age_ns =
-        hail_policy_channel_at(&shard->context->policy, channel)->age_max_ms * HAIL_NS_PER_MS;
-    struct hail_send_channel *send = hail_send_channels(shard, slot) + channel;
+        hail_policy_channel_at(delivery->policy, channel)->age_max_ms * HAIL_NS_PER_MS;
+    struct hail_send_channel *send = hail_send_channels(delivery, slot) + channel;
 
     while (send->unsent != HAIL_SLAB_NONE &&
-           shard->now_ns - hail_send_message_at(shard, send->unsent)->since_ns > age_ns) {
-        hail_stat_add(&shard->stats, HAIL_STAT_MESSAGES_LATE, 1);
-        hail_counter_add(&shard->channels[channel].late, 1);
-        hail_send_messages_drop(shard, slot, send->unsent);
+           *delivery->now_ns - hail_send_message_at(delivery, send->unsent)->since_ns > age_ns) {
+        hail_stat_add(delivery->stats, HAIL_STAT_MESSAGES_LATE, 1);
+        hail_counter_add(&delivery->channel_stats[channel].late, 1);
+        hail_send_messages_drop(delivery, slot, send->unsent);
     }
 }
 
 // Whether bytes of a send message are too far ahead of what is oldest on its channel and has not
 // arrived: the other end may have no room to keep them until then. Of what is not known to be
 // missing, an acknowledgement is taken to be on its way.
-static bool is_ahead(const struct hail_shard *shard, const struct hail_send_channel *send,
+static bool is_ahead(const struct hail_delivery *delivery, const struct hail_send_channel *send,
                      uint32_t index, uint32_t offset)
 {
-    const struct hail_send_message *oldest = hail_send_message_at(shard, send->first);
-    const struct hail_send_message *message = hail_send_message_at(shard, index);
+    const struct hail_send_message *oldest = hail_send_message_at(delivery, send->first);
+    const struct hail_send_message *message = hail_send_message_at(delivery, index);
 
     if (message->id - oldest->id >= HAIL_AHEAD_MAX)
         return true;
@@ -451,36 +364,37 @@ static bool is_ahead(const struct hail_shard *shard, const struct hail_send_chan
 }
 
 // Whether something that was lost may go again.
-static bool has_lost(const struct hail_shard *shard, uint32_t slot)
+static bool has_lost(const struct hail_delivery *delivery, uint32_t slot)
 {
-    uint32_t first = hail_sender_of(shard, slot)->lost_first;
+    uint32_t first = hail_sender_of(delivery, slot)->lost_first;
 
     if (first == HAIL_SLAB_NONE)
         return false;
-    const struct hail_send_range *range = hail_send_range_at(shard, first);
-    uint8_t channel = hail_send_message_at(shard, range->message)->channel;
-    return !is_ahead(shard, hail_send_channels(shard, slot) + channel, range->message,
+    const struct hail_send_range *range = hail_send_range_at(delivery, first);
+    uint8_t channel = hail_send_message_at(delivery, range->message)->channel;
+    return !is_ahead(delivery, hail_send_channels(delivery, slot) + channel, range->message,
                      range->offset);
 }
 
 // A channel's priority, or more than any: what has begun goes on now and then whatever else there
 // is to send, or the other end would take it for given up.
-static uint32_t priority_of(const struct hail_shard *shard, const struct hail_send_channel *send,
+static uint32_t priority_of(const struct hail_delivery *delivery,
+                            const struct hail_send_channel *send,
                             const struct hail_policy_channel *channel)
 {
-    const struct hail_send_message *message = hail_send_message_at(shard, send->unsent);
+    const struct hail_send_message *message = hail_send_message_at(delivery, send->unsent);
     bool is_overdue =
-        message->sent > 0 && shard->now_ns - message->served_ns >= OVERDUE_MS * HAIL_NS_PER_MS;
+        message->sent > 0 && *delivery->now_ns - message->served_ns >= OVERDUE_MS * HAIL_NS_PER_MS;
 
     return is_overdue ? UINT32_MAX : channel->priority;
 }
 
 // The channel whose turn it is: of those with the highest priority that may send, the one that has
 // sent least for its weight. NULL: there is nothing to send.
-static struct hail_send_channel *next_channel(struct hail_shard *shard, uint32_t slot)
+static struct hail_send_channel *next_channel(struct hail_delivery *delivery, uint32_t slot)
 {
-    const struct hail_policy *policy = &shard->context->policy;
-    struct hail_send_channel *send_channels = hail_send_channels(shard, slot);
+    const struct hail_policy *policy = delivery->policy;
+    struct hail_send_channel *send_channels = hail_send_channels(delivery, slot);
     struct hail_send_channel *best = NULL;
     uint32_t best_priority = 0;
 
@@ -490,11 +404,12 @@ static struct hail_send_channel *next_channel(struct hail_shard *shard, uint32_t
             continue;
         const struct hail_policy_channel *channel = hail_policy_channel_at(policy, i);
         if (channel->guarantee >= HAIL_GUARANTEE_SEQUENCED)
-            drop_late(shard, slot, (uint8_t)i);
+            drop_late(delivery, slot, (uint8_t)i);
         if (send->unsent == HAIL_SLAB_NONE ||
-            is_ahead(shard, send, send->unsent, hail_send_message_at(shard, send->unsent)->sent))
+            is_ahead(delivery, send, send->unsent,
+                     hail_send_message_at(delivery, send->unsent)->sent))
             continue;
-        uint32_t priority = priority_of(shard, send, channel);
+        uint32_t priority = priority_of(delivery, send, channel);
         if (!best || priority > best_priority ||
             (priority == best_priority && (int32_t)(send->pass - best->pass) < 0)) {
             best = send;
@@ -505,15 +420,15 @@ static struct hail_send_channel *next_channel(struct hail_shard *shard, uint32_t
 }
 
 // Takes note of how long a message has waited, if it has.
-static void note_wait(struct hail_shard *shard, uint32_t slot,
+static void note_wait(struct hail_delivery *delivery, uint32_t slot,
                       const struct hail_send_message *message)
 {
-    struct hail_channel_stats *channel = &shard->channels[message->channel];
-    uint64_t waited_us = (shard->now_ns - message->since_ns) / HAIL_NS_PER_US;
+    struct hail_channel_stats *channel = &delivery->channel_stats[message->channel];
+    uint64_t waited_us = (*delivery->now_ns - message->since_ns) / HAIL_NS_PER_US;
 
     if (waited_us == 0)
         return;
-    hail_table_gauge(&shard->table, slot, HAIL_CONN_FIGURE_WAITED_US, waited_us);
+    hail_figure_gauge(&delivery->published[slot], HAIL_CONN_FIGURE_WAITED_US, waited_us);
     hail_counter_add(&channel->waited, 1);
     hail_counter_add(&channel->waited_us, waited_us);
     if (waited_us > atomic_load_explicit(&channel->waited_max_us, memory_order_relaxed))
@@ -521,52 +436,52 @@ static void note_wait(struct hail_shard *shard, uint32_t slot,
 }
 
 // Sends some of what was never sent. False: not now.
-static bool send_new(struct hail_shard *shard, uint32_t slot, struct hail_send_channel *send)
+static bool send_new(struct hail_delivery *delivery, uint32_t slot, struct hail_send_channel *send)
 {
     uint32_t index = send->unsent;
-    struct hail_send_message *message = hail_send_message_at(shard, index);
+    struct hail_send_message *message = hail_send_message_at(delivery, index);
     const struct load load = {index, message->sent, (uint32_t)message->content.len - message->sent};
     const struct hail_policy_channel *channel =
-        hail_policy_channel_at(&shard->context->policy, message->channel);
-    uint32_t put_len = put(shard, slot, &load);
+        hail_policy_channel_at(delivery->policy, message->channel);
+    uint32_t put_len = put(delivery, slot, &load);
 
     if (put_len == 0)
         return false;
     send->pass += put_len * PASS_UNIT / channel->weight;
-    hail_sender_of(shard, slot)->pass = send->pass;
+    hail_sender_of(delivery, slot)->pass = send->pass;
     message->sent += put_len;
-    message->served_ns = shard->now_ns;
+    message->served_ns = *delivery->now_ns;
     if (message->sent < message->content.len)
         return true;
     send->unsent = message->after;
-    note_wait(shard, slot, message);
-    if (!is_reliable(shard, message->channel))
-        hail_send_messages_drop(shard, slot, index);
+    note_wait(delivery, slot, message);
+    if (!hail_delivery_is_reliable(delivery, message->channel))
+        hail_send_messages_drop(delivery, slot, index);
     return true;
 }
 
 // Whether send_rate lets more leave now.
-static bool rate_allows(struct hail_shard *shard, struct hail_sender *sender)
+static bool rate_allows(struct hail_delivery *delivery, struct hail_sender *sender)
 {
-    if (shard->context->config.native.send_rate == 0)
+    if (delivery->limits.send_rate == 0)
         return true;
     uint64_t open_ns = hail_rate_open_ns(&sender->rate, BURST_MS * HAIL_NS_PER_MS);
-    if (open_ns <= shard->now_ns)
+    if (open_ns <= *delivery->now_ns)
         return true;
     sender->again_ns = open_ns;
     return false;
 }
 
 // Whether a datagram may leave now.
-static bool may_leave(struct hail_shard *shard, struct hail_sender *sender)
+static bool may_leave(struct hail_delivery *delivery, struct hail_sender *sender)
 {
     uint64_t at_ns;
 
     if (sender->probe_room > 0)
         return true;
-    if (!rate_allows(shard, sender))
+    if (!rate_allows(delivery, sender))
         return false;
-    if (hail_congestion_open(&sender->congestion, &sender->rtt, shard->now_ns, &at_ns))
+    if (hail_congestion_open(&sender->congestion, &sender->rtt, *delivery->now_ns, &at_ns))
         return true;
     sender->limited = true;
     sender->again_ns = at_ns;
@@ -574,144 +489,144 @@ static bool may_leave(struct hail_shard *shard, struct hail_sender *sender)
 }
 
 // Tries whether longer packets pass, if they would be used: with one of nothing but padding.
-static void probe_path(struct hail_shard *shard, uint32_t slot)
+static void probe_path(struct hail_delivery *delivery, uint32_t slot)
 {
     static const struct hail_native_frame ask = {.type = HAIL_FRAME_ASK};
-    struct hail_native *native = &shard->native->conns[slot];
-    struct hail_sender *sender = &native->sender;
+    struct hail_sender *sender = hail_sender_of(delivery, slot);
     uint64_t at_ns;
 
-    if (!sender->pmtu.wanted || native->state != HAIL_NATIVE_CONNECTED ||
-        !hail_sent_packets_allowed(shard, slot) ||
-        !hail_congestion_open(&sender->congestion, &sender->rtt, shard->now_ns, &at_ns))
+    if (!sender->pmtu.wanted || !delivery->conns[slot].joined ||
+        !hail_sent_packets_allowed(delivery, slot) ||
+        !hail_congestion_open(&sender->congestion, &sender->rtt, *delivery->now_ns, &at_ns))
         return;
-    size_t len = hail_pmtu_probe(&sender->pmtu, shard->now_ns);
+    size_t len = hail_pmtu_probe(&sender->pmtu, *delivery->now_ns);
     if (len == 0)
         return;
-    uint32_t packet = hail_packets_begin(shard, slot, HAIL_PROTECTION_ENCRYPTED);
+    uint32_t packet = hail_packets_begin(delivery, slot, HAIL_PROTECTION_ENCRYPTED);
     if (packet == HAIL_OUTGOING_NONE) {
         sender->pmtu.probing = 0; // another time
         return;
     }
-    struct hail_outgoing *outgoing = &shard->native->outbox.list[packet];
+    struct hail_outgoing *outgoing = &delivery->outbox.list[packet];
     outgoing->alone = true;
-    outgoing->sent = hail_sent_packets_take(shard, slot);
-    *hail_sent_packet_at(shard, outgoing->sent) = (struct hail_sent_packet){
+    outgoing->sent = hail_sent_packets_take(delivery, slot);
+    *hail_sent_packet_at(delivery, outgoing->sent) = (struct hail_sent_packet){
         .next = HAIL_SLAB_NONE, .range_first = HAIL_SLAB_NONE, .is_probe = true};
-    hail_packets_add(shard, packet, &ask);
-    len -= hail_peer_overhead(&native->peer, HAIL_PROTECTION_ENCRYPTED) + outgoing->len;
-    memset(hail_packets_extend(shard, packet, len), HAIL_FRAME_PADDING, len);
-    hail_stat_add(&shard->stats, HAIL_STAT_PATH_PROBES, 1);
+    hail_packets_add(delivery, packet, &ask);
+    len -= hail_packets_overhead(delivery, HAIL_PROTECTION_ENCRYPTED) + outgoing->len;
+    memset(hail_packets_extend(delivery, packet, len), HAIL_FRAME_PADDING, len);
+    hail_stat_add(delivery->stats, HAIL_STAT_PATH_PROBES, 1);
 }
 
 // Whether there is nothing to send but what waits for more to share its packet.
-static bool gathers(const struct hail_shard *shard, const struct hail_sender *sender)
+static bool gathers(const struct hail_delivery *delivery, const struct hail_sender *sender)
 {
     return sender->gathered > 0 && sender->gathered < sender->pmtu.size &&
-           sender->gather_ns > shard->now_ns && sender->lost_first == HAIL_SLAB_NONE;
+           sender->gather_ns > *delivery->now_ns && sender->lost_first == HAIL_SLAB_NONE;
 }
 
 // A message has begun to wait.
-static void gather(const struct hail_shard *shard, struct hail_sender *sender, size_t len)
+static void gather(const struct hail_delivery *delivery, struct hail_sender *sender, size_t len)
 {
     if (sender->gathered == 0)
-        sender->gather_ns =
-            shard->now_ns + shard->context->config.native.coalesce_us * HAIL_NS_PER_US;
+        sender->gather_ns = *delivery->now_ns + delivery->limits.coalesce_us * HAIL_NS_PER_US;
     sender->gathered += (uint32_t)len;
 }
 
-void hail_sender_flush(struct hail_shard *shard, uint32_t slot)
+void hail_sender_joined(struct hail_delivery *delivery, uint32_t slot)
 {
-    hail_sender_of(shard, slot)->gather_ns = 0;
-    hail_sender_pump(shard, slot);
+    delivery->conns[slot].joined = true;
 }
 
-void hail_sender_pump(struct hail_shard *shard, uint32_t slot)
+void hail_sender_flush(struct hail_delivery *delivery, uint32_t slot)
 {
-    struct hail_sender *sender = hail_sender_of(shard, slot);
+    hail_sender_of(delivery, slot)->gather_ns = 0;
+    hail_sender_pump(delivery, slot);
+}
+
+void hail_sender_pump(struct hail_delivery *delivery, uint32_t slot)
+{
+    struct hail_sender *sender = hail_sender_of(delivery, slot);
     bool goes_on = true;
 
     sender->again_ns = UINT64_MAX;
-    if (gathers(shard, sender)) {
+    if (gathers(delivery, sender)) {
         sender->again_ns = sender->gather_ns;
-        hail_conn_arm(shard, slot);
         return;
     }
     sender->gathered = sender->pmtu.size; // what stays behind has waited enough
-    probe_path(shard, slot); // first: there may always be more to send than the window takes
+    probe_path(delivery, slot); // first: there may always be more to send than the window takes
     while (goes_on && sender->bytes > 0) {
-        bool again = has_lost(shard, slot);
-        struct hail_send_channel *send = again ? NULL : next_channel(shard, slot);
+        bool again = has_lost(delivery, slot);
+        struct hail_send_channel *send = again ? NULL : next_channel(delivery, slot);
         if (!again && !send) {
             sender->gathered = 0;
             break;
         }
-        if (!may_leave(shard, sender))
+        if (!may_leave(delivery, sender))
             break;
-        goes_on = again ? send_lost(shard, slot) : send_new(shard, slot, send);
+        goes_on = again ? send_lost(delivery, slot) : send_new(delivery, slot, send);
     }
     if (sender->bytes == 0)
         sender->gathered = 0;
-    if (sender->again_ns != UINT64_MAX)
-        hail_conn_arm(shard, slot);
 }
 
 // An unreliable message that fits goes into a packet at once, if the window is open and nothing
 // waits before it.
-static bool goes_at_once(struct hail_shard *shard, uint32_t slot,
+static bool goes_at_once(struct hail_delivery *delivery, uint32_t slot,
                          const struct hail_message_view *view, size_t frame_len)
 {
-    struct hail_sender *sender = hail_sender_of(shard, slot);
+    struct hail_sender *sender = hail_sender_of(delivery, slot);
     enum hail_protection protection = protection_of(view->flags);
 
-    if (frame_len > hail_packets_room(shard, slot, protection, HAIL_OUTGOING_NONE)) {
+    if (frame_len > hail_packets_room(delivery, slot, protection, HAIL_OUTGOING_NONE)) {
         sender->pmtu.wanted = true;
         return false;
     }
     if (protection == HAIL_PROTECTION_PLAIN)
-        return rate_allows(shard, sender); // nobody acknowledges it, so no window can hold it
-    return shard->context->config.native.coalesce_us == 0 &&
-           hail_send_channels(shard, slot)[view->channel].unsent == HAIL_SLAB_NONE &&
-           sender->lost_first == HAIL_SLAB_NONE && may_leave(shard, sender);
+        return rate_allows(delivery, sender); // nobody acknowledges it, so no window can hold it
+    return delivery->limits.coalesce_us == 0 &&
+           hail_send_channels(delivery, slot)[view->channel].unsent == HAIL_SLAB_NONE &&
+           sender->lost_first == HAIL_SLAB_NONE && may_leave(delivery, sender);
 }
 
-static enum hail_status send_at_once(struct hail_shard *shard, uint32_t slot,
+static enum hail_status send_at_once(struct hail_delivery *delivery, uint32_t slot,
                                      const struct hail_native_frame *frame, size_t len)
 {
     enum hail_protection protection = protection_of(frame->message.flags);
-    uint32_t packet = hail_packets_for(shard, slot, protection, len);
+    uint32_t packet = hail_packets_for(delivery, slot, protection, len);
 
     if (packet == HAIL_OUTGOING_NONE)
         return HAIL_EFULL;
     if (protection == HAIL_PROTECTION_PLAIN) {
-        spend_rate(shard, hail_sender_of(shard, slot), len);
+        spend_rate(delivery, hail_sender_of(delivery, slot), len);
     } else {
-        uint32_t sent = sent_packet_of(shard, slot, packet);
+        uint32_t sent = sent_packet_of(delivery, slot, packet);
         if (sent != HAIL_SLAB_NONE) // else it goes all the same, and nobody looks after it
-            account(shard, slot, sent, len);
+            account(delivery, slot, sent, len);
     }
-    hail_packets_add(shard, packet, frame);
+    hail_packets_add(delivery, packet, frame);
     return HAIL_OK;
 }
 
-enum hail_status hail_sender_send(struct hail_shard *shard, uint32_t slot,
+enum hail_status hail_sender_send(struct hail_delivery *delivery, uint32_t slot,
                                   const struct hail_message_view *view)
 {
-    if (!is_reliable(shard, view->channel)) {
-        const struct hail_native_frame frame = {
-            .type = hail_frames_type_of(view, &shard->context->policy), .message = *view};
-        size_t len = hail_frames_len(&frame, &shard->context->policy);
+    if (!hail_delivery_is_reliable(delivery, view->channel)) {
+        const struct hail_native_frame frame = {.type = hail_frames_type_of(view, delivery->policy),
+                                                .message = *view};
+        size_t len = hail_frames_len(&frame, delivery->policy);
         if (len == 0)
             return HAIL_EINVAL;
-        if (goes_at_once(shard, slot, view, len))
-            return send_at_once(shard, slot, &frame, len);
+        if (goes_at_once(delivery, slot, view, len))
+            return send_at_once(delivery, slot, &frame, len);
     }
-    enum hail_status status = hail_send_messages_add(shard, slot, view);
+    enum hail_status status = hail_send_messages_add(delivery, slot, view);
     if (status != HAIL_OK)
         return status;
-    if (shard->context->config.native.coalesce_us > 0)
-        gather(shard, hail_sender_of(shard, slot), view->body_len);
-    hail_sender_pump(shard, slot);
+    if (delivery->limits.coalesce_us > 0)
+        gather(delivery, hail_sender_of(delivery, slot), view->body_len);
+    hail_sender_pump(delivery, slot);
     return HAIL_OK;
 }
 

@@ -5,10 +5,11 @@
 
 #include "crypto/secret.h"
 #include "crypto/time.h"
+#include "engine/context/refusal.h"
+#include "engine/handshake/client.h"
+#include "engine/native/datagrams.h"
 #include "engine/native/native.h"
-#include "engine/native/packets.h"
 #include "engine/shard/conn.h"
-#include "engine/shard/shard.h"
 
 enum {
     RETRIES_MAX = 4 // cookies that a client takes in one attempt
@@ -19,12 +20,12 @@ static void say_hello(struct hail_shard *shard, uint32_t slot)
     uint8_t datagram[HAIL_HELLO_LEN];
     const struct hail_hello *hello = &shard->native->clients[slot].handshake.hello;
 
-    hail_packets_whole(shard, slot, NULL, datagram, hail_hello_encode(datagram, hello));
+    hail_datagrams_whole(shard, slot, NULL, datagram, hail_hello_encode(datagram, hello));
 }
 
 static void forget_fragments(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_chain *in = &shard->conns[slot].in;
+    struct hail_chain *in = &shard->native->conns[slot].welcome;
 
     hail_conn_consume(shard, slot, in, in->len);
     shard->native->conns[slot].fragments = 0;
@@ -44,7 +45,7 @@ void hail_client_handshake_resend(struct hail_shard *shard, uint32_t slot)
         native->fragments_then = native->fragments;
         say_hello(shard, slot);
     } else if (native->state == HAIL_NATIVE_EXPECT_ANSWER) {
-        hail_packets_whole(shard, slot, NULL, client->finish, client->finish_len);
+        hail_datagrams_whole(shard, slot, NULL, client->finish, client->finish_len);
     }
     if (native->resend_ms < HAIL_RESEND_MAX_MS)
         native->resend_ms = (uint16_t)(native->resend_ms * 2);
@@ -60,16 +61,6 @@ static void begin_resends(struct hail_shard *shard, uint32_t slot)
     hail_conn_arm(shard, slot);
 }
 
-// What a ticket of this connection is good for.
-static void scope_of(const struct hail_shard *shard, uint32_t slot,
-                     uint8_t scope[HAIL_TICKET_SCOPE_LEN])
-{
-    const struct hail_client_setup *setup = &shard->context->keys.client;
-
-    hail_ticket_client_scope(scope, setup->pattern, setup->policy_hash, setup->server_key,
-                             shard->targets[slot].addresses.host);
-}
-
 // Begins with the target's ticket. False: it has none that is good.
 static bool resume(struct hail_shard *shard, uint32_t slot)
 {
@@ -80,7 +71,7 @@ static bool resume(struct hail_shard *shard, uint32_t slot)
 
     if (!hail_resumption_read(&resumption, (struct hail_bytes){target->ticket, target->ticket_len}))
         return false;
-    scope_of(shard, slot, scope);
+    hail_native_ticket_scope(shard, slot, scope);
     bool good = hail_resumption_good(&resumption, scope,
                                      hail_context_unix_s(shard->context, shard->now_ns));
     if (good) {
@@ -93,7 +84,7 @@ static bool resume(struct hail_shard *shard, uint32_t slot)
     return good;
 }
 
-void hail_native_open(struct hail_shard *shard, uint32_t slot)
+void hail_client_handshake_open(struct hail_shard *shard, uint32_t slot)
 {
     HAIL_ASSERT(shard->native->conns[slot].state == HAIL_NATIVE_EXPECT_WELCOME);
     if (!resume(shard, slot) && !hail_client_init(&shard->native->clients[slot].handshake,
@@ -121,31 +112,7 @@ static void begin_in_full(struct hail_shard *shard, uint32_t slot)
     forget_ticket(shard, slot);
     hail_client_cleanup(&shard->native->clients[slot].handshake);
     shard->native->conns[slot].retries = 0;
-    hail_native_open(shard, slot);
-}
-
-enum hail_verdict hail_client_handshake_ticket(struct hail_shard *shard, uint32_t slot,
-                                               const struct hail_native_frame *frame)
-{
-    const struct hail_native *native = &shard->native->conns[slot];
-    struct hail_addresses *target = &shard->targets[slot].addresses;
-    uint32_t life_s =
-        frame->life_s < HAIL_TICKET_LIFE_MAX_S ? frame->life_s : HAIL_TICKET_LIFE_MAX_S;
-    struct hail_resumption resumption = {
-        .until_s = hail_context_unix_s(shard->context, shard->now_ns) + life_s,
-        .proven_s = shard->native->clients[slot].proven_s,
-        .ticket_len = (uint8_t)frame->bytes.len,
-    };
-
-    if (native->state != HAIL_NATIVE_CONNECTED)
-        return HAIL_DROP_UNEXPECTED;
-    scope_of(shard, slot, resumption.scope);
-    hail_ticket_psk(resumption.psk, native->peer.stretched);
-    memcpy(resumption.ticket, frame->bytes.data, frame->bytes.len);
-    target->ticket_len = (uint16_t)hail_resumption_write(target->ticket, &resumption);
-    hail_table_publish_ticket(&shard->table, slot, target->ticket, target->ticket_len);
-    hail_wipe(&resumption, sizeof resumption);
-    return HAIL_ACCEPT;
+    hail_client_handshake_open(shard, slot);
 }
 
 static enum hail_verdict on_retry(struct hail_shard *shard, uint32_t slot, const uint8_t *data,
@@ -171,31 +138,6 @@ static enum hail_verdict on_retry(struct hail_shard *shard, uint32_t slot, const
     return HAIL_ACCEPT;
 }
 
-const char *hail_native_refusal(uint8_t reason)
-{
-    switch ((enum hail_refusal)reason) {
-    case HAIL_REFUSAL_VERSION:
-        return "the server speaks another version of the protocol: bring both up to date";
-    case HAIL_REFUSAL_PATTERN:
-        return "the server is set up for another key exchange: compare native.exchange at both "
-               "ends";
-    case HAIL_REFUSAL_POLICY:
-        return "the server has other message names, floors or channels: both ends need the same "
-               "handlers, default_floor and channels";
-    case HAIL_REFUSAL_STATIC:
-        return "the server does not have the pinned static key any more: ask for the present one";
-    case HAIL_REFUSAL_FULL:
-        return "the server is full";
-    case HAIL_REFUSAL_GOING_DOWN:
-        return "the server is going down";
-    case HAIL_REFUSAL_TICKET:
-        return "the server does not take the ticket";
-    case HAIL_REFUSAL_PREFIX:
-        return "the server has as many connections from this network as it takes from one";
-    }
-    return "the server refused for a reason that this version does not know";
-}
-
 static enum hail_verdict on_refuse(struct hail_shard *shard, uint32_t slot, const uint8_t *data,
                                    size_t len)
 {
@@ -219,7 +161,7 @@ static enum hail_verdict on_refuse(struct hail_shard *shard, uint32_t slot, cons
                                      refuse.reason == HAIL_REFUSAL_PREFIX;
     bool unlike = refuse.reason <= HAIL_REFUSAL_STATIC || refuse.reason == HAIL_REFUSAL_TICKET;
     hail_conn_end(shard, slot, unlike ? HAIL_CLOSED_CONFIG : HAIL_CLOSED_DENIED, false,
-                  hail_native_refusal(refuse.reason));
+                  hail_refusal_text(refuse.reason));
     return HAIL_DROP_REFUSED;
 }
 
@@ -256,18 +198,19 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
     struct hail_native *native = &shard->native->conns[slot];
     struct hail_native_client *client = &shard->native->clients[slot];
     struct hail_shard_target *target = &shard->targets[slot];
-    struct hail_chain *in = &shard->conns[slot].in;
+    struct hail_chain *in = &shard->native->conns[slot].welcome;
     struct hail_fault_report report = {0};
     struct hail_welcome_terms terms;
     struct hail_address address;
     uint64_t unix_s = hail_context_unix_s(shard->context, shard->now_ns);
     size_t len = in->len;
 
-    hail_chain_copy(in, &shard->pool, shard->scratch_in, len);
+    hail_chain_copy(in, &shard->pool, shard->native->assembled, len);
     forget_fragments(shard, slot);
-    enum hail_verdict verdict = hail_client_welcome(
-        &client->handshake, &native->agreement, &terms, &report, &shard->context->keys.client,
-        target->addresses.host, (int64_t)unix_s, shard->scratch_in, len, shard->scratch_out);
+    enum hail_verdict verdict =
+        hail_client_welcome(&client->handshake, &native->agreement, &terms, &report,
+                            &shard->context->keys.client, target->addresses.host, (int64_t)unix_s,
+                            shard->native->assembled, len, shard->native->welcome);
     if (verdict == HAIL_DROP_FORGED || verdict == HAIL_DROP_SHORT)
         return verdict; // not from whom we asked, perhaps: ask again
     if (verdict != HAIL_ACCEPT) {
@@ -281,8 +224,8 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
         return HAIL_DROP_TOO_LARGE;
     }
     native->idle_timeout_ms = terms.idle_timeout_ms;
-    native->resumed = client->handshake.hello.pattern == HAIL_HELLO_RESUME;
-    if (!native->resumed)
+    shard->conns[slot].resumed = client->handshake.hello.pattern == HAIL_HELLO_RESUME;
+    if (!shard->conns[slot].resumed)
         client->proven_s = unix_s;
     hail_address_set(&address, (const struct sockaddr *)&target->addresses.list[target->tried]);
     client->finish_len =
@@ -293,7 +236,7 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
     }
     hail_client_cleanup(&client->handshake);
     hail_native_enter(native, HAIL_NATIVE_EXPECT_ANSWER);
-    hail_packets_whole(shard, slot, NULL, client->finish, client->finish_len);
+    hail_datagrams_whole(shard, slot, NULL, client->finish, client->finish_len);
     begin_resends(shard, slot);
     return HAIL_ACCEPT;
 }
@@ -316,7 +259,7 @@ static enum hail_verdict on_welcome(struct hail_shard *shard, uint32_t slot, con
     if (native->fragments > 0 &&
         (welcome.conn_id != native->conn_id || welcome.count != native->fragment_count))
         return HAIL_DROP_MALFORMED;
-    if (!hail_conn_append(shard, slot, &shard->conns[slot].in, welcome.fragment.data,
+    if (!hail_conn_append(shard, slot, &shard->native->conns[slot].welcome, welcome.fragment.data,
                           welcome.fragment.len)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
         return HAIL_ACCEPT;

@@ -7,15 +7,15 @@
 #include "crypto/secret.h"
 #include "crypto/siphash.h"
 #include "crypto/time.h"
+#include "engine/context/keys.h"
+#include "engine/handshake/server.h"
+#include "engine/native/datagrams.h"
 #include "engine/native/native.h"
-#include "engine/native/packets.h"
 #include "engine/shard/conn.h"
 #include "engine/shard/events.h"
 #include "engine/shard/inbound.h"
-#include "engine/shard/shard.h"
 
 enum {
-    TICKETS_A_LIFE = 4,    // of one ticket, so that some of them may be lost
     FINISH_AGAIN_MS = 100, // a finish is answered no more often
     WELCOME_SPARE = 16     // bytes
 };
@@ -24,15 +24,15 @@ _Static_assert((int)HAIL_FINISHES_MAX <= (int)HAIL_PBKDF2_BATCH_MAX, "a turn's a
 _Static_assert((int)HAIL_HELLOS_PER_TURN <= (int)HAIL_GREETINGS_MAX, "another");
 _Static_assert((int)HAIL_STRETCHED_LEN == (int)HAIL_PBKDF2_BLOCK, "and one block each");
 
-static uint32_t *bucket_of(struct hail_native_shard *native, const struct hail_address *from,
+static uint32_t *bucket_of(struct hail_server_handshakes *server, const struct hail_address *from,
                            const uint8_t token[HAIL_CLIENT_TOKEN_LEN])
 {
     uint8_t key[HAIL_ADDRESS_KEY_LEN + HAIL_CLIENT_TOKEN_LEN];
 
     hail_address_key(key, from);
     memcpy(key + HAIL_ADDRESS_KEY_LEN, token, HAIL_CLIENT_TOKEN_LEN);
-    uint64_t hash = hail_siphash(native->greeted_key, key, sizeof key);
-    return &native->greeted[hash & (native->greeted_count - 1)];
+    uint64_t hash = hail_siphash(server->greeted_key, key, sizeof key);
+    return &server->greeted[hash & (server->greeted_count - 1)];
 }
 
 static bool is_of(const struct hail_native *conn, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
@@ -46,7 +46,7 @@ static bool is_of(const struct hail_native *conn, const uint8_t token[HAIL_CLIEN
 static uint32_t find_greeted(struct hail_shard *shard, const struct hail_address *from,
                              const uint8_t token[HAIL_CLIENT_TOKEN_LEN])
 {
-    uint32_t place = *bucket_of(shard->native, from, token); // a slot, plus 1; 0: none
+    uint32_t place = *bucket_of(shard->native->server, from, token); // a slot, plus 1; 0: none
 
     while (place != 0) {
         const struct hail_native *conn = &shard->native->conns[place - 1];
@@ -55,6 +55,32 @@ static uint32_t find_greeted(struct hail_shard *shard, const struct hail_address
         place = conn->lookup_next;
     }
     return HAIL_SLOT_NONE;
+}
+
+void hail_server_handshake_reserve_conns(struct hail_shard *shard,
+                                         const struct hail_context *context)
+{
+    struct hail_server_handshakes *server = shard->native->server;
+    uint32_t buckets = 1;
+
+    while (context->is_server && buckets < context->slots &&
+           buckets < context->config.handshakes_max)
+        buckets *= 2;
+    server->greeted_count = buckets;
+    server->greeted = hail_arena_take(&shard->arena, buckets, sizeof(uint32_t));
+    hail_handshake_queue_init(&server->hellos, &shard->arena, context->is_server);
+    hail_handshake_queue_init(&server->finishes, &shard->arena, context->is_server);
+}
+
+void hail_server_handshake_init(struct hail_shard *shard)
+{
+    uint32_t per_s = shard->context->config.native.source_per_s;
+    struct hail_server_handshakes *server = shard->native->server;
+
+    hail_admission_init(&server->admission);
+    hail_random_bytes(&shard->random, server->greeted_key, sizeof server->greeted_key);
+    hail_limit_init(&server->unproven, per_s, &shard->random);
+    hail_limit_init(&server->proven, per_s, &shard->random);
 }
 
 // Welcomes have a pool of their own, so that strangers take nothing from those who play: a block
@@ -66,22 +92,22 @@ void hail_server_handshake_reserve(struct hail_shard *shard, const struct hail_c
     size_t keycert_len = context->keys.statics[current % HAIL_STATIC_KEYS].keycert_len;
     size_t block_size = HAIL_BLOCK_LINK + HAIL_WELCOME_HEAD_MAX + keycert_len + WELCOME_SPARE;
 
-    hail_pool_init(&shard->native->welcomes, &shard->arena,
+    hail_pool_init(&shard->native->server->welcomes, &shard->arena,
                    (uint32_t)(block_size + 63) / 64 * 64, // whole cache lines
                    context->is_server ? context->config.handshakes_max : 0);
 }
 
 static void forget_welcome(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_chain *welcome = &shard->conns[slot].out;
+    struct hail_chain *welcome = &shard->native->conns[slot].welcome;
 
-    hail_chain_consume(welcome, &shard->native->welcomes, welcome->len);
+    hail_chain_consume(welcome, &shard->native->server->welcomes, welcome->len);
 }
 
 void hail_server_handshake_forget(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *conn = &shard->native->conns[slot];
-    uint32_t *place = bucket_of(shard->native, &conn->from, conn->agreement.token);
+    uint32_t *place = bucket_of(shard->native->server, &conn->from, conn->agreement.token);
 
     HAIL_ASSERT(shard->context->is_server);
     forget_welcome(shard, slot);
@@ -100,28 +126,29 @@ static void refuse(struct hail_shard *shard, const struct hail_address *from,
 
     hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
     memcpy(refusal.token, hello->token, sizeof refusal.token);
-    hail_packets_whole(shard, HAIL_SLOT_NONE, from, datagram,
-                       hail_refuse_encode(datagram, &refusal));
+    hail_datagrams_whole(shard, HAIL_SLOT_NONE, from, datagram,
+                         hail_refuse_encode(datagram, &refusal));
 }
 
 // Sends up to three fragments of a welcome, from the one that is wanted.
 static void send_welcome(struct hail_shard *shard, uint32_t slot, uint8_t wanted)
 {
     struct hail_native *native = &shard->native->conns[slot];
-    const struct hail_chain *message = &shard->conns[slot].out;
+    const struct hail_chain *message = &shard->native->conns[slot].welcome;
     struct hail_welcome welcome = {.conn_id = native->conn_id, .count = native->fragment_count};
     uint8_t datagram[HAIL_DATAGRAM_MAX];
 
     memcpy(welcome.token, native->agreement.token, sizeof welcome.token);
-    hail_chain_copy(message, &shard->native->welcomes, shard->scratch_out, message->len);
+    hail_chain_copy(message, &shard->native->server->welcomes, shard->native->welcome,
+                    message->len);
     for (int i = 0; i < HAIL_FRAGMENTS_PER_REPLY && wanted < native->fragment_count; i++) {
         size_t at = (size_t)wanted * HAIL_FRAGMENT_LEN;
         size_t left = message->len - at;
         welcome.index = wanted++;
-        welcome.fragment = (struct hail_bytes){shard->scratch_out + at,
+        welcome.fragment = (struct hail_bytes){shard->native->welcome + at,
                                                left < HAIL_FRAGMENT_LEN ? left : HAIL_FRAGMENT_LEN};
-        hail_packets_whole(shard, HAIL_SLOT_NONE, &native->from, datagram,
-                           hail_welcome_encode(datagram, &welcome));
+        hail_datagrams_whole(shard, HAIL_SLOT_NONE, &native->from, datagram,
+                             hail_welcome_encode(datagram, &welcome));
     }
 }
 
@@ -130,23 +157,24 @@ static enum hail_verdict admit(struct hail_shard *shard, const struct hail_addre
                                const struct hail_hello *hello, bool *retry)
 {
     const struct hail_native_config *config = &shard->context->config.native;
-    struct hail_native_shard *native = shard->native;
     bool proven = hello->has_cookie &&
                   hail_cookie_check(hello->cookie, hail_keys_cookies(&shard->context->keys), from,
                                     hello->token, shard->now_ns);
 
-    if (shard->now_ns - native->load_ns >= HAIL_NS_PER_S) {
-        native->load_ns = shard->now_ns;
-        native->load = 0;
+    if (shard->now_ns - shard->native->server->load_ns >= HAIL_NS_PER_S) {
+        shard->native->server->load_ns = shard->now_ns;
+        shard->native->server->load = 0;
     }
-    bool loaded = native->load >= config->handshakes_per_s ||
+    bool loaded = shard->native->server->load >= config->handshakes_per_s ||
                   shard->handshake_count >= shard->context->config.handshakes_max / 2;
     *retry = false;
     if (proven)
-        return hail_limit_take(&native->proven, from, shard->now_ns) ? HAIL_ACCEPT : HAIL_DROP_RATE;
+        return hail_limit_take(&shard->native->server->proven, from, shard->now_ns)
+                   ? HAIL_ACCEPT
+                   : HAIL_DROP_RATE;
     if (config->cookies == HAIL_COOKIE_ALWAYS || (config->cookies != HAIL_COOKIE_NEVER && loaded))
         *retry = true;
-    else if (!hail_limit_take(&native->unproven, from, shard->now_ns)) {
+    else if (!hail_limit_take(&shard->native->server->unproven, from, shard->now_ns)) {
         // Somebody may be using this address. Whoever receives at it can say so.
         *retry = config->cookies != HAIL_COOKIE_NEVER;
         return *retry ? HAIL_ACCEPT : HAIL_DROP_RATE;
@@ -159,7 +187,6 @@ static void greet(struct hail_shard *shard, const struct hail_address *from,
                   const struct hail_greeting *greeting)
 {
     const struct hail_hello *hello = greeting->hello;
-    struct hail_native_shard *native = shard->native;
     uint32_t slot;
     enum hail_verdict room = hail_conn_take(shard, &slot, from);
 
@@ -172,25 +199,26 @@ static void greet(struct hail_shard *shard, const struct hail_address *from,
     hail_table_publish_peer(&shard->table, slot, &from->any, hail_address_len(from));
     hail_conn_begin(shard, slot, HAIL_CONN_OPEN, from);
 
-    struct hail_native *conn = &native->conns[slot];
+    struct hail_native *conn = &shard->native->conns[slot];
     size_t len;
     conn->from = *from;
-    enum hail_verdict verdict = hail_server_welcome(&conn->agreement, shard->scratch_out, &len,
+    enum hail_verdict verdict = hail_server_welcome(&conn->agreement, shard->native->welcome, &len,
                                                     greeting, &shard->context->keys.terms);
     if (verdict != HAIL_ACCEPT) {
         hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
         hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false, NULL);
         return;
     }
-    if (!hail_chain_append(&shard->conns[slot].out, &native->welcomes, shard->scratch_out, len)) {
+    if (!hail_chain_append(&shard->native->conns[slot].welcome, &shard->native->server->welcomes,
+                           shard->native->welcome, len)) {
         hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
         return;
     }
-    uint32_t *bucket = bucket_of(native, from, hello->token);
+    uint32_t *bucket = bucket_of(shard->native->server, from, hello->token);
     conn->lookup_next = *bucket;
     *bucket = slot + 1;
-    conn->resumed = hello->pattern == HAIL_HELLO_RESUME;
+    shard->conns[slot].resumed = hello->pattern == HAIL_HELLO_RESUME;
     conn->fragment_count = (uint8_t)((len + HAIL_FRAGMENT_LEN - 1) / HAIL_FRAGMENT_LEN);
     send_welcome(shard, slot, hello->wanted);
 }
@@ -243,8 +271,8 @@ static void send_retry(struct hail_shard *shard, const struct hail_address *from
     hail_cookie_make(cookie, hail_keys_cookies(&shard->context->keys), from, hello->token,
                      shard->now_ns);
     hail_stat_add(&shard->stats, HAIL_STAT_RETRIES, 1);
-    hail_packets_whole(shard, HAIL_SLOT_NONE, from, datagram,
-                       hail_retry_encode(datagram, hello->token, cookie));
+    hail_datagrams_whole(shard, HAIL_SLOT_NONE, from, datagram,
+                         hail_retry_encode(datagram, hello->token, cookie));
 }
 
 // A hello that has been answered is so again while its welcome is there: until a finish has come.
@@ -261,13 +289,12 @@ static void welcome_again(struct hail_shard *shard, uint32_t slot, uint8_t wante
 void hail_server_handshake_hello(struct hail_shard *shard, const struct hail_address *from,
                                  const uint8_t *data, size_t len)
 {
-    struct hail_native_shard *native = shard->native;
     const struct hail_static_key *key;
     struct hail_hello hello;
     bool retry;
     enum hail_verdict verdict = hail_hello_decode(&hello, data, len);
 
-    hail_admission_count(&native->admission,
+    hail_admission_count(&shard->native->server->admission,
                          verdict == HAIL_ACCEPT && hello.has_cookie ? hello.cookie : NULL);
     if (verdict != HAIL_ACCEPT) {
         hail_shard_drop(shard, HAIL_SLOT_NONE, verdict);
@@ -287,8 +314,8 @@ void hail_server_handshake_hello(struct hail_shard *shard, const struct hail_add
         hail_shard_drop(shard, HAIL_SLOT_NONE, verdict);
     if (verdict != HAIL_ACCEPT || retry)
         return;
-    native->load++;
-    (void)let_in(shard, &native->hellos, from, data, len);
+    shard->native->server->load++;
+    (void)let_in(shard, &shard->native->server->hellos, from, data, len);
 }
 
 // Whether a resumption's ticket is ours and good, and its owner made the hello. Everything before
@@ -329,10 +356,10 @@ static void serve_hellos(struct hail_shard *shard)
     struct hail_queued_handshake *queued;
     size_t count = 0;
 
-    if (shard->native->hellos.count == 0)
+    if (shard->native->server->hellos.count == 0)
         return;
     while (count < HAIL_HELLOS_PER_TURN &&
-           (queued = hail_handshake_queue_next(&shard->native->hellos))) {
+           (queued = hail_handshake_queue_next(&shard->native->server->hellos))) {
         struct hail_hello *hello = &hellos[count];
         enum hail_verdict verdict = hail_hello_decode(hello, queued->data, queued->len);
         HAIL_ASSERT(verdict == HAIL_ACCEPT);
@@ -369,26 +396,6 @@ static void answer_again(struct hail_shard *shard, uint32_t slot)
     hail_native_flush(shard, slot);
 }
 
-void hail_server_handshake_ticket(struct hail_shard *shard, uint32_t slot, uint32_t index)
-{
-    const struct hail_keys *keys = &shard->context->keys;
-    struct hail_native *native = &shard->native->conns[slot];
-    uint8_t ticket[HAIL_TICKET_LEN];
-    const struct hail_native_frame frame = {
-        .type = HAIL_FRAME_TICKET,
-        .life_s = keys->ticket_life_s,
-        .bytes = {ticket, sizeof ticket},
-    };
-
-    hail_keys_ticket_seal(keys, ticket, native->peer.stretched,
-                          hail_context_unix_s(shard->context, shard->now_ns), &shard->random);
-    hail_packets_add(shard, index, &frame);
-    hail_stat_add(&shard->stats, HAIL_STAT_TICKETS_ISSUED, 1);
-    // Rounded up, so that a life of a second does not mean a ticket at once and for ever.
-    native->ticket_s =
-        (uint32_t)(shard->now_ns / HAIL_NS_PER_S) + 1 + keys->ticket_life_s / TICKETS_A_LIFE;
-}
-
 // Whose finish it is; HAIL_SLOT_NONE: nobody's, which has been counted.
 static uint32_t find_finisher(struct hail_shard *shard, const struct hail_address *from,
                               const uint8_t *data, size_t len)
@@ -410,7 +417,7 @@ static uint32_t find_finisher(struct hail_shard *shard, const struct hail_addres
 static void open_finish(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len,
                         uint32_t mark)
 {
-    struct hail_handshake_queue *queue = &shard->native->finishes;
+    struct hail_handshake_queue *hellos = &shard->native->server->finishes;
     struct hail_native *native = &shard->native->conns[slot];
     struct hail_bytes conn_data;
     enum hail_verdict verdict = hail_server_finish(&native->agreement, &conn_data, data, len,
@@ -420,9 +427,9 @@ static void open_finish(struct hail_shard *shard, uint32_t slot, uint8_t *data, 
         hail_shard_drop(shard, slot, verdict);
         return;
     }
-    if (queue->count == 0)
-        shard->native->finishes_ns = shard->now_ns;
-    if (let_in(shard, queue, &native->from, data, len)) {
+    if (hellos->count == 0)
+        shard->native->server->finishes_ns = shard->now_ns;
+    if (let_in(shard, hellos, &native->from, data, len)) {
         hail_native_enter(native, HAIL_NATIVE_EXPECT_TURN);
         native->finish_mark = mark;
     }
@@ -437,7 +444,7 @@ void hail_server_handshake_finish(struct hail_shard *shard, const struct hail_ad
     if (slot == HAIL_SLOT_NONE)
         return;
     const struct hail_native *native = &shard->native->conns[slot];
-    uint32_t mark = (uint32_t)hail_siphash(shard->native->greeted_key, data, len);
+    uint32_t mark = (uint32_t)hail_siphash(shard->native->server->greeted_key, data, len);
     if (native->state == HAIL_NATIVE_EXPECT_FINISH)
         open_finish(shard, slot, data, len, mark);
     else if (native->finish_mark != mark)
@@ -516,7 +523,7 @@ static void take_finishers(struct hail_shard *shard, struct finishers *finishers
     struct hail_queued_handshake *queued;
 
     while (finishers->count < HAIL_FINISHES_MAX &&
-           (queued = hail_handshake_queue_next(&shard->native->finishes))) {
+           (queued = hail_handshake_queue_next(&shard->native->server->finishes))) {
         if (!add_finisher(shard, queued, finishers))
             hail_wipe(queued->data, queued->len);
     }
@@ -553,29 +560,28 @@ static void serve_finishers(struct hail_shard *shard, struct finishers *finisher
 // in little more time than one, but not when everybody who is joining is there.
 static uint64_t finishes_due(const struct hail_shard *shard)
 {
-    const struct hail_native_shard *native = shard->native;
 
-    if (native->finishes.count == 0)
+    if (shard->native->server->finishes.count == 0)
         return UINT64_MAX;
-    if (native->finishes.count >= HAIL_FINISHES_MAX ||
-        native->finishes.count >= shard->handshake_count)
+    if (shard->native->server->finishes.count >= HAIL_FINISHES_MAX ||
+        shard->native->server->finishes.count >= shard->handshake_count)
         return 0;
-    return native->finishes_ns + shard->context->config.stretch_wait_us * UINT64_C(1000);
+    return shard->native->server->finishes_ns +
+           shard->context->config.stretch_wait_us * UINT64_C(1000);
 }
 
 uint64_t hail_server_handshake_next_ns(const struct hail_shard *shard)
 {
-    return shard->native->hellos.count > 0 ? 0 : finishes_due(shard);
+    return shard->native->server->hellos.count > 0 ? 0 : finishes_due(shard);
 }
 
 void hail_server_handshake_turn(struct hail_shard *shard)
 {
-    struct hail_native_shard *native = shard->native;
     struct finishers finishers = {.count = 0};
 
     if (shard->now_ns >= finishes_due(shard)) {
         take_finishers(shard, &finishers);
-        native->finishes_ns = shard->now_ns;
+        shard->native->server->finishes_ns = shard->now_ns;
         serve_finishers(shard, &finishers);
     }
     serve_hellos(shard);
@@ -588,7 +594,7 @@ static void publish_lot(struct hail_shard *shard, enum hail_stat stat, uint32_t 
 
 bool hail_server_handshake_admit(struct hail_shard *shard, uint64_t cpu_ns)
 {
-    struct hail_admission *admission = &shard->native->admission;
+    struct hail_admission *admission = &shard->native->server->admission;
     const struct hail_admission_spent spent = {
         .cpu_ns = cpu_ns,
         .datagrams = hail_stat_get(&shard->stats, HAIL_STAT_DATAGRAMS_IN),

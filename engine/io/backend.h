@@ -3,7 +3,10 @@
 #ifndef HAIL_ENGINE_IO_BACKEND_H
 #define HAIL_ENGINE_IO_BACKEND_H
 
-#include "engine/io/io.h"
+#include "engine/io/socket.h"
+#include "engine/shard/shard.h"
+
+struct hail_io;
 
 // A backend. Its state begins with a struct hail_io.
 struct hail_backend {

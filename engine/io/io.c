@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "crypto/time.h"
+#include "engine/handshake/server.h"
 #include "engine/io/backend.h"
 
 enum {
@@ -43,7 +44,7 @@ static enum hail_status open_backend(struct hail_io **out, const struct hail_bac
     *io = (struct hail_io){
         .backend = backend,
         .shard = shard,
-        .datagrams = shard->context->config.profile == HAIL_PROFILE_HAIL,
+        .datagrams = shard->profile->datagrams,
         .listen_fd = -1,
         .wake_fd = -1,
     };
@@ -160,10 +161,10 @@ static void admit(struct hail_io *io)
 {
     struct hail_shard *shard = io->shard;
 
-    if (shard->now_ns < shard->native->admission.until_ns)
+    if (shard->now_ns < shard->native->server->admission.until_ns)
         return;
     if (hail_server_handshake_admit(shard, thread_cpu_ns())) {
-        int result = hail_socket_filter(io->listen_fd, &shard->native->admission.filter);
+        int result = hail_socket_filter(io->listen_fd, &shard->native->server->admission.filter);
         if (result < 0 && !io->no_filter)
             hail_log_line(&shard->context->log, HAIL_LOG_WARN,
                           "setsockopt(SO_ATTACH_FILTER): %s; a flood of hellos will take room and "

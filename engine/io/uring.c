@@ -28,14 +28,15 @@ enum {
 // What a completion is about: the op in the top byte of user_data, the slot below. No pointers, so
 // a late completion can never name freed memory.
 enum ring_op {
-    OP_LISTEN = 1, // to accept or, on a server's UDP socket, to receive
+    OP_ACCEPT = 1,
+    OP_RECV_SERVER, // datagrams of a server's UDP socket
     OP_WAKE,
     OP_CONNECT,
     OP_RECV,
     OP_SEND,
     OP_DATAGRAMS,    // only heard of when it fails
     OP_CANCEL,       // of a slot's operations
-    OP_CANCEL_LISTEN // of the listener's
+    OP_CANCEL_LISTEN // of the listening socket's
 };
 
 // A slot's socket.
@@ -59,7 +60,7 @@ struct uring {
     struct hail_gso_batch *sends; // what their headers point to has to stay until the submission
     uint32_t send_count;          // of `sends`, since the last submission
     bool has_datagrams;           // to submit
-    bool listening;               // OP_LISTEN is armed
+    bool listening;               // OP_ACCEPT or OP_RECV_SERVER is armed
     uint32_t listen_in_flight;    // it, and what cancels it
 };
 
@@ -107,9 +108,15 @@ static void landed(struct socket *socket)
     socket->in_flight--;
 }
 
+// What is armed on the socket that a server listens on.
+static enum ring_op listen_op(const struct uring *uring)
+{
+    return uring->io.datagrams ? OP_RECV_SERVER : OP_ACCEPT;
+}
+
 static void arm_listen(struct uring *uring)
 {
-    struct io_uring_sqe *sqe = prepare(uring, OP_LISTEN, 0);
+    struct io_uring_sqe *sqe = prepare(uring, listen_op(uring), 0);
 
     if (uring->io.datagrams) {
         io_uring_prep_recvmsg_multishot(sqe, uring->io.listen_fd, &uring->recv_header, 0);
@@ -119,7 +126,7 @@ static void arm_listen(struct uring *uring)
         io_uring_prep_multishot_accept(sqe, uring->io.listen_fd, NULL, NULL,
                                        SOCK_CLOEXEC | SOCK_NONBLOCK);
     }
-    sqe->user_data = tag(OP_LISTEN, 0);
+    sqe->user_data = tag(listen_op(uring), 0);
     uring->listening = true;
     uring->listen_in_flight++;
 }
@@ -213,15 +220,12 @@ static void on_server_datagrams(struct uring *uring, const struct io_uring_cqe *
     give_back_buffer(uring, id);
 }
 
+// An operation that stays armed on the listening socket has failed, or was the last of its kind.
 static void on_listen(struct uring *uring, const struct io_uring_cqe *cqe)
 {
-    if (cqe->res >= 0 && uring->io.datagrams)
-        on_server_datagrams(uring, cqe);
-    else if (cqe->res >= 0)
-        on_accepted(uring, cqe->res);
-    else if (cqe->res == -ENOBUFS)
+    if (cqe->res == -ENOBUFS)
         hail_stat_add(&uring->io.shard->stats, HAIL_STAT_RECV_STARVED, 1); // armed again
-    else if (!uring->io.closed_door)
+    else if (cqe->res < 0 && !uring->io.closed_door)
         hail_io_accept_failed(&uring->io, -cqe->res);
     if (!(cqe->flags & IORING_CQE_F_MORE)) {
         uring->listening = false;
@@ -317,7 +321,14 @@ static void on_cqe(struct uring *uring, const struct io_uring_cqe *cqe)
 
     HAIL_ASSERT(slot < uring->io.shard->context->slots);
     switch ((enum ring_op)(cqe->user_data >> 56)) {
-    case OP_LISTEN:
+    case OP_ACCEPT:
+        if (cqe->res >= 0)
+            on_accepted(uring, cqe->res);
+        on_listen(uring, cqe);
+        return;
+    case OP_RECV_SERVER:
+        if (cqe->res >= 0)
+            on_server_datagrams(uring, cqe);
         on_listen(uring, cqe);
         return;
     case OP_WAKE:
@@ -618,7 +629,7 @@ static void stop_listening(struct hail_io *io)
     if (!uring->listening)
         return;
     struct io_uring_sqe *sqe = prepare(uring, OP_CANCEL_LISTEN, 0);
-    io_uring_prep_cancel64(sqe, tag(OP_LISTEN, 0), 0);
+    io_uring_prep_cancel64(sqe, tag(listen_op(uring), 0), 0);
     sqe->user_data = tag(OP_CANCEL_LISTEN, 0);
     uring->listen_in_flight++;
 }

@@ -6,44 +6,10 @@
 
 #include "crypto/secret.h"
 #include "crypto/time.h"
+#include "engine/mlapi/mlapi.h"
+#include "engine/mlapi/stream.h"
 #include "engine/shard/conn.h"
 #include "proto/mlapi/frame.h"
-
-void hail_mlapi_accept_reserve(struct hail_shard *shard, uint32_t slots)
-{
-    hail_queue_init(&shard->mlapi->accept.unhailed, &shard->arena, slots);
-    hail_queue_init(&shard->mlapi->accept.answered, &shard->arena, slots);
-}
-
-void hail_mlapi_accept_init(struct hail_shard *shard)
-{
-    const struct hail_config *config = &shard->context->config;
-
-    if (shard->context->is_server && config->profile == HAIL_PROFILE_MLAPI)
-        hail_limit_init(&shard->mlapi->accept.accepts, config->accepts_per_s, &shard->random);
-}
-
-void hail_mlapi_accept_cleanup(struct hail_mlapi_accept *accept)
-{
-    hail_wipe(&accept->hail, sizeof accept->hail);
-}
-
-void hail_mlapi_accept_queue_hail(struct hail_shard *shard, uint32_t slot)
-{
-    HAIL_ASSERT(shard->context->is_server);
-    shard->conns[slot].waits = true;
-    hail_queue_push(&shard->mlapi->accept.unhailed, slot);
-}
-
-void hail_mlapi_accept_queue_key(struct hail_shard *shard, uint32_t slot)
-{
-    struct hail_mlapi_accept *accept = &shard->mlapi->accept;
-
-    if (accept->answered.count == 0)
-        accept->answered_ns = shard->now_ns;
-    shard->conns[slot].waits = true;
-    hail_queue_push(&accept->answered, slot);
-}
 
 // Takes up to `most` slots from a queue whose connections still wait in this state: some may have
 // ended, and others have their slots.
@@ -66,7 +32,7 @@ static void hear(struct hail_shard *shard, uint32_t slot)
 {
     HAIL_ASSERT(shard->conns[slot].waits);
     shard->conns[slot].waits = false;
-    hail_conn_feed(shard, slot, NULL, 0);
+    hail_stream_feed(shard, slot, NULL, 0);
 }
 
 // Greets a client that was accepted. The pair is used unless a hail is there that may be reused.
@@ -90,11 +56,11 @@ static void hail(struct hail_shard *shard, uint32_t slot, const struct hail_x255
     }
     HAIL_ASSERT(accept->hail.len > 0);
     hail_mlapi_server_init(session, &context->setup, &accept->hail);
-    memcpy(shard->scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN, accept->hail.message,
+    memcpy(shard->mlapi->framed + HAIL_MLAPI_FRAME_HEADER_LEN, accept->hail.message,
            accept->hail.len);
     if (context->config.key_reuse_ms == 0)
         hail_wipe(&accept->hail.pair, sizeof accept->hail.pair);
-    if (hail_conn_queue(shard, slot, accept->hail.len) != HAIL_OK)
+    if (hail_mlapi_queue(shard, slot, shard->mlapi->framed, accept->hail.len) != HAIL_OK)
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
 }
 
@@ -154,7 +120,7 @@ static uint64_t answers_due(const struct hail_shard *shard)
 static void greet(struct hail_shard *shard, uint32_t slot)
 {
     const struct hail_mlapi_session *session = shard->conns[slot].session;
-    struct hail_mlapi_ambient now = hail_conn_ambient(shard);
+    struct hail_mlapi_ambient now = hail_mlapi_ambient(shard);
 
     if (!session->has_key) {
         hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + HAIL_DROP_POINT, 1);
@@ -162,7 +128,7 @@ static void greet(struct hail_shard *shard, uint32_t slot)
     }
     hail_stat_add(&shard->stats, HAIL_STAT_KEYS_STRETCHED, 1);
     hail_mlapi_server_greet(&shard->mlapi->result, &now);
-    hail_conn_reply(shard, slot);
+    hail_mlapi_reply(shard, slot);
     hail_table_publish_key(&shard->table, slot, session->key);
 }
 

@@ -1,31 +1,15 @@
 // stream.c: what a connection receives: frames out of the stream, messages out of the session, and
 // each to the application once its floor is met.
 // SPDX-License-Identifier: MIT
+#include "engine/mlapi/stream.h"
+
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/mlapi/mlapi.h"
 #include "engine/shard/conn.h"
 #include "engine/shard/inbound.h"
 #include "proto/mlapi/frame.h"
-
-enum {
-    TICKS_PER_SECOND = 10000000 // .NET's ticks are 100 ns
-};
-
-// .NET counts from year 1.
-static const int64_t ticks_at_unix_epoch = 621355968000000000;
-
-struct hail_mlapi_ambient hail_conn_ambient(struct hail_shard *shard)
-{
-    int64_t unix_ns =
-        shard->context->start_unix_ns + (int64_t)(shard->now_ns - shard->context->start_ns);
-
-    return (struct hail_mlapi_ambient){
-        .random = &shard->random,
-        .ticks = ticks_at_unix_epoch + unix_ns / (1000000000 / TICKS_PER_SECOND),
-        .unix_s = unix_ns / 1000000000,
-    };
-}
 
 static enum hail_close_reason reason_for(enum hail_verdict verdict)
 {
@@ -40,12 +24,12 @@ static void act_on_result(struct hail_shard *shard, uint32_t slot, struct hail_e
 {
     struct hail_conn_slot *conn = &shard->conns[slot];
 
-    hail_conn_reply(shard, slot);
+    hail_mlapi_reply(shard, slot);
     switch (shard->mlapi->result.event) {
     case HAIL_MLAPI_EVENT_NONE:
         return;
     case HAIL_MLAPI_EVENT_ANSWERED:
-        hail_mlapi_accept_queue_key(shard, slot);
+        hail_mlapi_wait_for_key(shard, slot);
         return;
     case HAIL_MLAPI_EVENT_KEYED:
         hail_table_publish_key(&shard->table, slot, conn->session->key);
@@ -100,7 +84,7 @@ static bool take_message(struct hail_shard *shard, uint32_t slot, uint8_t *messa
         hail_stat_add(&shard->stats, HAIL_STAT_EVENTS_HELD, 1);
         return false;
     }
-    struct hail_mlapi_ambient now = hail_conn_ambient(shard);
+    struct hail_mlapi_ambient now = hail_mlapi_ambient(shard);
     enum hail_verdict verdict =
         hail_mlapi_session_input(conn->session, &shard->mlapi->result, message, len, &now);
     if (verdict != HAIL_ACCEPT)
@@ -215,8 +199,9 @@ static size_t feed_partial(struct hail_shard *shard, uint32_t slot, const uint8_
     }
 
     HAIL_ASSERT(payload_len > 0);
-    hail_chain_copy(&conn->in, &shard->pool, shard->scratch_in, want);
-    if (!take_message(shard, slot, shard->scratch_in + HAIL_MLAPI_FRAME_HEADER_LEN, payload_len)) {
+    hail_chain_copy(&conn->in, &shard->pool, shard->mlapi->assembled, want);
+    if (!take_message(shard, slot, shard->mlapi->assembled + HAIL_MLAPI_FRAME_HEADER_LEN,
+                      payload_len)) {
         hold(shard, slot);
         return 0;
     }
@@ -226,7 +211,7 @@ static size_t feed_partial(struct hail_shard *shard, uint32_t slot, const uint8_
     return 0;
 }
 
-void hail_conn_feed(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len)
+void hail_stream_feed(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len)
 {
     struct hail_conn_slot *conn = &shard->conns[slot];
     bool again = true;
@@ -254,33 +239,16 @@ void hail_conn_feed(struct hail_shard *shard, uint32_t slot, uint8_t *data, size
         keep(shard, slot, data, len);
 }
 
-void hail_conn_retry(struct hail_shard *shard, uint32_t slot)
+void hail_stream_retry(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_conn_slot *conn = &shard->conns[slot];
 
-    if (conn->state == HAIL_CONN_CLOSED) {
-        hail_conn_release(shard, slot);
-        return;
-    }
-    if (conn->state != HAIL_CONN_OPEN)
-        return;
-    if (conn->connected_pending && !hail_inbound_connected(shard, slot)) {
-        hail_queue_push(&shard->held, slot);
-        return;
-    }
-    if (conn->state == HAIL_CONN_OPEN)
-        hail_calls_due(shard, slot);
-    if (conn->state == HAIL_CONN_OPEN && shard->context->config.profile == HAIL_PROFILE_HAIL) {
-        if (hail_send_messages_freed(shard, slot) && !hail_inbound_writable(shard, slot))
-            hail_queue_push(&shard->held, slot);
-        hail_receiver_retry(shard, slot);
-    }
-    if (!conn->held || conn->state != HAIL_CONN_OPEN)
+    if (!conn->held)
         return;
     conn->held = false;
     conn->in_since_ns = shard->now_ns; // the wait was ours, not the peer's
     conn->heard_ns = shard->now_ns;
-    hail_conn_feed(shard, slot, NULL, 0);
+    hail_stream_feed(shard, slot, NULL, 0);
     // It may have joined by this; the others of this turn that have are told already.
     if (conn->connected_pending && conn->state == HAIL_CONN_OPEN &&
         !hail_inbound_connected(shard, slot))

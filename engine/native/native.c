@@ -1,5 +1,4 @@
-// native.c: packets and timers of the hail profile, and its part of a connection's life. Strangers
-// are in server handshake.c, a client's handshake in client handshake.c.
+// native.c: packets and timers of the hail profile, and its part of a connection's life.
 // SPDX-License-Identifier: MIT
 #include "engine/native/native.h"
 
@@ -9,17 +8,22 @@
 #include "crypto/bytes.h"
 #include "crypto/secret.h"
 #include "crypto/time.h"
+#include "engine/context/keys.h"
+#include "engine/delivery/packets.h"
+#include "engine/delivery/reassembly.h"
+#include "engine/delivery/receiver.h"
 #include "engine/delivery/recovery.h"
+#include "engine/delivery/sender.h"
 #include "engine/native/close_reason.h"
-#include "engine/native/packets.h"
+#include "engine/native/datagrams.h"
+#include "engine/native/incoming.h"
 #include "engine/native/simulate.h"
 #include "engine/shard/conn.h"
-#include "engine/shard/events.h"
-#include "engine/shard/shard.h"
 
 enum {
-    ACK_AGAIN_MS = 1, // after the outbox was full
-    CLOSES_SENT = 2,  // packets with the close frame: one of them may be lost
+    TICKETS_A_LIFE = 4, // of one ticket, so that some of them may be lost
+    ACK_AGAIN_MS = 1,   // after the outbox was full
+    CLOSES_SENT = 2,    // packets with the close frame: one of them may be lost
     CONN_ID_LOW = (1 << HAIL_PERMUTATION_BITS) - 1 // all but the shard
 };
 
@@ -40,60 +44,56 @@ static const uint8_t legal[HAIL_NATIVE_STATE_COUNT] = {
     [HAIL_NATIVE_EXPECT_ANSWER] = 1u << HAIL_NATIVE_CONNECTED,
 };
 
-// What a connection has for each of its channels.
-static void reserve_channels(struct hail_shard *shard, const struct hail_context *context)
+// What delivery is lent, and what the configuration says of it.
+static void lend(struct hail_shard *shard, const struct hail_context *context)
 {
-    struct hail_native_shard *native = shard->native;
-    size_t slots = context->slots;
-    size_t channels = slots * hail_policy_channel_count(&context->policy);
+    const struct hail_config *config = &context->config;
 
-    native->unordered_count = hail_policy_unordered_before(&context->policy, SIZE_MAX);
-    native->newest = hail_arena_take(&shard->arena, channels, sizeof(uint64_t));
-    native->send_channels =
-        hail_arena_take(&shard->arena, channels, sizeof(struct hail_send_channel));
-    native->receive_channels =
-        hail_arena_take(&shard->arena, channels, sizeof(struct hail_receive_channel));
-    native->taken =
-        hail_arena_take(&shard->arena, slots * native->unordered_count, HAIL_AHEAD_MAX / 8);
-    native->claimed = hail_arena_take(&shard->arena, slots, sizeof(uint32_t));
-    hail_queue_init(&native->ready, &shard->arena, context->slots);
+    shard->delivery = (struct hail_delivery){
+        .policy = &context->policy,
+        .limits =
+            {
+                .buffers_max = config->buffers_max,
+                .slots = context->slots,
+                .message_max = config->message_max,
+                .unsent_max = config->unsent_max,
+                .stall_timeout_ms = config->stall_timeout_ms,
+                .coalesce_us = config->native.coalesce_us,
+                .send_rate = config->native.send_rate,
+                .datagram_max = (uint16_t)config->native.datagram_max,
+                .is_server = context->is_server,
+            },
+        .now_ns = &shard->now_ns,
+        .pool = &shard->pool,
+        .quota = &shard->quota,
+        .random = &shard->random,
+        .held = &shard->held,
+        .stats = &shard->stats,
+        .published = shard->table.slots,
+    };
 }
 
 void hail_native_reserve(struct hail_shard *shard, const struct hail_context *context)
 {
     struct hail_native_shard *native = shard->native;
     uint32_t slots = context->slots;
-    uint32_t buckets = 1;
 
-    if (context->config.profile != HAIL_PROFILE_HAIL)
-        return;
-    while (context->is_server && buckets < slots && buckets < context->config.handshakes_max)
-        buckets *= 2;
-    native->greeted_count = buckets;
-    native->greeted = hail_arena_take(&shard->arena, buckets, sizeof(uint32_t));
     native->conns = hail_arena_take(&shard->arena, slots, sizeof(struct hail_native));
-    reserve_channels(shard, context);
-    hail_handshake_queue_init(&native->hellos, &shard->arena, context->is_server);
-    hail_handshake_queue_init(&native->finishes, &shard->arena, context->is_server);
+    lend(shard, context);
+    hail_delivery_reserve_conns(&shard->delivery, &shard->arena);
     native->clients = hail_arena_take(&shard->arena, context->is_server ? 0 : slots,
                                       sizeof(struct hail_native_client));
 }
 
 void hail_native_init(struct hail_shard *shard)
 {
-    const struct hail_config *config = &shard->context->config;
     struct hail_native_shard *native = shard->native;
 
-    hail_admission_init(&native->admission);
-    if (config->profile != HAIL_PROFILE_HAIL)
-        return;
     while (shard->context->slots > 1u << native->slot_bits)
         native->slot_bits++;
-    hail_random_bytes(&shard->random, native->greeted_key, sizeof native->greeted_key);
     hail_permutation_init(&native->conn_ids, &shard->random);
-    hail_limit_init(&native->unproven, config->native.source_per_s, &shard->random);
-    hail_limit_init(&native->proven, config->native.source_per_s, &shard->random);
-    hail_reassembly_init(shard);
+    shard->delivery.channel_stats = shard->channels;
+    hail_reassembly_init(&shard->delivery);
 }
 
 // A connection's name on the wire: the shard, and what stands for the slot and as much of its
@@ -108,8 +108,7 @@ static uint32_t conn_id_of(const struct hail_shard *shard, uint32_t slot)
            hail_permutation_of(&shard->native->conn_ids, low);
 }
 
-// Whether a connection's datagrams are taken.
-static bool is_open(const struct hail_shard *shard, uint32_t slot)
+bool hail_native_is_open(const struct hail_shard *shard, uint32_t slot)
 {
     enum hail_conn_state state = shard->conns[slot].state;
 
@@ -118,7 +117,7 @@ static bool is_open(const struct hail_shard *shard, uint32_t slot)
 
 bool hail_native_lives(const struct hail_shard *shard, uint32_t slot)
 {
-    return is_open(shard, slot) && shard->native->conns[slot].keyed;
+    return hail_native_is_open(shard, slot) && shard->native->conns[slot].keyed;
 }
 
 uint32_t hail_native_find(const struct hail_shard *shard, uint32_t conn_id)
@@ -126,7 +125,7 @@ uint32_t hail_native_find(const struct hail_shard *shard, uint32_t conn_id)
     uint32_t low = hail_permutation_back(&shard->native->conn_ids, conn_id & CONN_ID_LOW);
     uint32_t slot = low & ((1u << shard->native->slot_bits) - 1);
 
-    if (slot >= shard->table.fresh || !is_open(shard, slot) ||
+    if (slot >= shard->table.fresh || !hail_native_is_open(shard, slot) ||
         shard->native->conns[slot].conn_id != conn_id)
         return HAIL_SLOT_NONE;
     return slot;
@@ -144,15 +143,14 @@ void hail_native_begin(struct hail_shard *shard, uint32_t slot)
     struct hail_native *native = &shard->native->conns[slot];
 
     // Nothing of the connection before it is under way.
-    HAIL_ASSERT(native->sender.sent_packets == 0);
-    HAIL_ASSERT(native->stored == 0);
+    HAIL_ASSERT(shard->delivery.conns[slot].sender.sent_packets == 0);
+    HAIL_ASSERT(shard->delivery.conns[slot].stored == 0);
     HAIL_ASSERT(!native->keyed);
     memset(native, 0, sizeof *native);
-    hail_acks_init(&native->acks);
-    hail_sender_begin(shard, slot);
-    hail_receiver_begin(shard, slot);
-    native->out_first = HAIL_OUTGOING_NONE;
-    native->out_last = HAIL_OUTGOING_NONE;
+    hail_delivery_begin(&shard->delivery, slot);
+    hail_chain_init(&native->welcome);
+    hail_sender_begin(&shard->delivery, slot);
+    hail_receiver_begin(&shard->delivery, slot);
     native->idle_timeout_ms = shard->context->config.idle_timeout_ms;
     hail_simulate_begin(shard, slot);
     if (shard->context->is_server) {
@@ -192,17 +190,17 @@ bool hail_native_key(struct hail_shard *shard, uint32_t slot,
 // Acknowledges what is due, in the packet that is being filled or one of its own.
 static void acknowledge(struct hail_shard *shard, uint32_t slot)
 {
-    struct hail_native *native = &shard->native->conns[slot];
-    uint32_t index = native->out_last;
+    struct hail_delivery_conn *own = &shard->delivery.conns[slot];
+    uint32_t index = own->out_last;
 
-    if (native->acks.due_ns > shard->now_ns)
+    if (own->acks.due_ns > shard->now_ns)
         return;
-    if (index == HAIL_OUTGOING_NONE || !hail_packets_takes_ack(shard, index))
-        index = hail_packets_begin(shard, slot, HAIL_PROTECTION_ENCRYPTED);
+    if (index == HAIL_OUTGOING_NONE || !hail_packets_takes_ack(&shard->delivery, index))
+        index = hail_packets_begin(&shard->delivery, slot, HAIL_PROTECTION_ENCRYPTED);
     if (index == HAIL_OUTGOING_NONE)
-        native->acks.due_ns = shard->now_ns + ACK_AGAIN_MS * HAIL_NS_PER_MS;
+        own->acks.due_ns = shard->now_ns + ACK_AGAIN_MS * HAIL_NS_PER_MS;
     else
-        hail_packets_acknowledge(shard, slot, index);
+        hail_packets_acknowledge(&shard->delivery, slot, index);
 }
 
 // What is owed shares a packet: so approved, ticket and limits arrive together.
@@ -215,6 +213,27 @@ static size_t room_for(uint8_t owed)
     if (owed & HAIL_OWED_APPROVED)
         room += HAIL_FRAME_LIMITS_LEN;
     return room;
+}
+
+// Adds a ticket to a packet that has room for one.
+static void give_ticket(struct hail_shard *shard, uint32_t slot, uint32_t index)
+{
+    const struct hail_keys *keys = &shard->context->keys;
+    struct hail_native *native = &shard->native->conns[slot];
+    uint8_t ticket[HAIL_TICKET_LEN];
+    const struct hail_native_frame frame = {
+        .type = HAIL_FRAME_TICKET,
+        .life_s = keys->ticket_life_s,
+        .bytes = {ticket, sizeof ticket},
+    };
+
+    hail_keys_ticket_seal(keys, ticket, native->peer.stretched,
+                          hail_context_unix_s(shard->context, shard->now_ns), &shard->random);
+    hail_packets_add(&shard->delivery, index, &frame);
+    hail_stat_add(&shard->stats, HAIL_STAT_TICKETS_ISSUED, 1);
+    // Rounded up, so that a life of a second does not mean a ticket at once and for ever.
+    native->ticket_s =
+        (uint32_t)(shard->now_ns / HAIL_NS_PER_S) + 1 + keys->ticket_life_s / TICKETS_A_LIFE;
 }
 
 void hail_native_flush(struct hail_shard *shard, uint32_t slot)
@@ -230,26 +249,27 @@ void hail_native_flush(struct hail_shard *shard, uint32_t slot)
         return;
     while ((owed = hail_peer_owes(&native->peer, &to)) != 0) {
         bool elsewhere = !hail_address_equal(&to, &native->peer.address);
-        uint32_t index =
-            elsewhere ? hail_packets_begin(shard, slot, HAIL_PROTECTION_ENCRYPTED)
-                      : hail_packets_for(shard, slot, HAIL_PROTECTION_ENCRYPTED, room_for(owed));
+        uint32_t index = elsewhere
+                             ? hail_packets_begin(&shard->delivery, slot, HAIL_PROTECTION_ENCRYPTED)
+                             : hail_packets_for(&shard->delivery, slot, HAIL_PROTECTION_ENCRYPTED,
+                                                room_for(owed));
         if (index == HAIL_OUTGOING_NONE)
             return; // what matters is owed again when its time comes
         for (unsigned bit = 1; bit <= owed; bit <<= 1) {
             if (!(owed & bit))
                 continue;
             if (bit == HAIL_OWED_TICKET) {
-                hail_server_handshake_ticket(shard, slot, index);
+                give_ticket(shard, slot, index);
                 continue;
             }
             hail_peer_frame(&native->peer, (enum hail_owed)bit, &frame);
-            hail_packets_add(shard, index, &frame);
+            hail_packets_add(&shard->delivery, index, &frame);
         }
         if (owed & HAIL_OWED_APPROVED) // last: clients of an earlier version stop reading here
-            hail_packets_add(shard, index, &limits);
+            hail_packets_add(&shard->delivery, index, &limits);
         if (elsewhere) {
-            shard->native->outbox.list[index].elsewhere = true;
-            shard->native->outbox.list[index].to = to;
+            shard->delivery.outbox.list[index].elsewhere = true;
+            shard->delivery.outbox.list[index].to = to;
         }
     }
     acknowledge(shard, slot);
@@ -308,38 +328,14 @@ static enum hail_verdict on_limits(struct hail_shard *shard, uint32_t slot,
     return HAIL_ACCEPT;
 }
 
-static enum hail_verdict on_message(struct hail_shard *shard, uint32_t slot,
-                                    struct hail_message_view *message,
-                                    const struct hail_opened *packet)
-{
-    if (shard->native->conns[slot].state != HAIL_NATIVE_CONNECTED ||
-        shard->conns[slot].state != HAIL_CONN_OPEN)
-        return HAIL_DROP_UNEXPECTED;
-    return hail_receiver_message(shard, slot, message, packet);
-}
-
-// A part of a message. Where there is no room for it, its packet is not acknowledged, and it comes
-// again.
-static enum hail_verdict on_part(struct hail_shard *shard, uint32_t slot,
-                                 const struct hail_native_frame *frame,
-                                 const struct hail_opened *packet, struct hail_intake *intake)
-{
-    if (packet->flags == 0)
-        return HAIL_DROP_UNPROTECTED;
-    if (shard->native->conns[slot].state != HAIL_NATIVE_CONNECTED ||
-        shard->conns[slot].state != HAIL_CONN_OPEN) {
-        intake->refused = true; // perhaps it has overtaken what lets us in
-        return HAIL_DROP_UNEXPECTED;
-    }
-    hail_receiver_part(shard, slot, frame, packet, intake);
-    return HAIL_ACCEPT;
-}
-
 static enum hail_verdict on_ack(struct hail_shard *shard, uint32_t slot,
                                 const struct hail_native_frame *frame)
 {
-    enum hail_verdict verdict = hail_recovery_acked(shard, slot, frame->bytes);
+    enum hail_verdict verdict = hail_recovery_acked(&shard->delivery, slot, frame->bytes,
+                                                    shard->native->conns[slot].peer.next_number);
 
+    if (verdict == HAIL_ACCEPT)
+        hail_conn_arm(shard, slot);
     if (verdict != HAIL_DROP_FALSE_ACK)
         return verdict;
     hail_shard_drop(shard, slot, verdict);
@@ -353,18 +349,53 @@ static void on_path(struct hail_shard *shard, uint32_t slot, const struct hail_n
                     const struct hail_address *from)
 {
     struct hail_native *native = &shard->native->conns[slot];
+    struct hail_acks *acks = &shard->delivery.conns[slot].acks;
     const struct hail_address before = native->peer.address;
 
     hail_peer_control(&native->peer, frame, from);
     if (hail_address_equal(&before, &native->peer.address))
         return;
     hail_stat_add(&shard->stats, HAIL_STAT_PATHS_CHANGED, 1);
-    hail_sender_moved(shard, slot);
-    if (native->acks.next > 0)
-        native->acks.due_ns = shard->now_ns; // what was said went to where nobody was any more
-    hail_recovery_moved(shard, slot);
+    hail_sender_moved(&shard->delivery, slot);
+    if (acks->next > 0)
+        acks->due_ns = shard->now_ns; // what was said went to where nobody was any more
+    hail_recovery_moved(&shard->delivery, slot);
+    hail_conn_arm(shard, slot);
     hail_table_publish_peer(&shard->table, slot, &native->peer.address.any,
                             hail_address_len(&native->peer.address));
+}
+
+void hail_native_ticket_scope(const struct hail_shard *shard, uint32_t slot,
+                              uint8_t scope[HAIL_TICKET_SCOPE_LEN])
+{
+    const struct hail_client_setup *setup = &shard->context->keys.client;
+
+    hail_ticket_client_scope(scope, setup->pattern, setup->policy_hash, setup->server_key,
+                             shard->targets[slot].addresses.host);
+}
+
+static enum hail_verdict take_ticket(struct hail_shard *shard, uint32_t slot,
+                                     const struct hail_native_frame *frame)
+{
+    const struct hail_native *native = &shard->native->conns[slot];
+    struct hail_addresses *target = &shard->targets[slot].addresses;
+    uint32_t life_s =
+        frame->life_s < HAIL_TICKET_LIFE_MAX_S ? frame->life_s : HAIL_TICKET_LIFE_MAX_S;
+    struct hail_resumption resumption = {
+        .until_s = hail_context_unix_s(shard->context, shard->now_ns) + life_s,
+        .proven_s = shard->native->clients[slot].proven_s,
+        .ticket_len = (uint8_t)frame->bytes.len,
+    };
+
+    if (native->state != HAIL_NATIVE_CONNECTED)
+        return HAIL_DROP_UNEXPECTED;
+    hail_native_ticket_scope(shard, slot, resumption.scope);
+    hail_ticket_psk(resumption.psk, native->peer.stretched);
+    memcpy(resumption.ticket, frame->bytes.data, frame->bytes.len);
+    target->ticket_len = (uint16_t)hail_resumption_write(target->ticket, &resumption);
+    hail_table_publish_ticket(&shard->table, slot, target->ticket, target->ticket_len);
+    hail_wipe(&resumption, sizeof resumption);
+    return HAIL_ACCEPT;
 }
 
 static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
@@ -384,7 +415,7 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
     case HAIL_FRAME_WAIT:
         return is_server ? HAIL_DROP_UNEXPECTED : HAIL_ACCEPT;
     case HAIL_FRAME_TICKET:
-        return is_server ? HAIL_DROP_UNEXPECTED : hail_client_handshake_ticket(shard, slot, frame);
+        return is_server ? HAIL_DROP_UNEXPECTED : take_ticket(shard, slot, frame);
     case HAIL_FRAME_LIMITS:
         return is_server ? HAIL_DROP_UNEXPECTED : on_limits(shard, slot, frame);
     case HAIL_FRAME_ACK:
@@ -435,9 +466,10 @@ static enum hail_verdict on_frame(struct hail_shard *shard, uint32_t slot,
                                   const struct hail_address *from, struct hail_intake *intake)
 {
     if (frame->type == HAIL_FRAME_RELIABLE || frame->type == HAIL_FRAME_FRAGMENT)
-        return on_part(shard, slot, frame, opened, intake);
-    return hail_frames_is_control(frame->type) ? on_control(shard, slot, frame, opened->flags, from)
-                                               : on_message(shard, slot, &frame->message, opened);
+        return hail_incoming_part(shard, slot, frame, opened, intake);
+    return hail_frames_is_control(frame->type)
+               ? on_control(shard, slot, frame, opened->flags, from)
+               : hail_incoming_message(shard, slot, &frame->message, opened);
 }
 
 static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail_opened *opened,
@@ -455,7 +487,7 @@ static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail
         hail_shard_drop(shard, slot, bad);
         return;
     }
-    shard->native->unknown_calls = 0;
+    shard->unknown_calls = 0;
     while (hail_native_lives(shard, slot) && (read = hail_unpack_next(&unpack))) {
         enum hail_verdict verdict = read->verdict;
         if (verdict == HAIL_ACCEPT) {
@@ -467,9 +499,14 @@ static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail
             hail_shard_drop(shard, slot, verdict);
     }
     if (opened->flags != 0 && !intake.refused && hail_native_lives(shard, slot))
-        hail_acks_note(&shard->native->conns[slot].acks, opened->number, most, shard->now_ns);
-    if (hail_native_lives(shard, slot))
-        hail_receiver_judge(shard, slot, &intake);
+        hail_acks_note(&shard->delivery.conns[slot].acks, opened->number, most, shard->now_ns);
+    if (!hail_native_lives(shard, slot))
+        return;
+    if (!hail_receiver_judge(&shard->delivery, slot, &intake))
+        hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false,
+                      "too many packets came that brought nothing new");
+    else if (intake.waits)
+        hail_conn_arm(shard, slot);
 }
 
 // Ends a connection whose last messages have arrived.
@@ -477,7 +514,7 @@ static void finish_flushing(struct hail_shard *shard, uint32_t slot)
 {
     const struct hail_conn_slot *conn = &shard->conns[slot];
 
-    if (conn->state == HAIL_CONN_FLUSHING && !hail_sender_busy(&shard->native->conns[slot].sender))
+    if (conn->state == HAIL_CONN_FLUSHING && !hail_sender_busy(&shard->delivery.conns[slot].sender))
         hail_conn_end(shard, slot, conn->reason, false, NULL);
 }
 
@@ -497,8 +534,8 @@ static bool is_too_fast(struct hail_shard *shard, struct hail_native *native, ui
     return false;
 }
 
-static void on_packet(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
-                      uint8_t *data, size_t len)
+void hail_native_packet(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+                        uint8_t *data, size_t len)
 {
     struct hail_native *native = &shard->native->conns[slot];
     struct hail_conn_slot *conn = &shard->conns[slot];
@@ -527,112 +564,11 @@ static void on_packet(struct hail_shard *shard, uint32_t slot, const struct hail
     if (!hail_native_lives(shard, slot))
         return;
     finish_flushing(shard, slot);
-    if (hail_native_lives(shard, slot) &&
-        (native->peer.owed != 0 || native->acks.due_ns <= shard->now_ns))
+    const struct hail_acks *acks = &shard->delivery.conns[slot].acks;
+    if (hail_native_lives(shard, slot) && (native->peer.owed != 0 || acks->due_ns <= shard->now_ns))
         hail_native_flush(shard, slot);
-    else if (hail_native_lives(shard, slot) && native->acks.due_ns != UINT64_MAX)
+    else if (hail_native_lives(shard, slot) && acks->due_ns != UINT64_MAX)
         hail_conn_arm(shard, slot);
-}
-
-// A datagram whose connection lives on another shard: its address had changed, and the kernel does
-// not steer here.
-static void pass_on(struct hail_shard *shard, uint8_t owner, const struct hail_address *from,
-                    const uint8_t *data, size_t len)
-{
-    const struct hail_context *context = shard->context;
-    struct hail_shard *other =
-        context->shards && owner < context->config.shard_count ? context->shards[owner] : NULL;
-    const struct hail_command command = {
-        .op = HAIL_COMMAND_DATAGRAM,
-        .view = {.body = data, .body_len = len},
-        .from = from,
-    };
-
-    if (!other || other == shard || hail_command_post(other, &command) != HAIL_OK) {
-        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
-        return;
-    }
-    hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_PASSED, 1);
-}
-
-// Of a server: what came to its port.
-static void on_server_datagram(struct hail_shard *shard, enum hail_datagram_type type,
-                               const struct hail_address *from, uint8_t *data, size_t len)
-{
-    if (type == HAIL_DATAGRAM_HELLO) {
-        hail_server_handshake_hello(shard, from, data, len);
-        return;
-    }
-    if (type != HAIL_DATAGRAM_FINISH && type != HAIL_DATAGRAM_PACKET) {
-        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_UNEXPECTED);
-        return;
-    }
-    if (len < HAIL_PACKET_TO_SERVER_LEN) {
-        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_SHORT);
-        return;
-    }
-    if (data[1] != shard->index) {
-        pass_on(shard, data[1], from, data, len);
-        return;
-    }
-    if (type == HAIL_DATAGRAM_FINISH) {
-        hail_server_handshake_finish(shard, from, data, len);
-        return;
-    }
-    uint32_t conn_id = (uint32_t)hail_get_be(data + 1, 4);
-    uint32_t slot = hail_native_find(shard, conn_id);
-    if (slot == HAIL_SLOT_NONE)
-        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
-    else if (!hail_simulate_takes(shard, slot, HAIL_NETSIM_IN, from, data, len))
-        on_packet(shard, slot, from, data, len);
-}
-
-// Of a client: what came to a connection's socket.
-static void on_client_datagram(struct hail_shard *shard, uint32_t slot,
-                               const struct hail_address *from, uint8_t *data, size_t len)
-{
-    enum hail_datagram_type type;
-    enum hail_verdict verdict = hail_datagram_type_of(&type, data, len);
-
-    if (verdict != HAIL_ACCEPT)
-        hail_shard_drop(shard, slot, verdict);
-    else if (type == HAIL_DATAGRAM_PACKET)
-        on_packet(shard, slot, from, data, len);
-    else
-        hail_client_handshake_input(shard, slot, type, data, len);
-}
-
-void hail_native_arrived(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
-                         uint8_t *data, size_t len)
-{
-    if (!is_open(shard, slot))
-        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
-    else if (shard->context->is_server)
-        on_packet(shard, slot, from, data, len);
-    else
-        on_client_datagram(shard, slot, from, data, len);
-}
-
-void hail_native_datagram(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
-                          uint8_t *data, size_t len)
-{
-    enum hail_datagram_type type;
-
-    hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_IN, 1);
-    hail_stat_add(&shard->stats, HAIL_STAT_BYTES_IN, len);
-    hail_packets_show(shard, slot, false, data, len);
-    if (!shard->context->is_server) {
-        if (!is_open(shard, slot))
-            hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
-        else if (!hail_simulate_takes(shard, slot, HAIL_NETSIM_IN, from, data, len))
-            on_client_datagram(shard, slot, from, data, len);
-        return;
-    }
-    enum hail_verdict verdict = hail_datagram_type_of(&type, data, len);
-    if (verdict != HAIL_ACCEPT)
-        hail_shard_drop(shard, slot, verdict);
-    else
-        on_server_datagram(shard, type, from, data, len);
 }
 
 // ---- Life
@@ -671,18 +607,16 @@ void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_re
 
     if (native->keyed) {
         for (int i = 0; i < CLOSES_SENT; i++) {
-            uint32_t index = hail_packets_begin(shard, slot, HAIL_PROTECTION_ENCRYPTED);
+            uint32_t index = hail_packets_begin(&shard->delivery, slot, HAIL_PROTECTION_ENCRYPTED);
             if (index != HAIL_OUTGOING_NONE)
-                hail_packets_add(shard, index, &frame);
+                hail_packets_add(&shard->delivery, index, &frame);
         }
     }
-    hail_packets_release(shard, slot);
+    hail_datagrams_release(shard, slot);
     hail_simulate_end(shard, slot);
-    hail_sender_clear(shard, slot);
-    hail_receiver_clear(shard, slot);
-    if (shard->context->is_server)
-        hail_server_handshake_forget(shard, slot);
-    else
+    hail_sender_clear(&shard->delivery, slot);
+    hail_receiver_clear(&shard->delivery, slot);
+    if (!shard->context->is_server)
         hail_client_cleanup(&shard->native->clients[slot].handshake);
     hail_epochs_forget(&shard->native->epochs, native->peer.stretched);
     hail_peer_cleanup(&native->peer);
@@ -697,11 +631,12 @@ uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
     bool resends = !shard->context->is_server && native->state != HAIL_NATIVE_CONNECTED;
 
     if (native->keyed) {
-        uint64_t sender = hail_recovery_next_ns(shard, slot);
+        uint64_t sender = hail_recovery_next_ns(&shard->delivery, slot);
         next = hail_peer_next_ns(&native->peer);
         next = sender < next ? sender : next;
-        next = native->acks.due_ns < next ? native->acks.due_ns : next;
-        uint64_t stall = hail_receiver_next_ns(shard, slot);
+        uint64_t ack = shard->delivery.conns[slot].acks.due_ns;
+        next = ack < next ? ack : next;
+        uint64_t stall = hail_receiver_next_ns(&shard->delivery, slot);
         next = stall < next ? stall : next;
     }
     if (resends && native->resend_ms > 0 && native->resend_ns < next)
@@ -715,7 +650,7 @@ uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
     return next;
 }
 
-void hail_native_due(struct hail_shard *shard, uint32_t slot)
+bool hail_native_due(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *native = &shard->native->conns[slot];
     bool connected = native->state == HAIL_NATIVE_CONNECTED;
@@ -723,18 +658,18 @@ void hail_native_due(struct hail_shard *shard, uint32_t slot)
     if (connected && native->idle_timeout_ms > 0 &&
         shard->now_ns >= shard->conns[slot].heard_ns + native->idle_timeout_ms * HAIL_NS_PER_MS) {
         hail_conn_end(shard, slot, HAIL_CLOSED_IDLE, false, NULL);
-        return;
+        return false;
     }
-    if (native->keyed && !hail_recovery_due(shard, slot)) {
+    if (native->keyed && !hail_recovery_due(&shard->delivery, slot)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
-        return;
+        return false;
     }
-    if (native->keyed && shard->now_ns >= hail_receiver_next_ns(shard, slot) &&
-        !hail_receiver_due(shard, slot)) {
+    if (native->keyed && shard->now_ns >= hail_receiver_next_ns(&shard->delivery, slot) &&
+        !hail_receiver_due(&shard->delivery, slot, shard->conns[slot].state == HAIL_CONN_OPEN)) {
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_WRITER, false,
                       "a message was begun, or one before it is missing, and nothing more of it "
                       "came for stall_timeout_ms");
-        return;
+        return false;
     }
     if (native->ticket_s > 0 && shard->now_ns >= native->ticket_s * HAIL_NS_PER_S) {
         native->ticket_s =
@@ -746,7 +681,5 @@ void hail_native_due(struct hail_shard *shard, uint32_t slot)
         hail_native_flush(shard, slot);
         finish_flushing(shard, slot);
     }
-    if (!shard->context->is_server && !connected && native->resend_ms > 0 &&
-        shard->now_ns >= native->resend_ns)
-        hail_client_handshake_resend(shard, slot);
+    return true;
 }

@@ -7,8 +7,7 @@
 
 enum {
     MILLION = 1000000,
-    QUEUE_US = 100000,
-    DELAY_MAX_US = 60000000
+    QUEUE_US = 100000
 };
 
 void hail_netsim_init(struct hail_netsim *netsim, struct hail_arena *arena, uint32_t slots,
@@ -20,14 +19,6 @@ void hail_netsim_init(struct hail_netsim *netsim, struct hail_arena *arena, uint
     netsim->paths = hail_arena_take(arena, slots, sizeof *netsim->paths);
     netsim->heap = hail_arena_take(arena, max, sizeof *netsim->heap);
     hail_slab_init(&netsim->held, arena, max, sizeof(struct hail_netsim_held));
-}
-
-bool hail_netsim_check(const struct hail_simulation *how)
-{
-    return how->size == sizeof *how && how->delay_us <= DELAY_MAX_US &&
-           how->jitter_us <= DELAY_MAX_US && how->reorder_us <= DELAY_MAX_US &&
-           how->queue_us <= DELAY_MAX_US && how->loss <= MILLION && how->duplication <= MILLION &&
-           how->reordering <= MILLION;
 }
 
 // The next roll (Steele, Lea, Flood: SplitMix64, 2014).

@@ -5,9 +5,9 @@
 #ifndef HAIL_ENGINE_NATIVE_NETSIM_H
 #define HAIL_ENGINE_NATIVE_NETSIM_H
 
+#include "engine/delivery/outbox.h"
 #include "engine/hail.h"
 #include "engine/memory/slab.h"
-#include "engine/native/outbox.h"
 
 enum hail_netsim_way {
     HAIL_NETSIM_IN,
@@ -50,9 +50,6 @@ struct hail_netsim {
 // hail_netsim_init takes the memory for `max` datagrams; 0: none, and it is never on.
 void hail_netsim_init(struct hail_netsim *netsim, struct hail_arena *arena, uint32_t slots,
                       uint32_t max);
-
-// hail_netsim_check says whether a simulation's fields are within their ranges.
-HAIL_MUST_USE bool hail_netsim_check(const struct hail_simulation *how);
 
 // hail_netsim_set has one direction of a connection go through the simulation; NULL: not any more,
 // and what is on its way still arrives.

@@ -30,7 +30,4 @@ HAIL_MUST_USE bool hail_simulate_takes(struct hail_shard *shard, uint32_t slot,
                                        enum hail_netsim_way way, const struct hail_address *address,
                                        const uint8_t *data, size_t len);
 
-// hail_simulate_turn has what is due arrive, or leave.
-void hail_simulate_turn(struct hail_shard *shard);
-
 #endif

@@ -3,7 +3,6 @@
 #include "engine/shard/calls.h"
 
 #include "crypto/time.h"
-#include "engine/shard/conn.h"
 #include "engine/shard/events.h"
 
 static struct hail_open_call *calls_of(const struct hail_shard *shard, uint32_t slot)
@@ -49,7 +48,6 @@ enum hail_status hail_calls_open(struct hail_shard *shard, uint32_t slot,
     };
     if (place->due_ns < conn->calls_ns)
         conn->calls_ns = place->due_ns;
-    hail_conn_arm(shard, slot);
     *opened = place;
     return HAIL_OK;
 }

@@ -20,7 +20,8 @@ struct hail_open_call {
 // hail_calls_begin prepares a connection's places.
 void hail_calls_begin(struct hail_shard *shard, uint32_t slot);
 
-// hail_calls_open takes a place for a call that is about to be sent, and gives it its number.
+// hail_calls_open takes a place for a call that is about to be sent, and gives it its number. The
+// connection is to be armed.
 //
 // timeout_ms  0: call_timeout_ms.
 //

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#include "engine/native/simulate.h"
+#include "engine/delivery/send_messages.h"
+#include "engine/shard/calls.h"
 #include "engine/shard/conn.h"
 #include "engine/shard/events.h"
 
@@ -25,10 +26,8 @@ static enum hail_status connect_to(struct hail_shard *shard, const struct hail_c
     hail_conn_begin(shard, slot, HAIL_CONN_CONNECTING, NULL);
     shard->conns[slot].tag = command->tag;
     shard->conns[slot].announced = true; // whoever asked is told how it ends
-    if (shard->context->config.profile == HAIL_PROFILE_MLAPI)
-        hail_mlapi_client_init(shard->conns[slot].session, &shard->context->setup,
-                               target->addresses.host,
-                               (struct hail_bytes){target->conn_data, target->conn_data_len});
+    if (shard->profile->connect)
+        shard->profile->connect(shard, slot);
     hail_table_publish_peer(&shard->table, slot,
                             (const struct sockaddr *)&target->addresses.list[0],
                             sizeof target->addresses.list[0]);
@@ -42,11 +41,7 @@ static enum hail_status decide(struct hail_shard *shard, uint32_t slot,
     struct hail_conn_slot *conn = &shard->conns[slot];
     char reason[201];
 
-    bool asked = shard->context->config.profile == HAIL_PROFILE_HAIL
-                     ? shard->native->conns[slot].state == HAIL_NATIVE_EXPECT_DECISION
-                     : conn->session->state == HAIL_MLAPI_EXPECT_DECISION;
-
-    if (conn->state != HAIL_CONN_OPEN || !asked)
+    if (conn->state != HAIL_CONN_OPEN || !shard->profile->asks(shard, slot))
         return HAIL_ESTATE;
     if (command->op == HAIL_COMMAND_APPROVE) {
         conn->tag = command->tag;
@@ -69,7 +64,7 @@ static enum hail_status decide(struct hail_shard *shard, uint32_t slot,
 static void break_promise(struct hail_shard *shard, uint32_t slot,
                           const struct hail_message_view *view)
 {
-    if (shard->context->config.profile == HAIL_PROFILE_HAIL &&
+    if (shard->profile->claims &&
         hail_policy_channel_at(&shard->context->policy, view->channel)->guarantee <
             HAIL_GUARANTEE_SEQUENCED)
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false,
@@ -86,6 +81,8 @@ static enum hail_status send_one(struct hail_shard *shard, uint32_t slot,
     if (view.kind == HAIL_MESSAGE_REQUEST) {
         status = hail_calls_open(shard, slot, &view, command->timeout_ms, &call);
         view.call_id = call ? call->wire_id : 0;
+        if (call)
+            hail_conn_arm(shard, slot);
     }
     if (status == HAIL_OK)
         status = hail_conn_send(shard, slot, &view);
@@ -178,7 +175,8 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
     if (command->op == HAIL_COMMAND_DATAGRAM) {
         // The bytes are in our mailbox, and nobody else's.
         uint8_t *data = (uint8_t *)(uintptr_t)command->view.body;
-        hail_native_datagram(shard, HAIL_SLOT_NONE, command->from, data, command->view.body_len);
+        shard->profile->datagram(shard, HAIL_SLOT_NONE, command->from, data,
+                                 command->view.body_len);
         return HAIL_OK;
     }
 
@@ -196,17 +194,13 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
         shard->conns[slot].tag = command->tag;
         return HAIL_OK;
     case HAIL_COMMAND_UPDATE_KEYS:
-        return hail_native_update(shard, slot);
+        return shard->profile->update_keys(shard, slot);
     case HAIL_COMMAND_FLUSH:
-        hail_sender_flush(shard, slot);
+        shard->profile->flush(shard, slot);
         return HAIL_OK;
-    case HAIL_COMMAND_SIMULATE: {
-        struct hail_simulate_order order;
-        HAIL_ASSERT(command->view.body_len == sizeof order);
-        memcpy(&order, command->view.body, sizeof order);
-        hail_simulate_set(shard, slot, &order);
+    case HAIL_COMMAND_SIMULATE:
+        shard->profile->simulate(shard, slot, command->view.body);
         return HAIL_OK;
-    }
     case HAIL_COMMAND_JOIN_GROUP:
         return join_group(shard, slot, command->group);
     case HAIL_COMMAND_LEAVE_GROUP:
@@ -279,7 +273,7 @@ static void run_posted(struct hail_shard *shard, const struct hail_command *comm
     if (status == HAIL_OK)
         return;
     if (command->view.claimed > 0)
-        hail_send_messages_unclaim(shard, hail_name_unpack(command->conn).slot,
+        hail_send_messages_unclaim(&shard->delivery, hail_name_unpack(command->conn).slot,
                                    command->view.claimed);
     if (command->op >= HAIL_COMMAND_SEND)
         hail_stat_add(&shard->stats, HAIL_STAT_SENDS_FAILED,
@@ -302,7 +296,7 @@ void hail_command_drain(struct hail_shard *shard)
         struct hail_event_room reserved = {NULL};
         size_t len;
 
-        if (hail_shard_crowded(shard))
+        if (shard->profile->crowded && shard->profile->crowded(shard))
             break; // the rest next turn, when what these had to send is gone
         if (!shard->command_held)
             shard->command_held = hail_mailbox_next(&shard->commands, &len);

@@ -4,11 +4,11 @@
 #ifndef HAIL_ENGINE_SHARD_COMMAND_H
 #define HAIL_ENGINE_SHARD_COMMAND_H
 
+#include "engine/client/target.h"
 #include "engine/hail.h"
 #include "engine/memory/mailbox.h"
 #include "proto/address.h"
 #include "proto/message.h"
-#include "proto/ticket.h"
 
 enum hail_command_op {
     HAIL_COMMAND_CONNECT,
@@ -26,22 +26,6 @@ enum hail_command_op {
     HAIL_COMMAND_SEND_MANY,
     HAIL_COMMAND_SEND_ALL_BUT,  // conn 0: to all
     HAIL_COMMAND_SEND_GROUP_BUT // conn 0: to all of it
-};
-
-enum {
-    HAIL_HOST_MAX = 254,   // a DNS name and its terminator
-    HAIL_ADDRESSES_MAX = 4 // that a name may stand for; they are tried in order
-};
-
-// Where a client connects to, and how: for how long it tries to come back, and with which ticket
-// (struct hail_resumption, written down).
-struct hail_addresses {
-    char host[HAIL_HOST_MAX];
-    uint8_t count;
-    struct sockaddr_storage list[HAIL_ADDRESSES_MAX];
-    uint32_t reconnect_ms;
-    uint16_t ticket_len; // 0: none
-    uint8_t ticket[HAIL_RESUMPTION_LEN_MAX];
 };
 
 // Fields that an op does not have are 0.

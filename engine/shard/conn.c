@@ -1,15 +1,15 @@
-// conn.c: how a connection begins, sends, times out and ends. What it receives is in stream.c.
+// conn.c: how a connection begins, sends, times out and ends. What it receives is the profile's.
 // SPDX-License-Identifier: MIT
 #include "engine/shard/conn.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "crypto/secret.h"
 #include "crypto/time.h"
 #include "engine/client/reconnect.h"
+#include "engine/context/refusal.h"
+#include "engine/shard/calls.h"
 #include "engine/shard/events.h"
-#include "proto/mlapi/frame.h"
 
 // A connection's diagram: bit `to` of row `from` says that the step is legal.
 static const uint8_t legal[HAIL_CONN_STATE_COUNT] = {
@@ -29,11 +29,6 @@ static const uint8_t legal[HAIL_CONN_STATE_COUNT] = {
     // The application has been told, or need not be.
     [HAIL_CONN_CLOSED] = 1u << HAIL_CONN_FREE,
 };
-
-static bool is_native(const struct hail_shard *shard)
-{
-    return shard->context->config.profile == HAIL_PROFILE_HAIL;
-}
 
 static bool ending(const struct hail_conn_slot *conn)
 {
@@ -115,7 +110,7 @@ bool hail_conn_prove(struct hail_shard *shard, uint32_t slot)
         text = "the server is full";
     } else if (!hail_sources_join(&shard->sources, slot, shard->context->config.conns_per_prefix)) {
         hail_shard_drop(shard, slot, HAIL_DROP_PREFIX);
-        text = hail_native_refusal(HAIL_REFUSAL_PREFIX);
+        text = hail_refusal_text(HAIL_REFUSAL_PREFIX);
     }
     if (text) {
         hail_conn_end(shard, slot, HAIL_CLOSED_DENIED, true, text);
@@ -147,15 +142,10 @@ void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_sta
         .heard_ns = shard->now_ns,
     };
     hail_conn_enter(conn, state);
-    if (!is_native(shard)) {
-        conn->session = &shard->mlapi->sessions[slot];
-        memset(conn->session, 0, sizeof *conn->session);
-    }
     hail_chain_init(&conn->in);
     hail_chain_init(&conn->out);
     hail_calls_begin(shard, slot);
-    if (is_native(shard))
-        hail_native_begin(shard, slot);
+    shard->profile->begin(shard, slot);
     if (state != HAIL_CONN_WAITING)
         handshake_begin(shard, slot, from);
     hail_stat_set(&shard->stats, HAIL_STAT_CONNS_OPEN, shard->table.used_count);
@@ -186,33 +176,12 @@ void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
     hail_table_gauge(&shard->table, slot, HAIL_CONN_FIGURE_HANDSHAKE_US,
                      (shard->now_ns - shard->conns[slot].opened_ns) / 1000);
     hail_stat_add(&shard->stats, HAIL_STAT_HANDSHAKES_DONE, 1);
-    if (is_native(shard) && shard->native->conns[slot].resumed)
+    if (shard->conns[slot].resumed)
         hail_stat_add(&shard->stats, HAIL_STAT_HANDSHAKES_RESUMED, 1);
     shard->conns[slot].connected_pending = true;
     hail_queue_push(&shard->held, slot); // told before this turn's end, or when there is room
-}
-
-// Time sync and approved, as the mlapi profile has them.
-static void approve_mlapi(struct hail_shard *shard, uint32_t slot)
-{
-    struct hail_conn_slot *conn = &shard->conns[slot];
-    struct hail_mlapi_approval approval;
-    uint64_t age_ns = shard->now_ns - shard->context->start_ns;
-
-    hail_mlapi_server_approve(conn->session, &approval, conn->client_id, (float)age_ns / 1e9f,
-                              &shard->random);
-    memcpy(shard->scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN, approval.time_sync,
-           approval.time_sync_len);
-    enum hail_status status = hail_conn_queue(shard, slot, approval.time_sync_len);
-    if (status == HAIL_OK) {
-        memcpy(shard->scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN, approval.approved,
-               approval.approved_len);
-        status = hail_conn_queue(shard, slot, approval.approved_len);
-    }
-    if (status != HAIL_OK)
-        hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
-    else
-        hail_conn_joined(shard, slot);
+    if (shard->profile->joined)
+        shard->profile->joined(shard, slot);
 }
 
 void hail_conn_approve(struct hail_shard *shard, uint32_t slot)
@@ -221,12 +190,7 @@ void hail_conn_approve(struct hail_shard *shard, uint32_t slot)
     HAIL_ASSERT(shard->conns[slot].proven);
     shard->conns[slot].client_id =
         atomic_fetch_add_explicit(&shard->shared->client_ids, 1, memory_order_relaxed) + 1;
-    if (!is_native(shard)) {
-        approve_mlapi(shard, slot);
-        return;
-    }
-    hail_native_approve(shard, slot);
-    hail_conn_joined(shard, slot);
+    shard->profile->approve(shard, slot);
 }
 
 bool hail_conn_append(struct hail_shard *shard, uint32_t slot, struct hail_chain *chain,
@@ -254,73 +218,6 @@ void hail_conn_consume(struct hail_shard *shard, uint32_t slot, struct hail_chai
     hail_quota_sub(&shard->quota, slot, (before - shard->pool.used_count) * shard->pool.block_size);
 }
 
-enum hail_status hail_conn_queue(struct hail_shard *shard, uint32_t slot, size_t len)
-{
-    struct hail_conn_slot *conn = &shard->conns[slot];
-    size_t framed = HAIL_MLAPI_FRAME_HEADER_LEN + len;
-
-    HAIL_ASSERT(conn->state == HAIL_CONN_OPEN);
-    HAIL_ASSERT(len > 0);
-    hail_mlapi_frame_write(shard->scratch_out, len);
-    if (conn->out.len + framed > shard->context->config.unsent_max) {
-        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
-        return HAIL_EFULL;
-    }
-    if (conn->out.len == 0)
-        conn->out_since_ns = shard->now_ns;
-    if (!hail_conn_append(shard, slot, &conn->out, shard->scratch_out, framed))
-        return HAIL_EFULL;
-    hail_table_gauge(&shard->table, slot, HAIL_CONN_FIGURE_UNSENT, conn->out.len);
-    hail_queue_push(&shard->output, slot);
-    hail_conn_arm(shard, slot);
-    return HAIL_OK;
-}
-
-void hail_conn_reply(struct hail_shard *shard, uint32_t slot)
-{
-    if (shard->mlapi->result.reply_len == 0)
-        return;
-    memcpy(shard->scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN, shard->mlapi->result.reply,
-           shard->mlapi->result.reply_len);
-    if (hail_conn_queue(shard, slot, shard->mlapi->result.reply_len) != HAIL_OK)
-        hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
-}
-
-static enum hail_status send_mlapi(struct hail_shard *shard, uint32_t slot,
-                                   const struct hail_message_view *view)
-{
-    struct hail_conn_slot *conn = &shard->conns[slot];
-
-    if (view->flags != 0 && !conn->session->has_key)
-        return HAIL_ENOKEY;
-    struct hail_mlapi_bare bare;
-    size_t len = hail_mlapi_session_prepare(conn->session, &bare,
-                                            shard->scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN, view,
-                                            &shard->random);
-    bool waits = hail_sealer_waits(&shard->mlapi->sealer, &bare, &conn->out, &shard->pool,
-                                   HAIL_MLAPI_FRAME_HEADER_LEN + len);
-    if (!waits)
-        hail_mlapi_protect(NULL, &bare, 1);
-    enum hail_status status = hail_conn_queue(shard, slot, len);
-    if (status == HAIL_OK && waits) {
-        bare.buffer = hail_chain_last(&conn->out, &shard->pool, len);
-        hail_sealer_add(&shard->mlapi->sealer, &bare);
-    }
-    return status;
-}
-
-// On a channel with a guarantee a message is authenticated at least.
-static enum hail_status send_native(struct hail_shard *shard, uint32_t slot,
-                                    const struct hail_message_view *view)
-{
-    struct hail_message_view raised = *view;
-
-    if (hail_policy_channel_at(&shard->context->policy, view->channel)->guarantee !=
-        HAIL_GUARANTEE_NONE)
-        raised.flags |= HAIL_FLAG_AUTHENTICATED;
-    return hail_sender_send(shard, slot, &raised);
-}
-
 enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
                                 const struct hail_message_view *view)
 {
@@ -331,12 +228,8 @@ enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
     if (conn->state != HAIL_CONN_OPEN || !conn->joined)
         return HAIL_ESTATE;
     HAIL_ASSERT(view->body_len <= shard->context->config.message_max);
-    if (is_native(shard) && shard->native->conns[slot].message_max > 0 &&
-        view->body_len > shard->native->conns[slot].message_max)
-        return HAIL_ETOOLONG;
 
-    enum hail_status status =
-        is_native(shard) ? send_native(shard, slot, view) : send_mlapi(shard, slot, view);
+    enum hail_status status = shard->profile->send(shard, slot, view);
     if (status == HAIL_OK)
         hail_shard_message(shard, slot, view, false);
     return status;
@@ -349,56 +242,32 @@ static bool is_joining(const struct hail_conn_slot *conn)
 }
 
 // When a handshake has taken too long.
-static uint64_t handshake_deadline(const struct hail_shard *shard,
-                                   const struct hail_conn_slot *conn)
+static uint64_t handshake_deadline(const struct hail_shard *shard, uint32_t slot)
 {
+    const struct hail_conn_slot *conn = &shard->conns[slot];
     uint64_t at = conn->opened_ns + shard->context->config.handshake_timeout_ms * HAIL_NS_PER_MS;
 
-    return conn->again ? hail_reconnect_by(shard, (uint32_t)(conn - shard->conns), at) : at;
-}
-
-static uint64_t deadline_native(const struct hail_shard *shard, const struct hail_conn_slot *conn)
-{
-    uint64_t next = hail_native_next_ns(shard, (uint32_t)(conn - shard->conns));
-    uint64_t handshake = handshake_deadline(shard, conn);
-
-    return is_joining(conn) && handshake < next ? handshake : next;
+    return conn->again ? hail_reconnect_by(&shard->targets[slot], at) : at;
 }
 
 // When something about the connection itself is next due, or too late.
-static uint64_t own_deadline(const struct hail_shard *shard, const struct hail_conn_slot *conn)
+static uint64_t own_deadline(const struct hail_shard *shard, uint32_t slot)
 {
-    const struct hail_config *config = &shard->context->config;
-    uint64_t earliest = UINT64_MAX;
-    uint64_t stall_ns = config->stall_timeout_ms * HAIL_NS_PER_MS;
+    const struct hail_conn_slot *conn = &shard->conns[slot];
 
     if (conn->state == HAIL_CONN_FREE || conn->state >= HAIL_CONN_CLOSING)
         return UINT64_MAX;
     if (conn->state == HAIL_CONN_WAITING)
-        return shard->targets[conn - shard->conns].retry_ns;
-    if (is_native(shard))
-        return deadline_native(shard, conn);
-    if (conn->out.len > 0)
-        earliest = conn->out_since_ns + stall_ns;
-    if (conn->state == HAIL_CONN_FLUSHING)
-        return earliest;
-    if (conn->in.len > 0 && !conn->held && conn->in_since_ns + stall_ns < earliest)
-        earliest = conn->in_since_ns + stall_ns;
-    if (is_joining(conn)) {
-        uint64_t handshake = conn->opened_ns + config->handshake_timeout_ms * HAIL_NS_PER_MS;
-        return handshake < earliest ? handshake : earliest;
-    }
-    if (config->idle_timeout_ms > 0 && !conn->held) {
-        uint64_t idle = conn->heard_ns + config->idle_timeout_ms * HAIL_NS_PER_MS;
-        return idle < earliest ? idle : earliest;
-    }
-    return earliest;
+        return shard->targets[slot].retry_ns;
+    uint64_t next = shard->profile->deadline(shard, slot);
+    uint64_t handshake = is_joining(conn) ? handshake_deadline(shard, slot) : UINT64_MAX;
+    return handshake < next ? handshake : next;
 }
 
 uint64_t hail_conn_next_ns(const struct hail_shard *shard, uint32_t slot)
 {
     const struct hail_conn_slot *conn = &shard->conns[slot];
-    uint64_t own = own_deadline(shard, conn);
+    uint64_t own = own_deadline(shard, slot);
 
     return conn->state == HAIL_CONN_OPEN && conn->calls_ns < own ? conn->calls_ns : own;
 }
@@ -412,18 +281,17 @@ void hail_conn_arm(struct hail_shard *shard, uint32_t slot)
         hail_timers_set(&shard->timers, slot, next);
 }
 
-static void due_native(struct hail_shard *shard, uint32_t slot)
+bool hail_conn_timed_out(struct hail_shard *shard, uint32_t slot)
 {
-    hail_native_due(shard, slot);
-    if (shard->conns[slot].state < HAIL_CONN_CLOSING)
-        hail_timers_set(&shard->timers, slot, hail_conn_next_ns(shard, slot));
+    if (!is_joining(&shard->conns[slot]) || handshake_deadline(shard, slot) > shard->now_ns)
+        return false;
+    hail_conn_end(shard, slot, HAIL_CLOSED_HANDSHAKE_TIMEOUT, false, NULL);
+    return true;
 }
 
 void hail_conn_timer_due(struct hail_shard *shard, uint32_t slot)
 {
-    const struct hail_config *config = &shard->context->config;
     struct hail_conn_slot *conn = &shard->conns[slot];
-    uint64_t stall_ns = config->stall_timeout_ms * HAIL_NS_PER_MS;
 
     if (conn->state == HAIL_CONN_OPEN && conn->calls_ns <= shard->now_ns)
         hail_calls_due(shard, slot);
@@ -436,33 +304,17 @@ void hail_conn_timer_due(struct hail_shard *shard, uint32_t slot)
         hail_conn_connect(shard, slot);
         return;
     }
-    HAIL_ASSERT(conn->state == HAIL_CONN_CONNECTING || conn->state == HAIL_CONN_OPEN ||
-                conn->state == HAIL_CONN_FLUSHING); // nothing else has a timer
-    bool native = is_native(shard);
-    if (!native && conn->out.len > 0 && conn->out_since_ns + stall_ns <= shard->now_ns)
-        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
-    else if (is_joining(conn) && handshake_deadline(shard, conn) <= shard->now_ns)
-        hail_conn_end(shard, slot, HAIL_CLOSED_HANDSHAKE_TIMEOUT, false, NULL);
-    else if (native)
-        due_native(shard, slot);
-    else if (conn->in.len > 0 && !conn->held && conn->in_since_ns + stall_ns <= shard->now_ns)
-        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_WRITER, false, NULL);
-    else
-        hail_conn_end(shard, slot, HAIL_CLOSED_IDLE, true, NULL);
-}
-
-// Whether anything has yet to be sent, or to arrive where that can be known.
-static bool has_unsent(const struct hail_shard *shard, uint32_t slot)
-{
-    return is_native(shard) ? hail_sender_busy(&shard->native->conns[slot].sender)
-                            : shard->conns[slot].out.len > 0;
+    shard->profile->due(shard, slot);
+    if (conn->state < HAIL_CONN_CLOSING)
+        hail_timers_set(&shard->timers, slot, hail_conn_next_ns(shard, slot));
 }
 
 void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
                    bool flush, const char *text)
 {
     struct hail_conn_slot *conn = &shard->conns[slot];
-    bool can_flush = flush && conn->state == HAIL_CONN_OPEN && has_unsent(shard, slot);
+    bool can_flush =
+        flush && conn->state == HAIL_CONN_OPEN && shard->profile->has_unsent(shard, slot);
 
     HAIL_ASSERT(reason < HAIL_CLOSE_REASON_COUNT);
     if (conn->state == HAIL_CONN_FREE || conn->state >= HAIL_CONN_CLOSING)
@@ -479,8 +331,9 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
     }
     handshake_end(shard, slot);
     hail_groups_leave_all(&shard->groups, slot);
-    if (is_native(shard) && !can_flush)
-        hail_native_end(shard, slot, conn->reason, conn->has_text ? shard->texts[slot].text : NULL);
+    if (!can_flush && shard->profile->end)
+        shard->profile->end(shard, slot, conn->reason,
+                            conn->has_text ? shard->texts[slot].text : NULL);
     hail_conn_enter(conn, can_flush ? HAIL_CONN_FLUSHING : HAIL_CONN_CLOSING);
     if (can_flush)
         hail_conn_arm(shard, slot);
@@ -494,12 +347,10 @@ static void let_go(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_conn_slot *conn = &shard->conns[slot];
 
-    hail_sealer_run(
-        &shard->mlapi->sealer); // it works on what lies in the chain, with the session's key
+    if (shard->profile->let_go)
+        shard->profile->let_go(shard, slot);
     hail_conn_consume(shard, slot, &conn->in, conn->in.len);
     hail_conn_consume(shard, slot, &conn->out, conn->out.len);
-    if (conn->session)
-        hail_mlapi_session_cleanup(conn->session);
     hail_timers_set(&shard->timers, slot, UINT64_MAX);
     HAIL_ASSERT(shard->quota.holders[slot].held == 0);
     if (conn->proven) {
@@ -510,10 +361,45 @@ static void let_go(struct hail_shard *shard, uint32_t slot)
     hail_conn_enter(conn, HAIL_CONN_FREE);
 }
 
+// Whether a connection that has ended is to be made anew.
+static bool wants_back(const struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_conn_slot *conn = &shard->conns[slot];
+    const struct hail_reconnect_end end = {
+        .reason = conn->reason,
+        .server_gone = conn->server_gone,
+        .joined = conn->joined,
+        .again = conn->again,
+    };
+
+    return !shard->context->is_server && !shard->stopping &&
+           hail_reconnect_wants(&shard->targets[slot], &end, shard->now_ns);
+}
+
+// Has a slot, whose last connection has been let go, wait for the next attempt, with the same tag.
+static void wait_for_next(struct hail_shard *shard, uint32_t slot)
+{
+    struct hail_conn_slot *conn = &shard->conns[slot];
+    struct hail_shard_target *target = &shard->targets[slot];
+    uint64_t tag = conn->tag;
+    uint32_t dice;
+
+    hail_random_bytes(&shard->random, (uint8_t *)&dice, sizeof dice);
+    hail_reconnect_plan(target, conn->joined, dice, shard->now_ns);
+    hail_stat_add(&shard->stats, HAIL_STAT_RECONNECTS, 1);
+    hail_conn_begin(shard, slot, HAIL_CONN_WAITING, NULL);
+    conn->tag = tag;
+    conn->announced = true;
+    conn->again = true;
+    hail_table_publish_peer(&shard->table, slot,
+                            (const struct sockaddr *)&target->addresses.list[0],
+                            sizeof target->addresses.list[0]);
+}
+
 void hail_conn_release(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_conn_slot *conn = &shard->conns[slot];
-    bool returns = hail_reconnect_wants(shard, slot);
+    bool returns = wants_back(shard, slot);
     struct hail_event event = hail_event_of(shard, slot, HAIL_EVENT_CLOSED);
     struct hail_shard_text text = {{0}};
     struct hail_event_room reserved = {NULL};
@@ -523,7 +409,7 @@ void hail_conn_release(struct hail_shard *shard, uint32_t slot)
     if (returns && !conn->joined) { // an attempt, of which nobody is told
         let_go(shard, slot);
         hail_table_clear(&shard->table, slot);
-        hail_reconnect_wait(shard, slot);
+        wait_for_next(shard, slot);
         return;
     }
     if (tell && !hail_event_reserve(shard, &reserved, sizeof text)) {
@@ -542,7 +428,7 @@ void hail_conn_release(struct hail_shard *shard, uint32_t slot)
     let_go(shard, slot);
     if (returns) {
         hail_table_renew(&shard->table, slot);
-        hail_reconnect_wait(shard, slot);
+        wait_for_next(shard, slot);
         event.next = hail_table_name(&shard->table, slot);
     } else {
         hail_table_free(&shard->table, slot);

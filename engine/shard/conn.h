@@ -4,7 +4,8 @@
 #ifndef HAIL_ENGINE_SHARD_CONN_H
 #define HAIL_ENGINE_SHARD_CONN_H
 
-#include "engine/shard/shard.h"
+#include "engine/shard/profile.h"
+#include "engine/shard/state.h"
 
 // hail_conn_take takes a slot for somebody at `from` who wants to join a server. HAIL_DROP_PREFIX:
 // his prefix has conns_per_prefix. HAIL_DROP_BUDGET, and counted: conns_max places are taken, or it
@@ -45,20 +46,12 @@ void hail_conn_release(struct hail_shard *shard, uint32_t slot);
 // hail_conn_approve lets a client in that has asked.
 void hail_conn_approve(struct hail_shard *shard, uint32_t slot);
 
-// hail_conn_queue frames one message that lies at scratch_out + HAIL_MLAPI_FRAME_HEADER_LEN and
-// queues it. When that does not fit, the answer is HAIL_EFULL, and a connection over its own limit
-// is ended.
-HAIL_MUST_USE enum hail_status hail_conn_queue(struct hail_shard *shard, uint32_t slot, size_t len);
-
 // hail_conn_append adds bytes to a chain of the connection, which then holds them; false, and
 // counted: there is no room for them. hail_conn_consume drops the first `len` of them.
 HAIL_MUST_USE bool hail_conn_append(struct hail_shard *shard, uint32_t slot,
                                     struct hail_chain *chain, const void *data, size_t len);
 void hail_conn_consume(struct hail_shard *shard, uint32_t slot, struct hail_chain *chain,
                        size_t len);
-
-// hail_conn_reply queues the message that the session wrote by itself, if it wrote one.
-void hail_conn_reply(struct hail_shard *shard, uint32_t slot);
 
 // hail_conn_send protects and queues an application message. Checks key, state and limits.
 HAIL_MUST_USE enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t slot,
@@ -67,21 +60,14 @@ HAIL_MUST_USE enum hail_status hail_conn_send(struct hail_shard *shard, uint32_t
 // hail_conn_timer_due does what the connection's deadline was for, or sets the next one.
 void hail_conn_timer_due(struct hail_shard *shard, uint32_t slot);
 
+// hail_conn_timed_out ends a connection whose handshake has taken too long; false: it has not.
+HAIL_MUST_USE bool hail_conn_timed_out(struct hail_shard *shard, uint32_t slot);
+
 // hail_conn_next_ns returns when something about the connection is due; UINT64_MAX: nothing is.
 uint64_t hail_conn_next_ns(const struct hail_shard *shard, uint32_t slot);
 
 // hail_conn_arm sets the connection's timer if its deadline is earlier than what is set.
 void hail_conn_arm(struct hail_shard *shard, uint32_t slot);
-
-// hail_conn_feed takes in `len` bytes that came, after those that wait already; none: tries again
-// those that wait.
-void hail_conn_feed(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len);
-
-// hail_conn_ambient returns the dice and clocks for a session of the mlapi profile.
-struct hail_mlapi_ambient hail_conn_ambient(struct hail_shard *shard);
-
-// hail_conn_retry tries again what waited for room among the events.
-void hail_conn_retry(struct hail_shard *shard, uint32_t slot);
 
 // hail_conn_joined ends the handshake: from here on messages are the application's.
 void hail_conn_joined(struct hail_shard *shard, uint32_t slot);

@@ -4,7 +4,7 @@
 #ifndef HAIL_ENGINE_SHARD_EVENTS_H
 #define HAIL_ENGINE_SHARD_EVENTS_H
 
-#include "engine/shard/shard.h"
+#include "engine/shard/state.h"
 
 // Room for one event. With callbacks there is nothing to reserve.
 struct hail_event_room {

@@ -2,7 +2,13 @@
 // SPDX-License-Identifier: MIT
 #include "engine/shard/inbound.h"
 
+#include "engine/delivery/send_messages.h"
+#include "engine/shard/calls.h"
 #include "engine/shard/conn.h"
+
+enum {
+    UNKNOWN_CALLS = 8 // in one packet that are answered
+};
 
 void hail_inbound_request(struct hail_shard *shard, uint32_t slot, struct hail_event_room *reserved,
                           struct hail_bytes data, uint32_t flags)
@@ -37,8 +43,7 @@ static void refuse_unknown(struct hail_shard *shard, uint32_t slot,
         .channel = request->channel,
     };
 
-    if (shard->context->config.profile == HAIL_PROFILE_HAIL &&
-        shard->native->unknown_calls++ < HAIL_UNKNOWN_CALLS)
+    if (shard->profile->has_errors && shard->unknown_calls++ < UNKNOWN_CALLS)
         (void)!hail_conn_send(shard, slot, &error); // without room the caller's time runs out
 }
 
@@ -47,9 +52,7 @@ static void refuse_unknown(struct hail_shard *shard, uint32_t slot,
 static void punish(struct hail_shard *shard, uint32_t slot, const struct hail_message_view *message,
                    const char *text)
 {
-    const struct hail_config *config = &shard->context->config;
-
-    if (config->profile == HAIL_PROFILE_HAIL && config->native.floor_closes && message->flags != 0)
+    if (shard->context->config.native.floor_closes && message->flags != 0)
         hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false, text);
 }
 
@@ -149,8 +152,7 @@ bool hail_inbound_connected(struct hail_shard *shard, uint32_t slot)
     if (!hail_event_reserve(shard, &reserved, 0))
         return false;
     struct hail_event event = hail_event_of(shard, slot, HAIL_EVENT_CONNECTED);
-    event.resumed =
-        shard->context->config.profile == HAIL_PROFILE_HAIL && shard->native->conns[slot].resumed;
+    event.resumed = conn->resumed;
     event.client_id = conn->client_id;
     conn->connected_pending = false;
     conn->announced = true;
@@ -165,7 +167,7 @@ bool hail_inbound_writable(struct hail_shard *shard, uint32_t slot)
     if (!hail_event_reserve(shard, &reserved, 0))
         return false;
     struct hail_event event = hail_event_of(shard, slot, HAIL_EVENT_WRITABLE);
-    hail_send_messages_told(shard, slot); // first: he may fill it at once
+    hail_send_messages_told(&shard->delivery, slot); // first: he may fill it at once
     hail_event_commit(shard, &reserved, &event);
     return true;
 }

@@ -7,33 +7,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "crypto/secret.h"
-#include "engine/native/packets.h"
-#include "engine/native/simulate.h"
+#include "engine/context/keys.h"
+#include "engine/delivery/send_messages.h"
+#include "engine/shard/calls.h"
+#include "engine/shard/command.h"
 #include "engine/shard/conn.h"
-#include "proto/mlapi/frame.h"
+#include "engine/shard/inbound.h"
 
 enum {
     EVICTIONS_PER_TURN = 8
 };
 
-static _Thread_local struct hail_shard *current;
-
-struct hail_shard *hail_shard_current(void)
-{
-    return current;
-}
-
-void hail_shard_enter(struct hail_shard *shard)
-{
-    current = shard;
-    shard->owned = true;
-}
-
 // Whether this thread may drive the shard. Tests drive several in one thread, and enter none.
 static bool is_ours(const struct hail_shard *shard)
 {
-    return !shard->owned || current == shard;
+    return !shard->owned || hail_shard_current() == shard;
 }
 
 // Whether a slot has ever been in use: there is something in its records.
@@ -67,98 +55,58 @@ static uint64_t one_max(const struct hail_config *config)
 // Adds up or carves the shard's memory: see arena.h. Called twice.
 static void reserve(struct hail_shard *shard, const struct hail_context *context)
 {
+    const struct hail_profile_ops *profile = shard->profile;
     const struct hail_config *config = &context->config;
     struct hail_arena *arena = &shard->arena;
     uint32_t slots = context->slots;
-    size_t wire_max = HAIL_MLAPI_FRAME_HEADER_LEN + config->message_max + HAIL_WIRE_EXTRA;
-    size_t hail_max = context->config.profile == HAIL_PROFILE_HAIL
-                          ? HAIL_WELCOME_MAX
-                          : HAIL_MLAPI_HAIL_MAX + HAIL_MLAPI_FRAME_HEADER_LEN;
-    size_t scratch = wire_max > hail_max ? wire_max : hail_max;
-    uint32_t block_size =
-        config->profile == HAIL_PROFILE_HAIL ? HAIL_BLOCK_MESSAGE : HAIL_BLOCK_STREAM;
-    uint32_t blocks = (uint32_t)(config->buffers_max / block_size);
+    uint32_t blocks = (uint32_t)(config->buffers_max / profile->block_size);
 
     shard->conns = hail_arena_take(arena, slots, sizeof(struct hail_conn_slot));
-    shard->mlapi->sessions =
-        hail_arena_take(arena, config->profile == HAIL_PROFILE_MLAPI ? slots : 0,
-                        sizeof(struct hail_mlapi_session));
     shard->calls =
         hail_arena_take(arena, (size_t)slots * config->calls_max, sizeof(struct hail_open_call));
     shard->texts = hail_arena_take(arena, slots, sizeof(struct hail_shard_text));
     shard->targets =
         hail_arena_take(arena, context->is_server ? 0 : slots, sizeof(struct hail_shard_target));
     hail_table_init(&shard->table, arena, slots, shard->index);
-    if (config->profile == HAIL_PROFILE_HAIL && !context->is_server)
-        hail_table_keep_tickets(&shard->table, arena);
     hail_timers_init(&shard->timers, arena, slots);
     hail_queue_init(&shard->output, arena, slots);
     hail_queue_init(&shard->held, arena, slots);
     hail_sources_init(&shard->sources, arena, slots, config->handshakes_max,
                       config->conns_per_prefix > 0 ? config->conns_max : 0);
-    hail_quota_init(&shard->quota, arena, slots, (uint64_t)blocks * block_size, one_max(config));
-    hail_mlapi_accept_reserve(
-        shard, context->is_server && config->profile == HAIL_PROFILE_MLAPI ? slots : 0);
-    hail_native_reserve(shard, context);
+    hail_quota_init(&shard->quota, arena, slots, (uint64_t)blocks * profile->block_size,
+                    one_max(config));
+    profile->reserve_conns(shard, context);
     shard->per_conn_len = (arena->used + slots - 1) / slots; // all of it until here
 
-    if (config->profile == HAIL_PROFILE_HAIL) {
-        hail_outbox_init(&shard->native->outbox, arena, slots);
-        hail_epochs_init(
-            &shard->native->epochs,
-            hail_arena_take(arena, hail_epochs_count(slots), sizeof(struct hail_epoch)),
-            hail_epochs_count(slots));
-    }
-    hail_netsim_init(&shard->native->netsim, arena, slots, config->native.simulated_max);
-    hail_pool_init(&shard->pool, arena, block_size, blocks);
+    hail_pool_init(&shard->pool, arena, profile->block_size, blocks);
     hail_quota_watch(&shard->quota, &shard->pool.used_count, blocks);
-    if (config->profile == HAIL_PROFILE_HAIL) {
-        hail_sender_reserve(shard, context);
-        hail_reassembly_reserve(shard, context);
-        hail_server_handshake_reserve(shard, context);
-        hail_quota_watch(&shard->quota, &shard->native->messages.used_count,
-                         shard->native->messages.count);
-        hail_quota_watch(&shard->quota, &shard->native->reassemblies.records.used_count,
-                         shard->native->reassemblies.records.count);
-    }
+    profile->reserve(shard, context);
     hail_groups_init(&shard->groups, arena, config->groups_max, config->memberships_max, slots);
     hail_mailbox_init(&shard->commands, arena, power_of_two_at_least(config->command_queue_bytes));
     shard->handler_drops = hail_arena_take(arena, config->handler_count, sizeof(uint64_t));
     shard->channels = hail_arena_take(arena, hail_policy_channel_count(&context->policy),
                                       sizeof(struct hail_channel_stats));
-    shard->scratch_in = hail_arena_take(arena, scratch, 1);
-    shard->scratch_out = hail_arena_take(arena, scratch, 1);
-    if (config->profile == HAIL_PROFILE_MLAPI && context->setup.encryption)
-        hail_sealer_reserve(&shard->mlapi->sealer, arena);
 }
 
-// The profiles' own states. False: there is no memory for them.
-static bool take_states(struct hail_shard *shard, const struct hail_heap *heap)
-{
-    shard->native = hail_heap_take(heap, sizeof *shard->native);
-    shard->mlapi = hail_heap_take(heap, sizeof *shard->mlapi);
-    return shard->native && shard->mlapi;
-}
-
-static void give_states(struct hail_shard *shard, const struct hail_heap *heap)
-{
-    hail_heap_give(heap, shard->native, sizeof *shard->native);
-    hail_heap_give(heap, shard->mlapi, sizeof *shard->mlapi);
-}
-
-bool hail_shard_init(struct hail_shard *shard, struct hail_context *context, uint8_t index,
+bool hail_shard_init(struct hail_shard *shard, struct hail_context *context,
+                     const struct hail_profile_ops *profile, uint8_t index,
                      const struct hail_random *random)
 {
+    void *state = hail_heap_take(&context->heap, profile->state_len);
+
+    shard->profile = profile;
     shard->index = index;
-    bool taken = take_states(shard, &context->heap);
-    if (taken)
+    if (state) {
+        profile->attach(shard, state);
         reserve(shard, context);
-    if (!taken || !hail_arena_reserve_from(&shard->arena, &context->heap)) {
-        give_states(shard, &context->heap);
+    }
+    if (!state || !hail_arena_reserve_from(&shard->arena, &context->heap)) {
+        hail_heap_give(&context->heap, state, profile->state_len);
         memset(shard, 0, sizeof *shard);
         return false;
     }
     reserve(shard, context);
+    shard->profile_state = state;
     shard->context = context;
     shard->shared = context;
     shard->wake_fd = -1;
@@ -166,9 +114,7 @@ bool hail_shard_init(struct hail_shard *shard, struct hail_context *context, uin
     shard->random = *random;
     shard->now_ns = context->start_ns;
     hail_sources_seed(&shard->sources, &shard->random);
-    hail_native_init(shard);
-    hail_mlapi_accept_init(shard);
-    hail_sealer_init(&shard->mlapi->sealer);
+    profile->init(shard);
     return true;
 }
 
@@ -178,23 +124,10 @@ void hail_shard_cleanup(struct hail_shard *shard)
         return;
     HAIL_ASSERT(shard->table.used_count == 0);
     HAIL_ASSERT(shard->pool.used_count == 0);
+    shard->profile->cleanup(shard);
     hail_random_cleanup(&shard->random);
-    hail_mlapi_accept_cleanup(&shard->mlapi->accept);
-    hail_handshake_queue_cleanup(&shard->native->finishes);
-    hail_sealer_cleanup(&shard->mlapi->sealer);
-    hail_wipe(&shard->mlapi->result, sizeof shard->mlapi->result);
-    give_states(shard, &shard->context->heap);
+    hail_heap_give(&shard->context->heap, shard->profile_state, shard->profile->state_len);
     hail_arena_cleanup(&shard->arena);
-}
-
-void hail_shard_wake(struct hail_shard *shard)
-{
-    uint64_t one = 1;
-
-    if (!hail_mailbox_wake(&shard->commands))
-        return;
-    ssize_t written = write(shard->wake_fd, &one, sizeof one);
-    HAIL_ASSERT(written == sizeof one); // an eventfd whose reader is never 2^64 behind
 }
 
 // Where a client's connection goes, or will try next.
@@ -213,9 +146,8 @@ uint32_t hail_shard_accept(struct hail_shard *shard, const struct sockaddr *peer
 
     HAIL_ASSERT(is_ours(shard));
     hail_address_set(&from, peer);
-    enum hail_verdict verdict = hail_limit_take(&shard->mlapi->accept.accepts, &from, shard->now_ns)
-                                    ? hail_conn_take(shard, &slot, &from)
-                                    : HAIL_DROP_RATE;
+    enum hail_verdict verdict =
+        shard->profile->admit(shard, &from) ? hail_conn_take(shard, &slot, &from) : HAIL_DROP_RATE;
     if (verdict == HAIL_DROP_RATE || verdict == HAIL_DROP_PREFIX)
         hail_shard_drop(shard, HAIL_SLOT_NONE, verdict);
     if (verdict != HAIL_ACCEPT)
@@ -223,7 +155,7 @@ uint32_t hail_shard_accept(struct hail_shard *shard, const struct sockaddr *peer
     hail_stat_add(&shard->stats, HAIL_STAT_CONNS_ACCEPTED, 1);
     hail_table_publish_peer(&shard->table, slot, peer, peer_len);
     hail_conn_begin(shard, slot, HAIL_CONN_OPEN, &from);
-    hail_mlapi_accept_queue_hail(shard, slot);
+    shard->profile->accepted(shard, slot);
     return slot;
 }
 
@@ -251,13 +183,7 @@ void hail_shard_connected(struct hail_shard *shard, uint32_t slot, int result)
         return;
     }
     hail_conn_enter(conn, HAIL_CONN_OPEN);
-    if (shard->context->config.profile == HAIL_PROFILE_HAIL) {
-        hail_native_open(shard, slot);
-        return;
-    }
-    struct hail_mlapi_ambient ambient = {.random = &shard->random};
-    hail_mlapi_client_open(conn->session, &shard->mlapi->result, &ambient);
-    hail_conn_reply(shard, slot);
+    shard->profile->open(shard, slot);
 }
 
 void hail_shard_input(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len)
@@ -271,7 +197,7 @@ void hail_shard_input(struct hail_shard *shard, uint32_t slot, uint8_t *data, si
         return;
     conn->heard_ns = shard->now_ns;
     hail_table_count(&shard->table, slot, HAIL_CONN_FIGURE_BYTES_IN, len);
-    hail_conn_feed(shard, slot, data, len);
+    shard->profile->input(shard, slot, data, len);
 }
 
 void hail_shard_datagram(struct hail_shard *shard, uint32_t slot, const struct sockaddr *from,
@@ -284,12 +210,12 @@ void hail_shard_datagram(struct hail_shard *shard, uint32_t slot, const struct s
     if (slot != HAIL_SLOT_NONE)
         from = target_of(shard, slot);
     hail_address_set(&address, from);
-    hail_native_datagram(shard, slot, &address, data, len);
+    shard->profile->datagram(shard, slot, &address, data, len);
 }
 
 bool hail_shard_crowded(const struct hail_shard *shard)
 {
-    return shard->native->outbox.count >= HAIL_OUTBOX_CROWDED;
+    return shard->profile->crowded && shard->profile->crowded(shard);
 }
 
 bool hail_shard_refused(struct hail_shard *shard, uint32_t slot, int result)
@@ -299,7 +225,7 @@ bool hail_shard_refused(struct hail_shard *shard, uint32_t slot, int result)
     HAIL_ASSERT(is_ours(shard));
     HAIL_ASSERT(is_slot(shard, slot));
     // Anybody can say so. It is believed while nobody has said anything else.
-    if (conn->state != HAIL_CONN_OPEN || !hail_native_unanswered(shard, slot))
+    if (conn->state != HAIL_CONN_OPEN || !shard->profile->unanswered(shard, slot))
         return true;
     hail_conn_enter(conn, HAIL_CONN_CONNECTING);
     hail_shard_connected(shard, slot, result);
@@ -351,25 +277,34 @@ void hail_shard_closed(struct hail_shard *shard, uint32_t slot)
     hail_conn_release(shard, slot);
 }
 
+// Tries again what waited for room among the events.
+static void retry(struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_conn_slot *conn = &shard->conns[slot];
+
+    if (conn->state == HAIL_CONN_CLOSED) {
+        hail_conn_release(shard, slot);
+        return;
+    }
+    if (conn->state != HAIL_CONN_OPEN)
+        return;
+    if (conn->connected_pending && !hail_inbound_connected(shard, slot)) {
+        hail_queue_push(&shard->held, slot);
+        return;
+    }
+    if (conn->state == HAIL_CONN_OPEN)
+        hail_calls_due(shard, slot);
+    if (conn->state == HAIL_CONN_OPEN)
+        shard->profile->retry(shard, slot);
+}
+
 static void retry_held(struct hail_shard *shard)
 {
     uint32_t slot;
 
     // Those that still have to wait stand in the queue again: look at each once.
     for (uint32_t left = shard->held.count; left > 0 && hail_queue_pop(&shard->held, &slot); left--)
-        hail_conn_retry(shard, slot);
-}
-
-// Those who had more to send than the outbox had room for.
-static void send_ready(struct hail_shard *shard)
-{
-    uint32_t slot;
-
-    for (uint32_t left = shard->native->ready.count;
-         left > 0 && hail_queue_pop(&shard->native->ready, &slot); left--) {
-        if (hail_native_lives(shard, slot))
-            hail_sender_pump(shard, slot);
-    }
+        retry(shard, slot);
 }
 
 // Whether it is the one that makes an endpoint's fresh keys.
@@ -401,13 +336,13 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
     shard->now_ns = now_ns;
     hail_stat_add(&shard->stats, HAIL_STAT_WAKEUPS, 1);
     hail_command_drain(shard);
-    hail_simulate_turn(shard);
+    if (shard->profile->arrive)
+        shard->profile->arrive(shard);
     make_room(shard);
-    hail_mlapi_accept_turn(shard);
-    if (shard->context->is_server && shard->context->config.profile == HAIL_PROFILE_HAIL)
-        hail_server_handshake_turn(shard);
+    shard->profile->greet(shard);
     retry_held(shard);
-    send_ready(shard);
+    if (shard->profile->pump)
+        shard->profile->pump(shard);
     if (rotates_keys(shard))
         hail_keys_rotate(shard->shared, &shard->random, now_ns);
     while (hail_timers_due(&shard->timers, now_ns, &slot))
@@ -427,14 +362,9 @@ uint64_t hail_shard_next_ns(const struct hail_shard *shard)
 {
     uint64_t next = hail_timers_next(&shard->timers);
 
-    next = earlier(next, hail_admission_next_ns(&shard->native->admission));
-    next = earlier(next, hail_server_handshake_next_ns(shard));
-    next = earlier(next, hail_mlapi_accept_next_ns(shard));
-    next = earlier(next, hail_netsim_next_ns(&shard->native->netsim));
+    next = earlier(next, shard->profile->next_ns(shard));
     if (rotates_keys(shard))
         next = earlier(next, hail_keys_next_ns(&shard->context->keys));
-    if (shard->native->ready.count > 0)
-        return 0;
     return shard->stopping ? earlier(next, shard->stop_at_ns) : next;
 }
 
@@ -453,7 +383,7 @@ static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *t
         return false;
     case HAIL_CONN_CLOSING:
         // A server's datagrams all go through one socket: there is nothing to close.
-        if (shard->context->is_server && shard->context->config.profile == HAIL_PROFILE_HAIL) {
+        if (shard->context->is_server && shard->profile->datagrams) {
             hail_shard_closed(shard, slot);
             return false;
         }
@@ -483,8 +413,8 @@ static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *t
     }
     if (conn->out.len == 0 || conn->in_flight > 0)
         return false;
-    if (shard->mlapi->sealer.count > 0) // the first to send has everybody's done
-        hail_sealer_run(&shard->mlapi->sealer);
+    if (shard->profile->seal)
+        shard->profile->seal(shard);
     task->op = HAIL_TASK_SEND;
     task->view_count =
         hail_chain_views(&conn->out, &shard->pool, task->views, HAIL_VIEWS_MAX, &len);
@@ -499,7 +429,7 @@ bool hail_shard_output(struct hail_shard *shard, struct hail_task *task)
     uint32_t slot;
 
     // Datagrams first: a socket that is to be closed may have some of them to send.
-    if (hail_packets_task(shard, task))
+    if (shard->profile->output && shard->profile->output(shard, task))
         return true;
     while (hail_queue_pop(&shard->output, &slot)) {
         if (task_of(shard, slot, task))
@@ -511,7 +441,8 @@ bool hail_shard_output(struct hail_shard *shard, struct hail_task *task)
 void hail_shard_handed_over(struct hail_shard *shard)
 {
     HAIL_ASSERT(is_ours(shard));
-    hail_outbox_clear(&shard->native->outbox);
+    if (shard->profile->handed_over)
+        shard->profile->handed_over(shard);
 }
 
 void hail_shard_stop(struct hail_shard *shard, uint64_t stop_at_ns)
@@ -527,37 +458,6 @@ void hail_shard_stop(struct hail_shard *shard, uint64_t stop_at_ns)
         else
             hail_conn_end(shard, slot, HAIL_CLOSED_SHUTDOWN, flush, NULL);
     }
-}
-
-void hail_shard_drop(struct hail_shard *shard, uint32_t slot, enum hail_verdict verdict)
-{
-    HAIL_ASSERT(verdict != HAIL_ACCEPT);
-    hail_stat_add(&shard->stats, HAIL_STAT_DROPPED_FIRST + verdict, 1);
-    if (slot != HAIL_SLOT_NONE)
-        hail_table_count(&shard->table, slot, HAIL_CONN_FIGURE_DROPPED, 1);
-}
-
-bool hail_shard_allows(struct hail_shard *shard, uint32_t slot, size_t bytes)
-{
-    if (hail_quota_allows(&shard->quota, slot, bytes))
-        return true;
-    hail_stat_add(&shard->stats, HAIL_STAT_BUFFERS_FULL, 1);
-    return false;
-}
-
-void hail_shard_message(struct hail_shard *shard, uint32_t slot,
-                        const struct hail_message_view *message, bool is_incoming)
-{
-    enum hail_conn_figure traffic =
-        is_incoming ? HAIL_CONN_FIGURE_MESSAGES_IN : HAIL_CONN_FIGURE_MESSAGES_OUT;
-    unsigned stat = is_incoming ? HAIL_STAT_MESSAGES_IN_PLAIN : HAIL_STAT_MESSAGES_OUT_PLAIN;
-    struct hail_channel_stats *channel = &shard->channels[message->channel];
-
-    HAIL_ASSERT(message->flags <= HAIL_FLAGS_BOTH); // it picks a counter
-    hail_stat_add(&shard->stats, stat + message->flags, 1);
-    hail_table_count(&shard->table, slot, (enum hail_conn_figure)(traffic + message->flags), 1);
-    hail_counter_add(&channel->messages[!is_incoming], 1);
-    hail_counter_add(&channel->bytes[!is_incoming], message->body_len);
 }
 
 bool hail_shard_stopped(const struct hail_shard *shard)

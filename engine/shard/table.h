@@ -6,19 +6,14 @@
 #ifndef HAIL_ENGINE_SHARD_TABLE_H
 #define HAIL_ENGINE_SHARD_TABLE_H
 
-#include <stdatomic.h>
-
-#include "engine/context/stats.h"
+#include "engine/context/figures.h"
+#include "engine/context/limits.h"
 #include "engine/hail.h"
 #include "engine/memory/arena.h"
 
 enum {
-    HAIL_SLOT_BITS = 24,
-    HAIL_SLOTS_MAX = 1 << 21,
-    HAIL_SHARDS_MAX = 255
+    HAIL_SLOT_BITS = 24
 };
-
-#define HAIL_SLOT_NONE UINT32_MAX
 
 // A connection's name: shard 8 bits, generation 32, slot 24. Generations begin at 1, so 0 is no
 // name.
@@ -46,37 +41,6 @@ static inline struct hail_name hail_name_unpack(struct hail_conn conn)
 enum {
     HAIL_FACT_CONNECTED = 1u << 0,
     HAIL_FACT_KEY = 1u << 1
-};
-
-enum hail_conn_figure {
-    HAIL_CONN_FIGURE_MESSAGES_IN,                                     // plus flags
-    HAIL_CONN_FIGURE_MESSAGES_OUT = HAIL_CONN_FIGURE_MESSAGES_IN + 4, // likewise
-    HAIL_CONN_FIGURE_BYTES_IN = HAIL_CONN_FIGURE_MESSAGES_OUT + 4,
-    HAIL_CONN_FIGURE_BYTES_OUT,
-    HAIL_CONN_FIGURE_PACKETS_IN,
-    HAIL_CONN_FIGURE_PACKETS_OUT,
-    HAIL_CONN_FIGURE_PACKETS_LOST,
-    HAIL_CONN_FIGURE_BYTES_RESENT,
-    HAIL_CONN_FIGURE_DROPPED,
-    HAIL_CONN_FIGURE_UNSENT, // gauge, as those that follow
-    HAIL_CONN_FIGURE_HANDSHAKE_US,
-    HAIL_CONN_FIGURE_WAITED_US, // by the last message that had to
-    HAIL_CONN_FIGURE_RTT_US,
-    HAIL_CONN_FIGURE_JITTER_US,
-    HAIL_CONN_FIGURE_DATAGRAM_MAX,
-    HAIL_CONN_FIGURE_MESSAGE_MAX,
-    HAIL_CONN_FIGURE_COUNT
-};
-
-// What is published of a slot: written by its shard alone, read by anybody. Facts, key and address
-// change together, under `sequence` (odd while they do); traffic is a set of independent counters.
-struct hail_slot_public {
-    _Alignas(HAIL_CACHE_LINE) _Atomic uint32_t sequence;
-    _Atomic uint32_t generation; // even while free, odd while in use
-    _Atomic uint32_t facts;
-    _Atomic uint64_t key[HAIL_KEY_LEN / 8];
-    _Atomic uint64_t peer[4]; // a sockaddr_in6 or sockaddr_in, in words
-    _Atomic uint64_t traffic[HAIL_CONN_FIGURE_COUNT];
 };
 
 // A client's newest ticket, published likewise under the slot's sequence.
@@ -141,12 +105,12 @@ void hail_table_publish_ticket(struct hail_table *table, uint32_t slot, const ui
 static inline void hail_table_count(struct hail_table *table, uint32_t slot,
                                     enum hail_conn_figure which, uint64_t amount)
 {
-    hail_counter_add(&table->slots[slot].traffic[which], amount);
+    hail_figure_count(&table->slots[slot], which, amount);
 }
 static inline void hail_table_gauge(struct hail_table *table, uint32_t slot,
                                     enum hail_conn_figure which, uint64_t value)
 {
-    atomic_store_explicit(&table->slots[slot].traffic[which], value, memory_order_relaxed);
+    hail_figure_gauge(&table->slots[slot], which, value);
 }
 
 // hail_table_figure returns a figure of the connection that `conn` names; 0: the name is stale.

@@ -15,6 +15,11 @@ OFFENCES = [
     ("proto/a.c", '#include "engine/x.h"\n', 3, "proto/ includes crypto/ only"),
     ("engine/a.c", '#include "tools/x.h"\n', 3, "engine/ includes what is below"),
     ("engine/a.c", '#include "../x.h"\n', 3, "from the top"),
+    ("engine/delivery/a.c", '#include "engine/shard/x.h"\n', 3, "engine/shard is above"),
+    ("engine/shard/a.c", '\n#include "engine/profiles/x.h"\n', 4, "engine/profiles is above"),
+    ("engine/memory/a.c", '#include "engine/x.h"\n', 3, "is above engine/memory"),
+    ("engine/cellar/a.c", '#include "engine/hail.h"\n#include "engine/memory/x.h"\n', 4,
+     "no place among the wings"),
     ("tools/a.c", "#include <openssl/sha.h>\n", 3, "only crypto/ sees BoringSSL"),
     ("tests/test_a.c", "#include <openssl/sha.h>\n", 3, "only crypto/ sees BoringSSL"),
     ("crypto/a.c", "\n#include <intel-ipsec-mb.h>\n", 4, "only crypto/gcm.c and batch.c"),
@@ -43,6 +48,9 @@ OFFENCES = [
 INNOCENT = [
     ("engine/a.c", '// volatile, malloc( and memcmp( in prose\nputs("volatile typedef");\n'),
     ("engine/io/uring.c", "#include <liburing.h>\n"),
+    ("engine/memory/a.c", '#include "engine/hail.h"\n'),
+    ("engine/shard/a.c", '#include "engine/shard/x.h"\n#include "engine/memory/x.h"\n'),
+    ("engine/a.c", '#include "engine/profiles/x.h"\n'),
     ("crypto/a.c", "#include <openssl/sha.h>\n"),
     ("tests/test_a.c", "x = memcmp(a, b, 3);\n"),
     ("engine/a.c", "void f(void)\n{\n" + "    x();\n" * 70 + "}\n"),
@@ -54,14 +62,26 @@ INNOCENT = [
 ]
 
 
+# Two files, and whether they include each other: a .c and its .h are one.
+CIRCLES = [
+    ({"engine/io/a.c": "engine/io/uring.h", "engine/io/uring.h": "engine/io/a.h"}, True),
+    ({"engine/io/a.c": "engine/io/uring.h", "engine/io/uring.h": "engine/io/b.h"}, False),
+]
+
+
 def tidy(path, text):
+    return tidy_all({path: text})
+
+
+def tidy_all(files):
     with tempfile.TemporaryDirectory() as root:
         with open(os.path.join(root, "CMakeLists.txt"), "w", encoding="ascii") as file:
             file.write("a.c uring.c mlapi/a.c test(a)\n")
-        full = os.path.join(root, path)
-        os.makedirs(os.path.dirname(full))
-        with open(full, "w", encoding="ascii") as file:
-            file.write(text)
+        for path, text in files.items():
+            full = os.path.join(root, path)
+            os.makedirs(os.path.dirname(full), exist_ok=True)
+            with open(full, "w", encoding="ascii") as file:
+                file.write(text)
         run = subprocess.run([os.path.join(HERE, "..", "tidy.sh"), root], capture_output=True,
                              text=True, check=False)
         return run.returncode, run.stdout + run.stderr
@@ -80,11 +100,17 @@ def main():
         if code != 0:
             print("innocent: %s\n  %s" % (path, out.strip()))
             bad += 1
+    for files, is_circle in CIRCLES:
+        code, out = tidy_all({path: HEAD + '#include "%s"\n' % target
+                              for path, target in files.items()})
+        if out.count("part of a circle") != (2 if is_circle else 0) or code != is_circle:
+            print("circle: %s\n  %s" % (files, out.strip()))
+            bad += 1
     code, out = tidy("engine/a.c", "int x;\n")
     if code != 1 or "engine/a.c:1: no SPDX line of its own" not in out:
         print("not found: no SPDX line\n  %s" % out.strip())
         bad += 1
-    print("%d rules tried, %d wrong" % (len(OFFENCES) + len(INNOCENT) + 1, bad))
+    print("%d rules tried, %d wrong" % (len(OFFENCES) + len(INNOCENT) + len(CIRCLES) + 1, bad))
     return 1 if bad else 0
 
 

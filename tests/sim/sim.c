@@ -1,12 +1,18 @@
 // sim.c: see sim.h.
 // SPDX-License-Identifier: MIT
 #include "tests/sim/sim.h"
+#include "engine/handshake/server.h"
+#include "engine/native/state.h"
+#include "engine/profiles/profiles.h"
+#include "engine/shard/command.h"
+#include "engine/shard/shard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "crypto/time.h"
+#include "engine/context/config.h"
 #include "tests/sim/ids.h"
 #include "tests/sim/messages.h"
 
@@ -555,7 +561,8 @@ static void init_shard(struct sim *sim, struct hail_shard *shard, struct hail_co
     struct hail_random random;
 
     hail_random_init_seeded(&random, sim_roll(sim));
-    bool ready = hail_shard_init(shard, context, index, &random);
+    bool ready =
+        hail_shard_init(shard, context, hail_profile_of(context->config.profile), index, &random);
     HAIL_ASSERT(ready);
 }
 
@@ -689,8 +696,8 @@ static void stop(struct sim *sim)
             sim_fail(sim, "a shard that was stopped has connections");
         if (all[i]->pool.used_count != 0)
             sim_fail(sim, "blocks have leaked");
-        for (uint32_t bucket = 0; bucket < all[i]->native->greeted_count; bucket++) {
-            if (all[i]->native->greeted[bucket] != 0)
+        for (uint32_t bucket = 0; bucket < all[i]->native->server->greeted_count; bucket++) {
+            if (all[i]->native->server->greeted[bucket] != 0)
                 sim_fail(sim, "a handshake is remembered that is over");
         }
         if (sim->failure) // what is left open would fail once more

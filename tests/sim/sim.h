@@ -5,6 +5,8 @@
 #ifndef HAIL_TESTS_SIM_SIM_H
 #define HAIL_TESTS_SIM_SIM_H
 
+#include "engine/delivery/outbox.h"
+#include "engine/shard/conn.h"
 #include "tests/audit.h"
 
 enum {

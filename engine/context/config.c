@@ -1,6 +1,6 @@
 // context.c: a config from an application, of any age, made into what shards run on.
 // SPDX-License-Identifier: MIT
-#include "engine/context/context.h"
+#include "engine/context/config.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,7 +14,9 @@
 
 #include "crypto/secret.h"
 #include "crypto/time.h"
-#include "engine/shard/shard.h"
+#include "engine/context/keys.h"
+#include "engine/context/simulation.h"
+#include "engine/memory/pool.h"
 #include "proto/mlapi/frame.h"
 
 // The first released layout. Never changes; a later field is optional to older callers.
@@ -214,7 +216,7 @@ static bool check_fields(struct hail_context *context)
         return refuse(context, "field=mlapi.sign_key_exchange: needs mlapi.enable_encryption");
     if ((unsigned)config->mlapi.rpc_hash_size > HAIL_HASH_64)
         return refuse(context, "field=mlapi.rpc_hash_size: not one of HAIL_HASH_*");
-    if (config->native.simulation && !hail_netsim_check(config->native.simulation))
+    if (config->native.simulation && !hail_simulation_check(config->native.simulation))
         return refuse(context, "field=native.simulation: size is not set, or a value out of range");
     if (config->channel_count > HAIL_CHANNELS_MAX)
         return refuse(context, "field=channel_count: at most 64");
@@ -268,6 +270,7 @@ static bool own_pointers(struct hail_context *context, const struct hail_config 
         context->simulation = *given->native.simulation;
         config->native.simulation = &context->simulation;
     }
+    config->native.floor_closes = config->native.floor_closes && is_native(config);
     config->channels = NULL; // they are in the policy
     context->handlers = hail_heap_take(heap, handlers_len(config));
     config->handlers = context->handlers;
@@ -279,13 +282,6 @@ static bool own_pointers(struct hail_context *context, const struct hail_config 
         context->handlers[i].signature = copy_text(heap, given->handlers[i].signature, &failed);
     }
     return !failed;
-}
-
-uint64_t hail_context_unix_s(const struct hail_context *context, uint64_t now_ns)
-{
-    int64_t since_ns = (int64_t)(now_ns - context->start_ns);
-
-    return (uint64_t)((context->start_unix_ns + since_ns) / 1000000000);
 }
 
 bool hail_context_name_hash(const struct hail_context *context, uint64_t *hash, const char *name)
@@ -658,6 +654,9 @@ enum hail_status hail_context_init(struct hail_context *context, const struct ha
         status = is_server ? load_identity(context, given->identity_password) : load_trust(context);
     if (status == HAIL_OK && is_native(&context->config))
         status = hail_keys_init(context);
+    if (!is_server)
+        context->keys.client.verifier =
+            (struct hail_keycert_verifier){hail_context_believe_keycert, context};
     if (status == HAIL_OK)
         status = open_events(context);
     if (status != HAIL_OK)

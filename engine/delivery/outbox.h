@@ -2,8 +2,8 @@
 // handshake datagrams, until the backend takes them. Messages of one connection and one protection
 // that are sent in the same turn share a packet; packets of one connection share a send.
 // SPDX-License-Identifier: MIT
-#ifndef HAIL_ENGINE_NATIVE_OUTBOX_H
-#define HAIL_ENGINE_NATIVE_OUTBOX_H
+#ifndef HAIL_ENGINE_DELIVERY_OUTBOX_H
+#define HAIL_ENGINE_DELIVERY_OUTBOX_H
 
 #include "engine/memory/slab.h"
 #include "proto/address.h"

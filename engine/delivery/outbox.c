@@ -1,6 +1,6 @@
 // outbox.c: see outbox.h.
 // SPDX-License-Identifier: MIT
-#include "engine/native/outbox.h"
+#include "engine/delivery/outbox.h"
 
 _Static_assert((int)HAIL_OUTBOX_ROOM >= (int)HAIL_PACKET_MAX, "every datagram has room");
 
