@@ -2,7 +2,6 @@
 // it: packets of 1,452 bytes filled with one kind of frame each, as a client would seal them that
 // means no good. Only the server's time counts: opening, frames, its answers, and the turn.
 // SPDX-License-Identifier: MIT
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +9,8 @@
 
 #include "bench/measure.h"
 #include "crypto/time.h"
-#include "engine/context/config.h"
 #include "engine/native/state.h"
-#include "engine/profiles/profiles.h"
-#include "engine/shard/command.h"
-#include "engine/shard/conn.h"
-#include "engine/shard/shard.h"
+#include "tests/wired.h"
 
 enum {
     BATCH = 32, // packets between two looks at the clock
@@ -26,92 +21,22 @@ enum {
     LIMIT_US = 20
 };
 
-struct flying {
-    uint16_t len;
-    uint8_t bytes[HAIL_OUTBOX_ROOM];
-};
-
-struct end {
-    struct hail_context context;
-    struct hail_shard shard;
-    struct flying *out;
-    uint32_t out_count;
-    uint64_t sent;
-};
-
-static struct end server;
-static struct end client;
-static uint64_t now_ns;
-static uint32_t connected;
-static uint32_t closed;
+static struct wired wired;
 static uint32_t round_number; // of the row: so that packets can differ
 
-static void die(const char *why)
+// Of what there is no room for, the client hears nothing.
+static void post(struct wired_end *from, uint32_t client, const struct iovec *view)
 {
-    fprintf(stderr, "bench_frames: %s\n", why);
-    exit(EXIT_FAILURE);
-}
-
-static void on_server(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
-{
-    (void)endpoint;
-    (void)user;
-    closed += event->type == HAIL_EVENT_CLOSED;
-}
-
-static void on_client(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
-{
-    (void)endpoint;
-    (void)user;
-    connected += event->type == HAIL_EVENT_CONNECTED;
-}
-
-static void carry_out(struct end *end)
-{
-    struct hail_task task;
-
-    while (hail_shard_output(&end->shard, &task)) {
-        if (task.op == HAIL_TASK_CONNECT)
-            hail_shard_connected(&end->shard, task.slot, 0);
-        else if (task.op == HAIL_TASK_CLOSE)
-            hail_shard_closed(&end->shard, task.slot);
-        for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++) {
-            end->sent += task.views[i].iov_len;
-            if (end->out_count == WAYS_MAX)
-                continue;
-            struct flying *one = &end->out[end->out_count++];
-            one->len = (uint16_t)task.views[i].iov_len;
-            memcpy(one->bytes, task.views[i].iov_base, one->len);
-        }
-    }
-    hail_shard_handed_over(&end->shard);
-}
-
-static void arrive(struct end *to, uint8_t *bytes, size_t len)
-{
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(1), .sin_addr = {htonl(0xc0000201u)}};
-
-    hail_shard_datagram(&to->shard, to == &server ? HAIL_SLOT_NONE : 0,
-                        (const struct sockaddr *)&address, bytes, len);
-}
-
-static void receive(struct end *end, struct end *from)
-{
-    end->shard.now_ns = now_ns;
-    for (uint32_t i = 0; i < from->out_count; i++)
-        arrive(end, from->out[i].bytes, from->out[i].len);
-    from->out_count = 0;
-    hail_shard_turn(&end->shard, now_ns);
-    carry_out(end);
+    if (from->out_count < WAYS_MAX)
+        wired_put(from, client, view, wired.now_ns);
 }
 
 // There and back, as honest ends do it.
 static void exchange(void)
 {
-    now_ns += 300 * HAIL_NS_PER_US;
-    receive(&client, &server);
-    receive(&server, &client);
+    wired.now_ns += 300 * HAIL_NS_PER_US;
+    wired_receive(&wired.client);
+    wired_receive(&wired.server);
 }
 
 static uint64_t cpu_ns(void)
@@ -122,58 +47,37 @@ static uint64_t cpu_ns(void)
     return hail_time_ns(&time);
 }
 
-static void end_init(struct end *end, bool is_server, bool polls)
+static void begin(bool polls)
 {
-    struct hail_config config = HAIL_CONFIG_INIT;
-    struct hail_random random;
+    struct hail_config config = wired_config();
 
-    config.profile = HAIL_PROFILE_HAIL;
-    config.native.exchange = HAIL_UNSIGNED;
     config.native.source_per_s = 1000000;
-    config.on_event = is_server ? (polls ? NULL : on_server) : on_client;
-    config.conns_max = 2;
-    config.handshakes_max = 2;
-    config.approves_all = true;
-    if (hail_context_init(&end->context, &config, is_server) != HAIL_OK)
-        die("config");
-    end->context.start_ns = 0;
-    hail_random_init_seeded(&random, is_server);
-    if (!hail_shard_init(&end->shard, &end->context, hail_profile_of(end->context.config.profile),
-                         0, &random))
-        die("no memory");
-    end->out = calloc(WAYS_MAX, sizeof *end->out);
-    if (!end->out)
-        die("no memory");
+    wired_init(&wired, WAYS_MAX);
+    wired.post = post;
+    wired_begin(&wired.client, &config, 0);
+    config.on_event = polls ? NULL : wired_note;
+    wired_begin(&wired.server, &config, 1);
 }
 
 static void join(void)
 {
-    struct hail_addresses addresses = {.host = "127.0.0.1", .count = 1};
-    const struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(7777), .sin_addr = {htonl(0xc0000202u)}};
-    const struct hail_command command = {.op = HAIL_COMMAND_CONNECT, .addresses = &addresses};
-    size_t done;
-
-    connected = 0;
-    closed = 0;
-    memcpy(&addresses.list[0], &to, sizeof to);
-    if (hail_command_run(&client.shard, &command, &done) != HAIL_OK)
-        die("a client could not begin");
-    carry_out(&client);
-    while (connected < 1)
+    wired.client.connected = 0;
+    wired_connect(&wired);
+    wired_carry_out(&wired.client);
+    while (wired.client.connected < 1)
         exchange();
     for (int i = 0; i < 100; i++)
         exchange();
-    closed = 0;
+    wired.server.closed = 0;
 }
 
 static void poll_events(void);
 
 static void leave(void)
 {
-    if (closed == 0)
-        hail_conn_end(&server.shard, 0, HAIL_CLOSED_BY_APPLICATION, false, NULL);
-    hail_conn_end(&client.shard, 0, HAIL_CLOSED_BY_APPLICATION, false, NULL);
+    if (wired.server.closed == 0)
+        hail_conn_end(&wired.server.shard, 0, HAIL_CLOSED_BY_APPLICATION, false, NULL);
+    hail_conn_end(&wired.client.shard, 0, HAIL_CLOSED_BY_APPLICATION, false, NULL);
     for (int i = 0; i < 10; i++) {
         exchange();
         poll_events();
@@ -206,7 +110,7 @@ static size_t fill_acks(uint8_t *frames, bool next)
     static uint64_t done;
     struct hail_ack ack;
     size_t at = 0;
-    uint64_t newest = server.shard.native->conns[0].peer.next_number - 1;
+    uint64_t newest = wired.server.shard.native->conns[0].peer.next_number - 1;
     uint64_t base = newest > UNDER_WAY ? newest - UNDER_WAY : 0;
 
     if (!next || round_number == 0)
@@ -247,17 +151,17 @@ static void put_under_way(void)
                                               .channel = HAIL_RELIABLE_ORDERED,
                                               .body = body,
                                               .body_len = sizeof body};
-    struct hail_sender *sender = &server.shard.delivery.conns[0].sender;
+    struct hail_sender *sender = &wired.server.shard.delivery.conns[0].sender;
 
     sender->congestion.window = 1 << 29;
     sender->congestion.credit = 1 << 29;
-    server.shard.now_ns = now_ns;
+    wired.server.shard.now_ns = wired.now_ns;
     for (int i = 0; i < UNDER_WAY; i++) {
         for (int j = 0; j < 3; j++)
-            (void)!hail_conn_send(&server.shard, 0, &message);
-        carry_out(&server);
+            (void)!hail_conn_send(&wired.server.shard, 0, &message);
+        wired_carry_out(&wired.server);
     }
-    server.out_count = 0;
+    wired_lose(&wired.server);
 }
 
 struct row {
@@ -329,8 +233,8 @@ static size_t seal(const struct row *row, uint8_t packet[HAIL_PACKET_MAX])
     size_t len = fill(row, packet + HAIL_PACKET_TO_SERVER_LEN);
 
     round_number++;
-    return hail_peer_seal(&client.shard.native->conns[0].peer, packet, len,
-                          HAIL_PROTECTION_ENCRYPTED, now_ns);
+    return hail_peer_seal(&wired.client.shard.native->conns[0].peer, packet, len,
+                          HAIL_PROTECTION_ENCRYPTED, wired.now_ns);
 }
 
 // What hail_poll does, as often as it takes.
@@ -338,12 +242,13 @@ static void poll_events(void)
 {
     size_t len;
 
-    while (!server.context.config.on_event) {
-        const struct hail_event *event = hail_mailbox_next(&server.context.events, &len);
+    while (!wired.server.context.config.on_event) {
+        const struct hail_event *event = hail_mailbox_next(&wired.server.context.events, &len);
         if (!event)
             return;
-        closed += event->type == HAIL_EVENT_CLOSED;
-        hail_mailbox_release(&server.context.events);
+        if (len > 0)
+            wired_note(NULL, event, &wired.server);
+        hail_mailbox_release(&wired.server.context.events);
     }
 }
 
@@ -357,18 +262,17 @@ static double run_batch(const struct row *row, int packets)
         lens[i] = seal(row, bytes[i]);
     uint64_t before_ns = cpu_ns();
     for (int i = 0; i < packets; i++) {
-        now_ns += HAIL_NS_PER_US;
-        server.shard.now_ns = now_ns;
-        arrive(&server, bytes[i], lens[i]);
-        hail_shard_turn(&server.shard, now_ns);
-        carry_out(&server);
+        wired.now_ns += HAIL_NS_PER_US;
+        wired_arrive(&wired.server, 0, bytes[i], lens[i]);
+        hail_shard_turn(&wired.server.shard, wired.now_ns);
+        wired_carry_out(&wired.server);
     }
     uint64_t spent_ns = cpu_ns() - before_ns;
     poll_events();
     for (int i = 0; row->answered && i < 3; i++)
         exchange();
-    server.out_count = 0;
-    now_ns += 1000 * HAIL_NS_PER_US;
+    wired_lose(&wired.server);
+    wired.now_ns += 1000 * HAIL_NS_PER_US;
     return (double)spent_ns / packets;
 }
 
@@ -388,14 +292,14 @@ static bool run_row(const struct row *row)
 
     round_number = 0;
     for (int i = 0; i < BATCHES; i++) {
-        if (i == 0 || row->once || closed > 0)
+        if (i == 0 || row->once || wired.server.closed > 0)
             join();
         if (row->prepare)
             row->prepare();
-        uint64_t before = server.sent;
+        uint64_t before = wired.server.bytes;
         values[i] = run_batch(row, packets);
-        back += server.sent - before;
-        if (row->once || i == BATCHES - 1 || closed > 0)
+        back += wired.server.bytes - before;
+        if (row->once || i == BATCHES - 1 || wired.server.closed > 0)
             leave();
     }
     qsort(values, BATCHES, sizeof *values, by_size);
@@ -406,29 +310,17 @@ static bool run_row(const struct row *row)
     return median <= LIMIT_US;
 }
 
-static void end_cleanup(struct end *end)
-{
-    hail_shard_stop(&end->shard, 0);
-    carry_out(end);
-    hail_shard_cleanup(&end->shard);
-    hail_context_cleanup(&end->context);
-    free(end->out);
-    memset(end, 0, sizeof *end);
-}
-
 static bool run_all(bool polls)
 {
     bool good = true;
 
-    end_init(&server, true, polls);
-    end_init(&client, false, false);
+    begin(polls);
     printf("\n%-46s us a packet: median of %d (least to most), bytes back\n",
            polls ? "events by hail_poll" : "events by callback", BATCHES);
     for (size_t i = 0; i < HAIL_COUNTOF(rows); i++)
         good &= run_row(&rows[i]);
-    end_cleanup(&client);
     poll_events();
-    end_cleanup(&server);
+    wired_finish(&wired);
     return good;
 }
 

@@ -2,7 +2,6 @@
 // client can write, with warm caches and with cold ones. The client's shard writes the frames by
 // hand; the server's is given each datagram alone.
 // SPDX-License-Identifier: MIT
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +9,10 @@
 
 #include "bench/measure.h"
 #include "crypto/time.h"
-#include "engine/context/config.h"
 #include "engine/delivery/packets.h"
 #include "engine/delivery/receiver.h"
 #include "engine/native/state.h"
-#include "engine/profiles/profiles.h"
-#include "engine/shard/command.h"
-#include "engine/shard/conn.h"
-#include "engine/shard/shard.h"
+#include "tests/wired.h"
 
 enum {
     MESSAGE_MAX = 16 << 20,
@@ -29,17 +24,7 @@ enum {
     UNORDERED = HAIL_RELIABLE_UNORDERED
 };
 
-struct end {
-    struct hail_context context;
-    struct hail_shard shard;
-    uint8_t datagrams[DATAGRAMS_MAX][HAIL_OUTBOX_ROOM];
-    size_t lens[DATAGRAMS_MAX];
-    size_t count;
-};
-
-static struct end server;
-static struct end client;
-static uint64_t now_ns = HAIL_NS_PER_S;
+static struct wired wired;
 static uint64_t dice = 1;
 static uint32_t packet;  // that is being filled
 static uint32_t next_id; // on the channel of the row
@@ -66,23 +51,6 @@ static void on_event(struct hail_endpoint *endpoint, const struct hail_event *ev
         die("the connection was closed");
 }
 
-static void carry_out(struct end *end)
-{
-    struct hail_task task;
-
-    while (hail_shard_output(&end->shard, &task)) {
-        if (task.op == HAIL_TASK_CONNECT)
-            hail_shard_connected(&end->shard, task.slot, 0);
-        for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++) {
-            if (end->count == DATAGRAMS_MAX)
-                die("too much under way");
-            memcpy(end->datagrams[end->count], task.views[i].iov_base, task.views[i].iov_len);
-            end->lens[end->count++] = task.views[i].iov_len;
-        }
-    }
-    hail_shard_handed_over(&end->shard);
-}
-
 static uint64_t cpu_ns(void)
 {
     struct timespec time;
@@ -91,70 +59,38 @@ static uint64_t cpu_ns(void)
     return hail_time_ns(&time);
 }
 
-static void give(struct end *from, struct end *to)
-{
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(1000), .sin_addr = {htonl(0xc0000201u)}};
-
-    to->shard.now_ns = now_ns;
-    for (size_t i = 0; i < from->count; i++)
-        hail_shard_datagram(&to->shard, to == &server ? HAIL_SLOT_NONE : 0,
-                            (const struct sockaddr *)&address, from->datagrams[i], from->lens[i]);
-    from->count = 0;
-}
-
 // What is under way arrives; the server's answers as well.
 static void settle(void)
 {
-    now_ns += HAIL_NS_PER_MS;
-    hail_shard_turn(&client.shard, now_ns);
-    carry_out(&client);
-    give(&client, &server);
-    hail_shard_turn(&server.shard, now_ns);
-    carry_out(&server);
-    give(&server, &client);
+    wired.now_ns += HAIL_NS_PER_MS;
+    hail_shard_turn(&wired.client.shard, wired.now_ns);
+    wired_carry_out(&wired.client);
+    wired_receive(&wired.server);
+    wired_deliver(&wired.client);
 }
 
-static void end_init(struct end *end, bool is_server)
+static void begin(void)
 {
-    struct hail_config config = HAIL_CONFIG_INIT;
-    struct hail_random random;
+    struct hail_config config = wired_config();
 
-    config.profile = HAIL_PROFILE_HAIL;
-    config.native.exchange = HAIL_UNSIGNED;
     config.on_event = on_event;
-    config.conns_max = 2;
-    config.handshakes_max = 2;
-    config.approves_all = true;
     config.message_max = MESSAGE_MAX;
     config.unsent_max = 2 * MESSAGE_MAX;
     config.command_queue_bytes = 8 * MESSAGE_MAX;
     config.buffers_max = 256u << 20;
-    if (hail_context_init(&end->context, &config, is_server) != HAIL_OK)
-        die("config");
-    end->context.start_ns = 0;
-    hail_random_init_seeded(&random, is_server);
-    if (!hail_shard_init(&end->shard, &end->context, hail_profile_of(end->context.config.profile),
-                         0, &random))
-        die("no memory");
+    wired_init(&wired, DATAGRAMS_MAX);
+    wired_begin(&wired.server, &config, 1);
+    wired_begin(&wired.client, &config, 0);
 }
 
 static void join(void)
 {
-    struct hail_addresses addresses = {.host = "127.0.0.1", .count = 1};
-    const struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(7777), .sin_addr = {htonl(0xc0000202u)}};
-    const struct hail_command command = {.op = HAIL_COMMAND_CONNECT, .addresses = &addresses};
-    size_t done;
-
-    memcpy(&addresses.list[0], &to, sizeof to);
-    if (hail_command_run(&client.shard, &command, &done) != HAIL_OK)
-        die("a client could not begin");
-    for (int i = 0; i < 100 && !client.shard.conns[0].joined; i++)
+    wired_connect(&wired);
+    for (int i = 0; i < 100 && !wired.client.shard.conns[0].joined; i++)
         settle();
-    if (!client.shard.conns[0].joined)
+    if (!wired.client.shard.conns[0].joined)
         die("a client could not join");
-    client.shard.delivery.conns[0].sender.pmtu.size = HAIL_PACKET_MAX;
+    wired.client.shard.delivery.conns[0].sender.pmtu.size = HAIL_PACKET_MAX;
 }
 
 // ---- Packets by hand
@@ -169,10 +105,10 @@ static bool put(uint8_t channel, uint32_t id, uint32_t total, uint32_t offset, u
         .bytes = {data, len},
     };
 
-    if (hail_frames_len(&frame, &client.context.policy) >
-        hail_packets_room(&client.shard.delivery, 0, HAIL_PROTECTION_ENCRYPTED, packet))
+    if (hail_frames_len(&frame, &wired.client.context.policy) >
+        hail_packets_room(&wired.client.shard.delivery, 0, HAIL_PROTECTION_ENCRYPTED, packet))
         return false;
-    hail_packets_add(&client.shard.delivery, packet, &frame);
+    hail_packets_add(&wired.client.shard.delivery, packet, &frame);
     parts++;
     return true;
 }
@@ -258,17 +194,17 @@ static void evict(void)
 // The server's nanoseconds for a packet of a row's.
 static uint64_t run(const struct row *row, bool is_cold)
 {
-    client.shard.now_ns = now_ns;
-    packet = hail_packets_begin(&client.shard.delivery, 0, HAIL_PROTECTION_ENCRYPTED);
+    wired.client.shard.now_ns = wired.now_ns;
+    packet = hail_packets_begin(&wired.client.shard.delivery, 0, HAIL_PROTECTION_ENCRYPTED);
     if (packet == HAIL_OUTGOING_NONE)
         die("no packet");
     parts = 0;
     row->fill();
-    carry_out(&client);
+    wired_carry_out(&wired.client);
     if (is_cold)
         evict();
     uint64_t before_ns = cpu_ns();
-    give(&client, &server);
+    wired_deliver(&wired.server);
     uint64_t spent_ns = cpu_ns() - before_ns;
     settle();
     return spent_ns;
@@ -285,15 +221,14 @@ static int by_size(const void *a, const void *b)
 // A row begins with nothing kept.
 static void begin_anew(void)
 {
-    hail_receiver_clear(&server.shard.delivery, 0);
+    hail_receiver_clear(&wired.server.shard.delivery, 0);
     next_id = 0;
     next_at = 0;
 }
 
 int main(int argc, char **argv)
 {
-    end_init(&server, true);
-    end_init(&client, false);
+    begin();
     join();
     measure_machine(argc, argv);
     printf("\n%-46s parts  us a packet: least, median, nine tenths; the same cold\n", "");

@@ -2,20 +2,13 @@
 // copies, and nothing else. A client's shard with all connections and the server's are wired to
 // each other in memory; only the server's time counts.
 // SPDX-License-Identifier: MIT
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "bench/measure.h"
 #include "crypto/time.h"
-#include "engine/context/config.h"
-#include "engine/delivery/outbox.h"
-#include "engine/profiles/profiles.h"
-#include "engine/shard/command.h"
-#include "engine/shard/conn.h"
-#include "engine/shard/shard.h"
+#include "tests/wired.h"
 
 enum {
     CONNS = 100,
@@ -25,24 +18,7 @@ enum {
     WINDOW_MESSAGES = 200000
 };
 
-struct flying {
-    uint32_t conn; // the client's slot
-    uint16_t len;
-    uint8_t bytes[HAIL_OUTBOX_ROOM];
-};
-
-struct end {
-    struct hail_context context;
-    struct hail_shard shard;
-    struct flying *out;
-    uint32_t out_count;
-};
-
-static struct end server;
-static struct end client;
-static uint64_t now_ns;
-static uint32_t connected;
-static uint64_t echoes;
+static struct wired wired;
 
 // How the messages of a row are.
 static const struct row {
@@ -81,64 +57,15 @@ static void on_server(struct hail_endpoint *endpoint, const struct hail_event *e
     (void)endpoint;
     (void)user;
     if (event->type == HAIL_EVENT_MESSAGE &&
-        hail_conn_send(&server.shard, hail_name_unpack(event->conn).slot, &echo) != HAIL_OK)
+        hail_conn_send(&wired.server.shard, hail_name_unpack(event->conn).slot, &echo) != HAIL_OK)
         die("the server could not answer");
 }
 
 static void on_client(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
 {
-    (void)endpoint;
-    (void)user;
-    connected += event->type == HAIL_EVENT_CONNECTED;
-    echoes += event->type == HAIL_EVENT_MESSAGE;
-    if (event->type == HAIL_EVENT_CLOSED && connected == CONNS)
+    wired_note(endpoint, event, user);
+    if (event->type == HAIL_EVENT_CLOSED && wired.client.connected == CONNS)
         die("a connection was closed");
-}
-
-static uint32_t port_of(const struct hail_task *task)
-{
-    return ntohs(((const struct sockaddr_in *)task->address)->sin_port);
-}
-
-// Takes what an end has to do.
-static void carry_out(struct end *end)
-{
-    bool is_server = end == &server;
-    struct hail_task task;
-
-    while (hail_shard_output(&end->shard, &task)) {
-        if (task.op == HAIL_TASK_CONNECT)
-            hail_shard_connected(&end->shard, task.slot, 0);
-        else if (task.op == HAIL_TASK_CLOSE)
-            hail_shard_closed(&end->shard, task.slot);
-        for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++) {
-            if (end->out_count == WAYS_MAX)
-                die("too much under way");
-            struct flying *one = &end->out[end->out_count++];
-            one->conn = is_server ? port_of(&task) - 1 : task.slot;
-            one->len = (uint16_t)task.views[i].iov_len;
-            memcpy(one->bytes, task.views[i].iov_base, one->len);
-        }
-    }
-    hail_shard_handed_over(&end->shard);
-}
-
-static void receive(struct end *end, struct end *from)
-{
-    bool is_server = end == &server;
-
-    end->shard.now_ns = now_ns;
-    for (uint32_t i = 0; i < from->out_count; i++) {
-        struct flying *one = &from->out[i];
-        const struct sockaddr_in address = {.sin_family = AF_INET,
-                                            .sin_port = htons((uint16_t)(one->conn + 1)),
-                                            .sin_addr = {htonl(0xc0000201u)}};
-        hail_shard_datagram(&end->shard, is_server ? HAIL_SLOT_NONE : one->conn,
-                            (const struct sockaddr *)&address, one->bytes, one->len);
-    }
-    from->out_count = 0;
-    hail_shard_turn(&end->shard, now_ns);
-    carry_out(end);
 }
 
 static uint64_t cpu_ns(void)
@@ -152,53 +79,34 @@ static uint64_t cpu_ns(void)
 // There and back. Returns the server's time.
 static uint64_t turn(void)
 {
-    now_ns += 300 * HAIL_NS_PER_US; // what a round takes on a real machine
-    receive(&client, &server);
+    wired.now_ns += 300 * HAIL_NS_PER_US; // what a round takes on a real machine
+    wired_receive(&wired.client);
     uint64_t before_ns = cpu_ns();
-    receive(&server, &client);
+    wired_receive(&wired.server);
     return cpu_ns() - before_ns;
 }
 
-static void end_init(struct end *end, bool is_server)
+static void begin(void)
 {
-    struct hail_config config = HAIL_CONFIG_INIT;
-    struct hail_random random;
+    struct hail_config config = wired_config();
 
-    config.profile = HAIL_PROFILE_HAIL;
-    config.native.exchange = HAIL_UNSIGNED;
     config.native.source_per_s = 1000000;
     config.native.handshakes_per_s = 1000000;
-    config.on_event = is_server ? on_server : on_client;
     config.conns_max = CONNS;
     config.handshakes_max = CONNS;
-    config.approves_all = true;
-    if (hail_context_init(&end->context, &config, is_server) != HAIL_OK)
-        die("config");
-    end->context.start_ns = 0;
-    hail_random_init_seeded(&random, is_server);
-    if (!hail_shard_init(&end->shard, &end->context, hail_profile_of(end->context.config.profile),
-                         0, &random))
-        die("no memory");
-    end->out = calloc(WAYS_MAX, sizeof *end->out);
-    if (!end->out)
-        die("no memory");
+    wired_init(&wired, WAYS_MAX);
+    config.on_event = on_server;
+    wired_begin(&wired.server, &config, 1);
+    config.on_event = on_client;
+    wired_begin(&wired.client, &config, 0);
 }
 
 static void join(void)
 {
-    struct hail_addresses addresses = {.host = "127.0.0.1", .count = 1};
-    const struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(7777), .sin_addr = {htonl(0xc0000202u)}};
-    const struct hail_command command = {.op = HAIL_COMMAND_CONNECT, .addresses = &addresses};
-    size_t done;
-
-    memcpy(&addresses.list[0], &to, sizeof to);
-    for (uint32_t i = 0; i < CONNS; i++) {
-        if (hail_command_run(&client.shard, &command, &done) != HAIL_OK)
-            die("a client could not begin");
-    }
-    carry_out(&client);
-    while (connected < CONNS)
+    for (uint32_t i = 0; i < CONNS; i++)
+        wired_connect(&wired);
+    wired_carry_out(&wired.client);
+    while (wired.client.connected < CONNS)
         turn();
 }
 
@@ -212,18 +120,18 @@ static double run_window(const struct row *row)
                                               .body = body,
                                               .body_len = row->size};
     uint64_t spent_ns = 0;
-    uint64_t from = echoes;
+    uint64_t from = wired.client.messages;
 
-    while (echoes - from < WINDOW_MESSAGES) {
+    while (wired.client.messages - from < WINDOW_MESSAGES) {
         for (uint32_t i = 0; i < CONNS; i++) {
             for (uint32_t j = 0; j < row->burst; j++) {
-                if (hail_conn_send(&client.shard, i, &message) != HAIL_OK)
+                if (hail_conn_send(&wired.client.shard, i, &message) != HAIL_OK)
                     die("a client could not send");
             }
         }
         spent_ns += turn();
     }
-    return (double)spent_ns / 1000 / (double)(echoes - from);
+    return (double)spent_ns / 1000 / (double)(wired.client.messages - from);
 }
 
 static int by_size(const void *a, const void *b)
@@ -236,8 +144,7 @@ static int by_size(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-    end_init(&server, true);
-    end_init(&client, false);
+    begin();
     join();
     measure_machine(argc, argv);
     printf("\n%-44s us a message echoed: median of %d windows (least to most)\n", "", WINDOWS);

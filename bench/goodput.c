@@ -4,7 +4,6 @@
 // sockets and clock is answered here, since a program's functions come before those of a shared
 // library.
 // SPDX-License-Identifier: MIT
-#include <arpa/inet.h>
 #include <enet/enet.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -13,12 +12,8 @@
 
 #include "crypto/secret.h"
 #include "crypto/time.h"
-#include "engine/context/config.h"
 #include "engine/native/netsim.h"
-#include "engine/profiles/profiles.h"
-#include "engine/shard/command.h"
-#include "engine/shard/conn.h"
-#include "engine/shard/shard.h"
+#include "tests/wired.h"
 
 enum {
     EXIT_USAGE = 2,
@@ -96,34 +91,21 @@ static void post(enum hail_netsim_way way, const uint8_t *data, size_t len)
 
 // ---- hail: two shards
 
-struct end {
-    struct hail_context context;
-    struct hail_shard shard;
-    enum hail_netsim_way way; // that it sends
-    uint32_t slot;
-};
-
-static struct end hail_server;
-static struct end hail_client;
+static struct wired wired;
 
 static void hail_on_server(struct hail_endpoint *endpoint, const struct hail_event *event,
                            void *user)
 {
-    (void)endpoint;
-    (void)user;
+    wired_note(endpoint, event, user);
     if (event->type == HAIL_EVENT_CLOSED && !world.over)
         die(hail_close_reason_name(event->reason));
-    if (event->type != HAIL_EVENT_CONNECTED)
-        return;
-    hail_server.slot = hail_name_unpack(event->conn).slot;
-    world.connected++;
+    world.connected += event->type == HAIL_EVENT_CONNECTED;
 }
 
 static void hail_on_client(struct hail_endpoint *endpoint, const struct hail_event *event,
                            void *user)
 {
-    (void)endpoint;
-    (void)user;
+    wired_note(endpoint, event, user);
     if (event->type == HAIL_EVENT_CLOSED && !world.over)
         die(hail_close_reason_name(event->reason));
     if (event->type == HAIL_EVENT_MESSAGE)
@@ -131,67 +113,32 @@ static void hail_on_client(struct hail_endpoint *endpoint, const struct hail_eve
     world.connected += event->type == HAIL_EVENT_CONNECTED;
 }
 
-static void hail_carry_out(struct end *end)
+static void hail_post(struct wired_end *from, uint32_t client, const struct iovec *view)
 {
-    struct hail_task task;
-
-    while (hail_shard_output(&end->shard, &task)) {
-        if (task.op == HAIL_TASK_CONNECT)
-            hail_shard_connected(&end->shard, task.slot, 0);
-        else if (task.op == HAIL_TASK_CLOSE)
-            hail_shard_closed(&end->shard, task.slot);
-        for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++)
-            post(end->way, task.views[i].iov_base, task.views[i].iov_len);
-    }
-    hail_shard_handed_over(&end->shard);
-}
-
-static void hail_end_begin(struct end *end, bool is_server, uint64_t seed)
-{
-    struct hail_config config = HAIL_CONFIG_INIT;
-    struct hail_random random;
-
-    memset(end, 0, sizeof *end);
-    config.profile = HAIL_PROFILE_HAIL;
-    config.native.exchange = HAIL_UNSIGNED;
-    config.on_event = is_server ? hail_on_server : hail_on_client;
-    config.conns_max = 2;
-    config.handshakes_max = 2;
-    config.approves_all = true;
-    config.unsent_max = 2 * AHEAD;
-    if (hail_context_init(&end->context, &config, is_server) != HAIL_OK)
-        die("no context");
-    end->context.start_ns = 0;
-    hail_random_init_seeded(&random, seed);
-    if (!hail_shard_init(&end->shard, &end->context, hail_profile_of(end->context.config.profile),
-                         0, &random))
-        die("no memory");
-    end->shard.now_ns = world.now_ns;
-    end->way = is_server ? HAIL_NETSIM_IN : HAIL_NETSIM_OUT;
+    (void)client; // there is one
+    post(from == &wired.server ? HAIL_NETSIM_IN : HAIL_NETSIM_OUT, view->iov_base, view->iov_len);
 }
 
 static void hail_work(void)
 {
-    hail_shard_turn(&hail_server.shard, world.now_ns);
-    hail_shard_turn(&hail_client.shard, world.now_ns);
-    hail_carry_out(&hail_server);
-    hail_carry_out(&hail_client);
+    wired.now_ns = world.now_ns;
+    wired_work(&wired);
 }
 
 static void hail_begin(uint64_t seed)
 {
-    struct hail_addresses addresses = {.host = "play.test", .count = 1};
-    const struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(7777), .sin_addr = {htonl(0xc0000202u)}};
-    const struct hail_command command = {.op = HAIL_COMMAND_CONNECT, .addresses = &addresses};
-    size_t done;
+    struct hail_config config = wired_config();
 
-    hail_end_begin(&hail_server, true, seed);
-    hail_end_begin(&hail_client, false, ~seed);
-    memcpy(&addresses.list[0], &to, sizeof to);
-    if (hail_command_run(&hail_client.shard, &command, &done) != HAIL_OK)
-        die("cannot connect");
-    hail_carry_out(&hail_client);
+    config.unsent_max = 2 * AHEAD;
+    wired_init(&wired, 1); // datagrams are under way in the network alone
+    wired.now_ns = world.now_ns;
+    wired.post = hail_post;
+    config.on_event = hail_on_server;
+    wired_begin(&wired.server, &config, seed);
+    config.on_event = hail_on_client;
+    wired_begin(&wired.client, &config, ~seed);
+    wired_connect(&wired);
+    wired_carry_out(&wired.client);
 }
 
 static bool hail_send_message(const uint8_t *message, size_t len)
@@ -202,40 +149,23 @@ static bool hail_send_message(const uint8_t *message, size_t len)
                                            .body = message,
                                            .body_len = len};
 
-    return hail_conn_send(&hail_server.shard, hail_server.slot, &view) == HAIL_OK;
+    return hail_conn_send(&wired.server.shard, wired.server.slot, &view) == HAIL_OK;
 }
 
 static void hail_arrive(enum hail_netsim_way way, uint8_t *data, size_t len)
 {
-    const struct sockaddr_in from = {
-        .sin_family = AF_INET, .sin_port = htons(1000), .sin_addr = {htonl(0xc0000201u)}};
-    struct end *to = way == HAIL_NETSIM_IN ? &hail_client : &hail_server;
-
-    to->shard.now_ns = world.now_ns;
-    hail_shard_datagram(&to->shard, way == HAIL_NETSIM_IN ? 0 : HAIL_SLOT_NONE,
-                        (const struct sockaddr *)&from, data, len);
+    wired.now_ns = world.now_ns;
+    wired_arrive(way == HAIL_NETSIM_IN ? &wired.client : &wired.server, 0, data, len);
 }
 
 static uint64_t hail_next_ns(void)
 {
-    uint64_t server_ns = hail_shard_next_ns(&hail_server.shard);
-    uint64_t client_ns = hail_shard_next_ns(&hail_client.shard);
-
-    return server_ns < client_ns ? server_ns : client_ns;
-}
-
-static void hail_end_end(struct end *end)
-{
-    hail_shard_stop(&end->shard, 0);
-    hail_carry_out(end);
-    hail_shard_cleanup(&end->shard);
-    hail_context_cleanup(&end->context);
+    return wired_next_ns(&wired);
 }
 
 static void hail_end(void)
 {
-    hail_end_end(&hail_server);
-    hail_end_end(&hail_client);
+    wired_finish(&wired);
 }
 
 // ---- ENet: two hosts, and what they ask of the system

@@ -31,8 +31,7 @@ static enum hail_status post(struct hail_shard *shard, const struct hail_command
     struct hail_command claiming = *command;
 
     if (command->op != HAIL_COMMAND_SEND || context->config.profile != HAIL_PROFILE_HAIL ||
-        hail_policy_channel_at(&context->policy, command->view.channel)->guarantee >=
-            HAIL_GUARANTEE_SEQUENCED)
+        !hail_policy_is_reliable(&context->policy, command->view.channel))
         return hail_command_post(shard, command);
     claiming.view.claimed =
         hail_send_messages_claim(&shard->delivery, slot, command->view.body_len);
@@ -73,10 +72,8 @@ static enum hail_status dispatch(struct hail_endpoint *endpoint, const struct ha
 static enum hail_status check_view(const struct hail_endpoint *endpoint,
                                    const struct hail_message_view *view)
 {
-    const struct hail_policy_channel *channel =
-        hail_policy_channel_at(&endpoint->context.policy, view->channel);
-
-    if (view->flags > HAIL_FLAGS_BOTH || !channel)
+    if (view->flags > HAIL_FLAGS_BOTH ||
+        view->channel >= hail_policy_channel_count(&endpoint->context.policy))
         return HAIL_EINVAL;
     if (view->body_len > endpoint->context.config.message_max ||
         (view->body_len > 0 && !view->body))

@@ -66,8 +66,6 @@ static enum hail_verdict read_message(struct hail_message_view *message, enum ha
     bool is_rpc = type == HAIL_FRAME_CALL || type == HAIL_FRAME_REQUEST;
     uint64_t behaviour = 0;
 
-    if (channel == HAIL_POLICY_CHANNELS_MAX)
-        return HAIL_DROP_NAME;
     *message = (struct hail_message_view){
         .kind = (enum hail_message_kind)(type - HAIL_FRAME_MESSAGE), .channel = channel};
     if (type == HAIL_FRAME_REQUEST || type == HAIL_FRAME_RESPONSE || type == HAIL_FRAME_ERROR) {
@@ -126,15 +124,15 @@ static enum hail_verdict read_part(struct hail_native_frame *frame,
     frame->part.total = (uint32_t)total;
     frame->part.offset = (uint32_t)offset;
     frame->bytes = content;
-    const struct hail_policy_channel *channel = hail_policy_channel_at(policy, frame->part.channel);
-    return channel && (is_fragment || channel->guarantee < HAIL_GUARANTEE_SEQUENCED)
+    frame->rule = hail_policy_channel_at(policy, frame->part.channel);
+    return frame->rule && (is_fragment || hail_guarantee_is_reliable(frame->rule->guarantee))
                ? HAIL_ACCEPT
                : HAIL_DROP_NAME;
 }
 
 // A message that names its channel. It has one form: the first channel without a guarantee is meant
 // where none is named, and only there.
-static enum hail_verdict read_on_channel(struct hail_message_view *message,
+static enum hail_verdict read_on_channel(struct hail_native_frame *frame,
                                          const struct hail_policy *policy,
                                          struct hail_bytes content)
 {
@@ -143,13 +141,24 @@ static enum hail_verdict read_on_channel(struct hail_message_view *message,
         return HAIL_DROP_MALFORMED;
     uint8_t number = content.data[0];
     enum hail_frame_type type = (enum hail_frame_type)content.data[1];
-    const struct hail_policy_channel *channel = hail_policy_channel_at(policy, number);
-    if (!channel || channel->guarantee < HAIL_GUARANTEE_SEQUENCED)
+    frame->rule = hail_policy_channel_at(policy, number);
+    if (!frame->rule || hail_guarantee_is_reliable(frame->rule->guarantee))
         return HAIL_DROP_NAME;
-    if (number == hail_policy_bare(policy))
+    if (frame->rule == hail_policy_bare(policy))
         return HAIL_DROP_MALFORMED;
     skip(&content, 2);
-    return read_message(message, type, number, policy, content);
+    return read_message(&frame->message, type, number, policy, content);
+}
+
+// A message on the channel that need not be named.
+static enum hail_verdict read_bare(struct hail_native_frame *frame,
+                                   const struct hail_policy *policy, struct hail_bytes content)
+{
+    frame->rule = hail_policy_bare(policy);
+    return frame->rule
+               ? read_message(&frame->message, frame->type,
+                              hail_policy_channel_number(policy, frame->rule), policy, content)
+               : HAIL_DROP_NAME;
 }
 
 static enum hail_verdict read_content(struct hail_native_frame *frame,
@@ -164,10 +173,9 @@ static enum hail_verdict read_content(struct hail_native_frame *frame,
     case HAIL_FRAME_REQUEST:
     case HAIL_FRAME_RESPONSE:
     case HAIL_FRAME_ERROR:
-        return read_message(&frame->message, frame->type, hail_policy_bare(policy), policy,
-                            content);
+        return read_bare(frame, policy, content);
     case HAIL_FRAME_CHANNEL:
-        return read_on_channel(&frame->message, policy, content);
+        return read_on_channel(frame, policy, content);
     case HAIL_FRAME_RELIABLE:
     case HAIL_FRAME_FRAGMENT:
         return read_part(frame, policy, content);
@@ -459,8 +467,11 @@ size_t hail_frames_shorten(uint8_t *frames, size_t frames_len, size_t last)
 enum hail_frame_type hail_frames_type_of(const struct hail_message_view *message,
                                          const struct hail_policy *policy)
 {
-    return message->channel == hail_policy_bare(policy) ? bare_type(message->kind)
-                                                        : HAIL_FRAME_CHANNEL;
+    const struct hail_policy_channel *bare = hail_policy_bare(policy);
+
+    return bare && message->channel == hail_policy_channel_number(policy, bare)
+               ? bare_type(message->kind)
+               : HAIL_FRAME_CHANNEL;
 }
 
 bool hail_frames_is_control(enum hail_frame_type type)

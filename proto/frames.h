@@ -65,16 +65,17 @@ struct hail_part {
 // One frame, read or to be written. Which fields count depends on the type.
 struct hail_native_frame {
     enum hail_frame_type type;
-    struct hail_message_view message;  // MESSAGE to CHANNEL: all but the flags
-    uint64_t client_id;                // APPROVED
-    uint8_t echo[HAIL_FRAME_ECHO_LEN]; // PING, PONG, PATH_*
-    uint8_t reason;                    // CLOSE
-    struct hail_bytes text;            // CLOSE: at most HAIL_FRAME_TEXT_MAX bytes, UTF-8 unchecked
-    struct hail_part part;             // RELIABLE, FRAGMENT
-    uint32_t life_s;                   // TICKET
-    uint32_t message_max;              // LIMITS: the greatest payload
-    struct hail_bytes bytes;           // RELIABLE, FRAGMENT: the part; ACK: its content (acks.h);
-                                       // TICKET: the ticket, 1 to HAIL_TICKET_LEN_MAX bytes
+    const struct hail_policy_channel *rule; // read: of the channel, MESSAGE to FRAGMENT
+    struct hail_message_view message;       // MESSAGE to CHANNEL: all but the flags
+    uint64_t client_id;                     // APPROVED
+    uint8_t echo[HAIL_FRAME_ECHO_LEN];      // PING, PONG, PATH_*
+    uint8_t reason;                         // CLOSE
+    struct hail_bytes text;  // CLOSE: at most HAIL_FRAME_TEXT_MAX bytes, UTF-8 unchecked
+    struct hail_part part;   // RELIABLE, FRAGMENT
+    uint32_t life_s;         // TICKET
+    uint32_t message_max;    // LIMITS: the greatest payload
+    struct hail_bytes bytes; // RELIABLE, FRAGMENT: the part; ACK: its content (acks.h);
+                             // TICKET: the ticket, 1 to HAIL_TICKET_LEN_MAX bytes
 };
 
 // hail_frames_next reads the frame at `*at`, before the end of a packet's frames, and steps over
@@ -132,5 +133,11 @@ enum hail_frame_type hail_frames_type_of(const struct hail_message_view *message
 
 // hail_frames_is_control says whether a type may travel in protected packets only.
 bool hail_frames_is_control(enum hail_frame_type type);
+
+// hail_frames_is_part says whether a frame carries a reliable message, or a part of any message.
+static inline bool hail_frames_is_part(enum hail_frame_type type)
+{
+    return type == HAIL_FRAME_RELIABLE || type == HAIL_FRAME_FRAGMENT;
+}
 
 #endif

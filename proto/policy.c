@@ -118,26 +118,43 @@ uint32_t hail_policy_unordered_before(const struct hail_policy *policy, size_t n
     return unordered;
 }
 
-uint8_t hail_policy_bare(const struct hail_policy *policy)
+static const struct hail_policy_channel *channels_of(const struct hail_policy *policy)
 {
-    const struct hail_policy_channel *channel;
-
-    for (uint8_t number = 0; (channel = hail_policy_channel_at(policy, number)); number++) {
-        if (channel->guarantee == HAIL_GUARANTEE_NONE)
-            return number;
-    }
-    return HAIL_POLICY_CHANNELS_MAX;
+    return policy->channel_count == 0 ? undeclared : policy->channels;
 }
 
-enum hail_verdict hail_policy_check_channel(const struct hail_policy *policy,
-                                            const struct hail_message_view *message)
+uint8_t hail_policy_channel_number(const struct hail_policy *policy,
+                                   const struct hail_policy_channel *channel)
 {
-    const struct hail_policy_channel *channel = hail_policy_channel_at(policy, message->channel);
+    return (uint8_t)(channel - channels_of(policy));
+}
 
-    HAIL_ASSERT(channel);
-    if (channel->guarantee != HAIL_GUARANTEE_NONE && message->flags == 0)
+const struct hail_policy_channel *hail_policy_bare(const struct hail_policy *policy)
+{
+    const struct hail_policy_channel *channels = channels_of(policy);
+
+    if (policy->bare > 0)
+        return &channels[policy->bare - 1];
+    for (size_t i = 0; i < hail_policy_channel_count(policy); i++) {
+        if (channels[i].guarantee == HAIL_GUARANTEE_NONE)
+            return &channels[i];
+    }
+    return NULL;
+}
+
+void hail_policy_keep_bare(struct hail_policy *policy)
+{
+    const struct hail_policy_channel *bare = hail_policy_bare(policy);
+
+    policy->bare = bare ? (uint8_t)(hail_policy_channel_number(policy, bare) + 1) : 0;
+}
+
+enum hail_verdict hail_policy_check_channel(const struct hail_policy_channel *channel,
+                                            uint32_t flags)
+{
+    if (channel->guarantee != HAIL_GUARANTEE_NONE && flags == 0)
         return HAIL_DROP_UNPROTECTED;
-    return check_floor(message->flags, channel->floor);
+    return check_floor(flags, channel->floor);
 }
 
 size_t hail_policy_number(const struct hail_policy *policy, bool is_rpc, uint64_t hash)

@@ -48,6 +48,7 @@ struct hail_policy {
     uint8_t default_floor; // for unnamed messages and, if they are taken, unknown names
     bool takes_unknown;    // deliver names without a rule; false: HAIL_DROP_NAME
     size_t channel_count;  // declared; none: four, one for each guarantee, with no floor
+    uint8_t bare;          // number of hail_policy_bare's channel, plus one; 0: it is looked for
     struct hail_policy_channel channels[HAIL_POLICY_CHANNELS_MAX];
 };
 
@@ -78,20 +79,37 @@ size_t hail_policy_channel_count(const struct hail_policy *policy);
 const struct hail_policy_channel *hail_policy_channel_at(const struct hail_policy *policy,
                                                          uint64_t number);
 
+// hail_guarantee_is_reliable says whether what is lost is sent again; hail_policy_is_reliable, of a
+// channel that there is.
+static inline bool hail_guarantee_is_reliable(enum hail_guarantee guarantee)
+{
+    return guarantee < HAIL_GUARANTEE_SEQUENCED;
+}
+static inline bool hail_policy_is_reliable(const struct hail_policy *policy, uint8_t number)
+{
+    return hail_guarantee_is_reliable(hail_policy_channel_at(policy, number)->guarantee);
+}
+
 // hail_policy_unordered_before returns how many channels with smaller numbers are reliable and
 // unordered.
 uint32_t hail_policy_unordered_before(const struct hail_policy *policy, size_t number);
 
-// hail_policy_bare returns the number of the first channel without a guarantee, whose messages need
-// not name it (WIRE.md, section 5.1); HAIL_POLICY_CHANNELS_MAX: there is none.
-uint8_t hail_policy_bare(const struct hail_policy *policy);
+// hail_policy_channel_number returns the number of a channel that the policy has.
+uint8_t hail_policy_channel_number(const struct hail_policy *policy,
+                                   const struct hail_policy_channel *channel);
 
-// hail_policy_check_channel decides on a message of any kind by its channel alone, which there is.
+// hail_policy_bare returns the first channel without a guarantee, whose messages need not name it
+// (WIRE.md, section 5.1); NULL: there is none. hail_policy_keep_bare has the policy remember it:
+// its channels do not change any more.
+const struct hail_policy_channel *hail_policy_bare(const struct hail_policy *policy);
+void hail_policy_keep_bare(struct hail_policy *policy);
+
+// hail_policy_check_channel decides on a message that came with `flags` by its channel alone.
 //
 // Returns  HAIL_ACCEPT; HAIL_DROP_FLOOR; or HAIL_DROP_UNPROTECTED: on a channel with a guarantee,
 //          which a forged message could break for the genuine ones.
-enum hail_verdict hail_policy_check_channel(const struct hail_policy *policy,
-                                            const struct hail_message_view *message);
+enum hail_verdict hail_policy_check_channel(const struct hail_policy_channel *channel,
+                                            uint32_t flags);
 
 // hail_policy_number returns the number by which the native wire names a rule, from 1, or 0: there
 // is none for this name. hail_policy_rule_at returns the rule of a number, or NULL. Cost     A

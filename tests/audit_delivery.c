@@ -16,18 +16,12 @@ struct sending {
     uint64_t open; // bytes that were sent, of reliable messages, and have not arrived
 };
 
-static bool is_reliable(const struct hail_shard *shard, uint8_t channel)
-{
-    return hail_policy_channel_at(&shard->context->policy, channel)->guarantee <
-           HAIL_GUARANTEE_SEQUENCED;
-}
-
 // One send message of a channel.
 static void check_message(struct audit *audit, const struct hail_send_message *message,
                           struct sending *sums)
 {
     uint32_t blocks = audit_chain(audit, AUDIT_BLOCKS, &message->content);
-    bool reliable = is_reliable(audit->shard, message->channel);
+    bool reliable = hail_policy_is_reliable(&audit->shard->context->policy, message->channel);
 
     sums->bytes += message->content.len;
     sums->held += blocks * (HAIL_BLOCK_MESSAGE + sizeof(struct hail_send_range)) + sizeof *message;
@@ -222,7 +216,8 @@ static uint64_t check_ring(struct audit *audit, uint32_t slot, uint8_t channel, 
         if (hail_reassembly_find(&shard->delivery, slot, channel, one->id) != index)
             audit_fail(audit, "slot %u channel %u: reassembly %u is not found by its name", slot,
                        channel, one->id);
-        if (is_reliable(shard, channel) && (uint32_t)(one->id - receive->next) >= HAIL_AHEAD_MAX)
+        if (hail_policy_is_reliable(&shard->context->policy, channel) &&
+            (uint32_t)(one->id - receive->next) >= HAIL_AHEAD_MAX)
             audit_fail(audit, "slot %u channel %u: reassembly %u is behind or far ahead of %u",
                        slot, channel, one->id, receive->next);
         check_reassembly(audit, one);

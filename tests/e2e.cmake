@@ -9,6 +9,10 @@ endfunction()
 
 add_test(NAME tidy COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tidy.sh)
 add_test(NAME header COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/header.sh)
+add_test(NAME measures
+    COMMAND Python3::Interpreter -BS ${CMAKE_CURRENT_SOURCE_DIR}/measures.py --check)
+# The walks of a message that engine/DESIGN.md lists.
+add_test(NAME walk COMMAND Python3::Interpreter -BS ${CMAKE_CURRENT_SOURCE_DIR}/walk.py)
 hail_script_test(tidy_rules test_tidy.py)
 hail_script_test(e2e_vectors mlapi_client.py)
 

@@ -3,19 +3,13 @@
 // packet is all that is heard, and names of connections that nobody has been told. Two shards in
 // one thread; the time is the test's.
 // SPDX-License-Identifier: MIT
-#include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "crypto/time.h"
-#include "engine/context/config.h"
 #include "engine/native/native.h"
 #include "engine/native/state.h"
-#include "engine/profiles/profiles.h"
-#include "engine/shard/command.h"
-#include "engine/shard/conn.h"
-#include "engine/shard/shard.h"
 #include "tests/vectors.h"
+#include "tests/wired.h"
 
 enum {
     SLOTS = 16,
@@ -24,216 +18,75 @@ enum {
     MESSAGE = 20000
 };
 
-struct flying {
-    uint64_t at_ns;
-    uint32_t client; // its slot
-    uint16_t len;
-    uint8_t bytes[HAIL_OUTBOX_ROOM];
-};
-
-struct end {
-    struct hail_context context;
-    struct hail_shard shard;
-    struct flying *out;
-    uint32_t out_count;
-    uint64_t bytes; // that it has sent
-    uint64_t messages;
-    uint32_t connected;
-    uint32_t closed;
-    enum hail_close_reason reason; // of the last that was closed
-};
-
-// The server hears from each client at a port of its own.
+static struct wired wired;
 static struct world {
-    struct end server;
-    struct end client;
-    uint64_t now_ns;
     uint64_t dice;
     uint64_t delay_ms;
     uint64_t spread_ms; // beside the delay, at random: what comes later may arrive earlier
     uint32_t loss;      // in 1,000
     uint32_t doubling;  // likewise
-    bool plain_only;    // of what the clients send, nothing else arrives
+    bool plain_only;    // of what the clients send from now on, nothing else arrives
 } world;
 
-static void note(struct end *end, const struct hail_event *event)
+static void post(struct wired_end *from, uint32_t client, const struct iovec *view)
 {
-    end->connected += event->type == HAIL_EVENT_CONNECTED;
-    end->messages += event->type == HAIL_EVENT_MESSAGE;
-    if (event->type == HAIL_EVENT_CLOSED) {
-        end->closed++;
-        end->reason = event->reason;
-    }
-}
+    bool is_plain = *(const uint8_t *)view->iov_base >> 6 == HAIL_PROTECTION_PLAIN;
 
-static void on_server(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
-{
-    (void)endpoint;
-    (void)user;
-    note(&world.server, event);
-}
-
-static void on_client(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
-{
-    (void)endpoint;
-    (void)user;
-    note(&world.client, event);
-}
-
-static void post(struct end *end, uint32_t client, const struct iovec *view)
-{
     for (int copies = 1 + (test_next(&world.dice) % 1000 < world.doubling); copies > 0; copies--) {
         uint64_t spread_ms = world.spread_ms == 0 ? 0 : test_next(&world.dice) % world.spread_ms;
         if (test_next(&world.dice) % 1000 < world.loss)
             continue;
-        ck_assert_uint_lt(end->out_count, FLYING_MAX);
-        struct flying *one = &end->out[end->out_count++];
-        one->at_ns = world.now_ns + (world.delay_ms + spread_ms) * HAIL_NS_PER_MS;
-        one->client = client;
-        one->len = (uint16_t)view->iov_len;
-        memcpy(one->bytes, view->iov_base, view->iov_len);
+        if (is_plain || !world.plain_only || from == &wired.server)
+            wired_put(from, client, view,
+                      wired.now_ns + (world.delay_ms + spread_ms) * HAIL_NS_PER_MS);
     }
-}
-
-static void carry_out(struct end *end)
-{
-    struct hail_task task;
-
-    while (hail_shard_output(&end->shard, &task)) {
-        if (task.op == HAIL_TASK_CONNECT)
-            hail_shard_connected(&end->shard, task.slot, 0);
-        else if (task.op == HAIL_TASK_CLOSE)
-            hail_shard_closed(&end->shard, task.slot);
-        for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++) {
-            const struct sockaddr_in *to = (const struct sockaddr_in *)task.address;
-            end->bytes += task.views[i].iov_len;
-            post(end, to ? ntohs(to->sin_port) - 1u : task.slot, &task.views[i]);
-        }
-    }
-    hail_shard_handed_over(&end->shard);
-}
-
-// A datagram reaches an end, from a client or for it.
-static void arrive(struct end *to, uint32_t client, const uint8_t *bytes, size_t len)
-{
-    const struct sockaddr_in from = {.sin_family = AF_INET,
-                                     .sin_port = htons((uint16_t)(client + 1)),
-                                     .sin_addr = {htonl(0xc0000201u)}};
-    uint8_t *exact = malloc(len);
-
-    ck_assert_ptr_nonnull(exact);
-    memcpy(exact, bytes, len);
-    to->shard.now_ns = world.now_ns;
-    hail_shard_datagram(&to->shard, to == &world.server ? HAIL_SLOT_NONE : client,
-                        (const struct sockaddr *)&from, exact, len);
-    free(exact);
-}
-
-static void deliver(struct end *from, struct end *to)
-{
-    uint32_t kept = 0;
-    uint32_t count = from->out_count;
-
-    for (uint32_t i = 0; i < count; i++) {
-        struct flying *one = &from->out[i];
-        if (one->at_ns > world.now_ns)
-            from->out[kept++] = *one;
-        else if (!world.plain_only || to == &world.client ||
-                 one->bytes[0] >> 6 == HAIL_PROTECTION_PLAIN)
-            arrive(to, one->client, one->bytes, one->len);
-    }
-    ck_assert_uint_eq(from->out_count, count);
-    from->out_count = kept;
-}
-
-// What is to happen at this moment.
-static void turn(void)
-{
-    deliver(&world.server, &world.client);
-    deliver(&world.client, &world.server);
-    hail_shard_turn(&world.server.shard, world.now_ns);
-    hail_shard_turn(&world.client.shard, world.now_ns);
-    carry_out(&world.server);
-    carry_out(&world.client);
 }
 
 static void run_ms(uint64_t ms)
 {
-    for (uint64_t until_ns = world.now_ns + ms * HAIL_NS_PER_MS; world.now_ns < until_ns;) {
-        world.now_ns += HAIL_NS_PER_MS;
-        turn();
+    for (uint64_t until_ns = wired.now_ns + ms * HAIL_NS_PER_MS; wired.now_ns < until_ns;) {
+        wired.now_ns += HAIL_NS_PER_MS;
+        wired_turn(&wired);
     }
-}
-
-static void end_init(struct end *end, bool is_server)
-{
-    struct hail_config config = HAIL_CONFIG_INIT;
-    struct hail_random random;
-
-    config.profile = HAIL_PROFILE_HAIL;
-    config.native.exchange = HAIL_UNSIGNED;
-    config.native.source_per_s = 1000000;
-    config.on_event = is_server ? on_server : on_client;
-    config.conns_max = SLOTS;
-    config.handshakes_max = SLOTS;
-    config.approves_all = true;
-    config.idle_timeout_ms = IDLE_MS;
-    config.unsent_max = 16u << 20;
-    ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
-    end->context.start_ns = 0;
-    hail_random_init_seeded(&random, test_next(&world.dice));
-    ck_assert(hail_shard_init(&end->shard, &end->context,
-                              hail_profile_of(end->context.config.profile), 0, &random));
-    end->out = malloc(FLYING_MAX * sizeof *end->out);
-    ck_assert_ptr_nonnull(end->out);
 }
 
 static void join(uint32_t count)
 {
-    struct hail_addresses addresses = {.host = "play.test", .count = 1};
-    const struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(7777), .sin_addr = {htonl(0xc0000202u)}};
-    const struct hail_command command = {.op = HAIL_COMMAND_CONNECT, .addresses = &addresses};
-    uint32_t before = world.client.connected;
-    size_t done;
+    uint32_t before = wired.client.connected;
 
-    memcpy(&addresses.list[0], &to, sizeof to);
     for (uint32_t i = 0; i < count; i++)
-        ck_assert_int_eq(hail_command_run(&world.client.shard, &command, &done), HAIL_OK);
-    carry_out(&world.client);
-    for (int i = 0; i < 1000 && world.client.connected < before + count; i++)
+        wired_connect(&wired);
+    wired_carry_out(&wired.client);
+    for (int i = 0; i < 1000 && wired.client.connected < before + count; i++)
         run_ms(1);
-    ck_assert_uint_eq(world.client.connected, before + count);
-    ck_assert_uint_eq(world.server.connected, before + count);
+    ck_assert_uint_eq(wired.client.connected, before + count);
+    ck_assert_uint_eq(wired.server.connected, before + count);
 }
 
 static void world_begin(uint64_t seed, uint32_t clients)
 {
-    memset(&world, 0, sizeof world);
-    world.dice = seed;
-    world.now_ns = HAIL_NS_PER_S;
-    end_init(&world.server, true);
-    end_init(&world.client, false);
-    join(clients);
-}
+    struct hail_config config = wired_config();
 
-static void end_finish(struct end *end)
-{
-    hail_shard_stop(&end->shard, 0);
-    carry_out(end);
-    ck_assert(hail_shard_stopped(&end->shard));
-    hail_shard_cleanup(&end->shard);
-    hail_context_cleanup(&end->context);
-    free(end->out);
+    config.native.source_per_s = 1000000;
+    config.conns_max = SLOTS;
+    config.handshakes_max = SLOTS;
+    config.idle_timeout_ms = IDLE_MS;
+    config.unsent_max = 16u << 20;
+    world = (struct world){.dice = seed};
+    wired_init(&wired, FLYING_MAX);
+    wired.exact = true;
+    wired.post = post;
+    wired_begin(&wired.server, &config, test_next(&world.dice));
+    wired_begin(&wired.client, &config, test_next(&world.dice));
+    join(clients);
 }
 
 static void world_end(void)
 {
-    end_finish(&world.client);
-    end_finish(&world.server);
+    wired_finish(&wired);
 }
 
-static enum hail_status say(struct end *end, uint32_t slot, uint8_t channel, uint32_t flags,
+static enum hail_status say(struct wired_end *end, uint32_t slot, uint8_t channel, uint32_t flags,
                             size_t len)
 {
     static const uint8_t body[MESSAGE];
@@ -246,17 +99,17 @@ static enum hail_status say(struct end *end, uint32_t slot, uint8_t channel, uin
     return hail_conn_send(&end->shard, slot, &view);
 }
 
-static struct hail_native *native_of(const struct end *end, uint32_t slot)
+static struct hail_native *native_of(const struct wired_end *end, uint32_t slot)
 {
     return &end->shard.native->conns[slot];
 }
 
-static struct hail_sender *sender_of(const struct end *end, uint32_t slot)
+static struct hail_sender *sender_of(const struct wired_end *end, uint32_t slot)
 {
     return &end->shard.delivery.conns[slot].sender;
 }
 
-static uint64_t drops(const struct end *end, enum hail_verdict verdict)
+static uint64_t drops(const struct wired_end *end, enum hail_verdict verdict)
 {
     return hail_stat_get(&end->shard.stats, HAIL_STAT_DROPPED_FIRST + (unsigned)verdict);
 }
@@ -264,16 +117,16 @@ static uint64_t drops(const struct end *end, enum hail_verdict verdict)
 // Seals frames of the test's as the client's, or the server's, next packet, which arrives at once.
 static void inject(bool by_server, const uint8_t *frames, size_t len)
 {
-    struct end *from = by_server ? &world.server : &world.client;
-    struct end *to = by_server ? &world.client : &world.server;
+    struct wired_end *from = by_server ? &wired.server : &wired.client;
+    struct wired_end *to = by_server ? &wired.client : &wired.server;
     uint8_t packet[HAIL_PACKET_MAX];
 
     memcpy(packet + hail_packet_frames_at(by_server ? HAIL_TO_CLIENT : HAIL_TO_SERVER,
                                           HAIL_PROTECTION_ENCRYPTED),
            frames, len);
     len = hail_peer_seal(&native_of(from, 0)->peer, packet, len, HAIL_PROTECTION_ENCRYPTED,
-                         world.now_ns);
-    arrive(to, 0, packet, len);
+                         wired.now_ns);
+    wired_arrive(to, 0, packet, len);
 }
 
 // ---- Acknowledgements
@@ -289,7 +142,7 @@ static void acknowledge(bool by_server, const struct hail_ack *ack)
 // has not.
 static void acknowledge_from(bool by_server, uint64_t first, uint64_t beyond)
 {
-    const struct end *other = by_server ? &world.client : &world.server;
+    const struct wired_end *other = by_server ? &wired.client : &wired.server;
     uint64_t last = native_of(other, 0)->peer.next_number - 1 + beyond;
 
     if (last >= first)
@@ -306,8 +159,8 @@ START_TEST(test_optimist)
 
     for (int round = 0; round < 20; round++) {
         world_begin(test_seed() + (uint64_t)round, 1);
-        struct end *sender = by_server ? &world.client : &world.server;
-        struct end *reader = by_server ? &world.server : &world.client;
+        struct wired_end *sender = by_server ? &wired.client : &wired.server;
+        struct wired_end *reader = by_server ? &wired.server : &wired.client;
         world.delay_ms = 10;
         for (int i = 0; i < 800; i++)
             ck_assert_int_eq(say(sender, 0, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, MESSAGE),
@@ -319,14 +172,14 @@ START_TEST(test_optimist)
         uint64_t honest = native_of(sender, 0)->peer.next_number;
         uint32_t window = sender_of(sender, 0)->congestion.window;
         for (int i = 0; i < 4000 && sender->closed == 0; i++) {
-            reader->shard.now_ns = world.now_ns;
-            world.now_ns += HAIL_NS_PER_MS;
-            sender->out_count = 0; // nobody reads it
-            reader->out_count = 0;
-            hail_shard_turn(&sender->shard, world.now_ns);
-            carry_out(sender);
+            reader->shard.now_ns = wired.now_ns;
+            wired.now_ns += HAIL_NS_PER_MS;
+            wired_lose(sender); // nobody reads it
+            wired_lose(reader);
+            hail_shard_turn(&sender->shard, wired.now_ns);
+            wired_carry_out(sender);
             acknowledge_from(by_server, honest, 0);
-            carry_out(sender);
+            wired_carry_out(sender);
         }
         ck_assert_uint_eq(sender->closed, 1);
         ck_assert_int_eq(sender->reason, HAIL_CLOSED_PROTOCOL);
@@ -351,11 +204,11 @@ START_TEST(test_beyond)
     bool by_server = _i % 2;
 
     world_begin(test_seed(), 1);
-    struct end *sender = by_server ? &world.client : &world.server;
+    struct wired_end *sender = by_server ? &wired.client : &wired.server;
     ck_assert_int_eq(say(sender, 0, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, 10), HAIL_OK);
-    carry_out(sender);
+    wired_carry_out(sender);
     acknowledge_from(by_server, 0, beyond[_i / 2]);
-    carry_out(sender);
+    wired_carry_out(sender);
     ck_assert_uint_eq(sender->closed, 1);
     ck_assert_int_eq(sender->reason, HAIL_CLOSED_PROTOCOL);
     ck_assert_uint_eq(drops(sender, HAIL_DROP_FALSE_ACK), 1);
@@ -385,27 +238,27 @@ START_TEST(test_honest)
     world.doubling = rows[_i].doubling;
     world.spread_ms = rows[_i].spread_ms;
     for (int i = 0; i < MESSAGES; i++) {
-        ck_assert_int_eq(say(&world.client, 0, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, MESSAGE),
+        ck_assert_int_eq(say(&wired.client, 0, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, MESSAGE),
                          HAIL_OK);
         ck_assert_int_eq(
-            say(&world.server, 0, HAIL_RELIABLE_UNORDERED, HAIL_AUTHENTICATED, MESSAGE), HAIL_OK);
+            say(&wired.server, 0, HAIL_RELIABLE_UNORDERED, HAIL_AUTHENTICATED, MESSAGE), HAIL_OK);
     }
-    for (int i = 0; i < 60000 && world.client.messages + world.server.messages < 2 * MESSAGES;
+    for (int i = 0; i < 60000 && wired.client.messages + wired.server.messages < 2 * MESSAGES;
          i++) {
         run_ms(1);
-        uint64_t now[2] = {sender_of(&world.client, 0)->skipped,
-                           sender_of(&world.server, 0)->skipped};
+        uint64_t now[2] = {sender_of(&wired.client, 0)->skipped,
+                           sender_of(&wired.server, 0)->skipped};
         left_out += now[0] != before[0];
         left_out += now[1] != before[1];
         memcpy(before, now, sizeof before);
     }
-    ck_assert_uint_eq(world.client.messages, MESSAGES);
-    ck_assert_uint_eq(world.server.messages, MESSAGES);
-    ck_assert_uint_eq(world.client.closed + world.server.closed, 0);
+    ck_assert_uint_eq(wired.client.messages, MESSAGES);
+    ck_assert_uint_eq(wired.server.messages, MESSAGES);
+    ck_assert_uint_eq(wired.client.closed + wired.server.closed, 0);
     ck_assert_uint_gt(left_out, 6);
     if (rows[_i].loss + rows[_i].spread_ms == 0) {
-        ck_assert_uint_eq(hail_stat_get(&world.server.shard.stats, HAIL_STAT_PACKETS_LOST), 0);
-        ck_assert_uint_eq(hail_stat_get(&world.client.shard.stats, HAIL_STAT_PACKETS_LOST), 0);
+        ck_assert_uint_eq(hail_stat_get(&wired.server.shard.stats, HAIL_STAT_PACKETS_LOST), 0);
+        ck_assert_uint_eq(hail_stat_get(&wired.client.shard.stats, HAIL_STAT_PACKETS_LOST), 0);
     }
     world_end();
 }
@@ -418,32 +271,32 @@ START_TEST(test_gap_is_no_packet)
     bool has_gap = _i;
 
     world_begin(test_seed(), 1);
-    const struct hail_native *native = native_of(&world.server, 0);
-    struct hail_sender *sender = sender_of(&world.server, 0);
+    const struct hail_native *native = native_of(&wired.server, 0);
+    struct hail_sender *sender = sender_of(&wired.server, 0);
     sender->skipped = 0;
     sender->skip_in = 0xffff; // none by itself
     uint64_t first = native->peer.next_number;
     for (uint64_t i = 0; i < 4; i++) {
         if (has_gap && i == 2)
             sender->skip_in = 1;
-        ck_assert_int_eq(say(&world.server, 0, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, 10),
+        ck_assert_int_eq(say(&wired.server, 0, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, 10),
                          HAIL_OK);
-        carry_out(&world.server);
+        wired_carry_out(&wired.server);
     }
     uint64_t last = native->peer.next_number - 1;
     ck_assert_uint_eq(last - first, has_gap ? 4 : 3);
-    world.server.shard.now_ns = world.now_ns;
+    wired.server.shard.now_ns = wired.now_ns;
     struct hail_ack ack = {.count = 1, .ranges = {{first + 1, first + 3}}};
     if (has_gap) // first, first + 1, a gap, first + 3, first + 4
         ack = (struct hail_ack){.count = 2,
                                 .ranges = {{first + 3, first + 3}, {first + 1, first + 1}}};
     acknowledge(false, &ack);
-    ck_assert_uint_eq(hail_stat_get(&world.server.shard.stats, HAIL_STAT_PACKETS_LOST), !has_gap);
-    ck_assert_uint_eq(world.server.closed, 0);
+    ck_assert_uint_eq(hail_stat_get(&wired.server.shard.stats, HAIL_STAT_PACKETS_LOST), !has_gap);
+    ck_assert_uint_eq(wired.server.closed, 0);
     if (has_gap) {
         ack = (struct hail_ack){.count = 1, .ranges = {{first + 4, first + 4}}};
         acknowledge(false, &ack);
-        ck_assert_uint_eq(hail_stat_get(&world.server.shard.stats, HAIL_STAT_PACKETS_LOST), 1);
+        ck_assert_uint_eq(hail_stat_get(&wired.server.shard.stats, HAIL_STAT_PACKETS_LOST), 1);
     }
     world_end();
 }
@@ -477,19 +330,19 @@ START_TEST(test_alive)
     world_begin(test_seed(), 1);
     for (int i = 0; i < 4 * IDLE_MS / 25; i++) {
         if (talks[_i].client_speaks)
-            ck_assert_int_eq(say(&world.client, 0, HAIL_UNRELIABLE, talks[_i].by_client, 20),
+            ck_assert_int_eq(say(&wired.client, 0, HAIL_UNRELIABLE, talks[_i].by_client, 20),
                              HAIL_OK);
         if (talks[_i].server_speaks)
-            ck_assert_int_eq(say(&world.server, 0, HAIL_UNRELIABLE, talks[_i].by_server, 20),
+            ck_assert_int_eq(say(&wired.server, 0, HAIL_UNRELIABLE, talks[_i].by_server, 20),
                              HAIL_OK);
         run_ms(25);
-        ck_assert_msg(world.client.closed + world.server.closed == 0, "%s: gone after %d ms",
+        ck_assert_msg(wired.client.closed + wired.server.closed == 0, "%s: gone after %d ms",
                       talks[_i].why, i * 25);
     }
     if (talks[_i].client_speaks)
-        ck_assert_uint_gt(world.server.messages, IDLE_MS / 25);
+        ck_assert_uint_gt(wired.server.messages, IDLE_MS / 25);
     if (talks[_i].server_speaks)
-        ck_assert_uint_gt(world.client.messages, IDLE_MS / 25);
+        ck_assert_uint_gt(wired.client.messages, IDLE_MS / 25);
     world_end();
 }
 END_TEST
@@ -499,13 +352,13 @@ START_TEST(test_plain_is_no_life)
 {
     world_begin(test_seed(), 1);
     world.plain_only = true;
-    for (int i = 0; i < 2 * IDLE_MS / 25 && world.server.closed == 0; i++) {
-        (void)say(&world.client, 0, HAIL_UNRELIABLE, 0, 20);
+    for (int i = 0; i < 2 * IDLE_MS / 25 && wired.server.closed == 0; i++) {
+        (void)say(&wired.client, 0, HAIL_UNRELIABLE, 0, 20);
         run_ms(25);
     }
-    ck_assert_uint_gt(world.server.messages, IDLE_MS / 25 / 2);
-    ck_assert_uint_eq(world.server.closed, 1);
-    ck_assert_int_eq(world.server.reason, HAIL_CLOSED_IDLE);
+    ck_assert_uint_gt(wired.server.messages, IDLE_MS / 25 / 2);
+    ck_assert_uint_eq(wired.server.closed, 1);
+    ck_assert_int_eq(wired.server.reason, HAIL_CLOSED_IDLE);
     world_end();
 }
 END_TEST
@@ -515,7 +368,7 @@ END_TEST
 // A forged packet for a client's connection, as one who sees its packets would make it.
 static void forge(uint32_t slot, enum hail_protection protection, unsigned epoch, uint32_t number)
 {
-    uint32_t conn_id = native_of(&world.server, slot)->conn_id;
+    uint32_t conn_id = native_of(&wired.server, slot)->conn_id;
     uint8_t packet[60] = {(uint8_t)((unsigned)protection << 6 | (epoch & 3) << 4),
                           (uint8_t)(conn_id >> 24),
                           (uint8_t)(conn_id >> 16),
@@ -525,7 +378,7 @@ static void forge(uint32_t slot, enum hail_protection protection, unsigned epoch
                           (uint8_t)(number >> 8),
                           (uint8_t)number};
 
-    arrive(&world.server, slot, packet, sizeof packet);
+    wired_arrive(&wired.server, slot, packet, sizeof packet);
 }
 
 // Forged packets of all epochs for all connections, in turns: keys are derived once for each.
@@ -534,7 +387,7 @@ START_TEST(test_forged_epochs)
     uint64_t forged = 0;
 
     world_begin(test_seed(), 8);
-    struct hail_epochs *epochs = &world.server.shard.native->epochs;
+    struct hail_epochs *epochs = &wired.server.shard.native->epochs;
     epochs->derived = 0;
     for (int round = 0; round < 100; round++) {
         for (uint32_t slot = 0; slot < 8; slot++) {
@@ -547,11 +400,11 @@ START_TEST(test_forged_epochs)
     }
     ck_assert_msg(epochs->derived >= 16 && epochs->derived < 400, "%u derived for %llu packets",
                   epochs->derived, (unsigned long long)forged);
-    ck_assert_uint_eq(drops(&world.server, HAIL_DROP_FORGED), forged / 4 * 3);
-    ck_assert_uint_eq(drops(&world.server, HAIL_DROP_EPOCH), forged / 4); // there is none behind
-    ck_assert_int_eq(say(&world.client, 0, HAIL_UNRELIABLE, HAIL_FLAGS_BOTH, 20), HAIL_OK);
+    ck_assert_uint_eq(drops(&wired.server, HAIL_DROP_FORGED), forged / 4 * 3);
+    ck_assert_uint_eq(drops(&wired.server, HAIL_DROP_EPOCH), forged / 4); // there is none behind
+    ck_assert_int_eq(say(&wired.client, 0, HAIL_UNRELIABLE, HAIL_FLAGS_BOTH, 20), HAIL_OK);
     run_ms(5);
-    ck_assert_uint_eq(world.server.messages, 1);
+    ck_assert_uint_eq(wired.server.messages, 1);
     world_end();
 }
 END_TEST
@@ -560,13 +413,13 @@ END_TEST
 START_TEST(test_epoch_by_number)
 {
     world_begin(test_seed(), 1);
-    struct hail_epochs *epochs = &world.server.shard.native->epochs;
+    struct hail_epochs *epochs = &wired.server.shard.native->epochs;
     for (int i = 0; i < 50; i++)
-        ck_assert_int_eq(say(&world.client, 0, HAIL_UNRELIABLE, HAIL_FLAGS_BOTH, 800), HAIL_OK);
+        ck_assert_int_eq(say(&wired.client, 0, HAIL_UNRELIABLE, HAIL_FLAGS_BOTH, 800), HAIL_OK);
     run_ms(200);
-    uint64_t next = native_of(&world.server, 0)->peer.protected_seen.next;
+    uint64_t next = native_of(&wired.server, 0)->peer.protected_seen.next;
     ck_assert_uint_gt(next, 20);
-    native_of(&world.server, 0)->peer.protected_seen.seen[0] &=
+    native_of(&wired.server, 0)->peer.protected_seen.seen[0] &=
         ~UINT64_C(0x100); // as if 8 were late
     epochs->derived = 0;
     forge(0, HAIL_PROTECTION_ENCRYPTED, 1, 8);
@@ -583,20 +436,20 @@ END_TEST
 START_TEST(test_epoch_flood)
 {
     world_begin(test_seed(), 2);
-    struct hail_epochs *epochs = &world.server.shard.native->epochs;
-    hail_shard_turn(&world.server.shard, world.now_ns);
+    struct hail_epochs *epochs = &wired.server.shard.native->epochs;
+    hail_shard_turn(&wired.server.shard, wired.now_ns);
     forge(0, HAIL_PROTECTION_ENCRYPTED, 1, 1000);
-    uint64_t before = drops(&world.server, HAIL_DROP_EPOCH);
+    uint64_t before = drops(&wired.server, HAIL_DROP_EPOCH);
     epochs->derived = HAIL_EPOCHS_PER_S; // as if it had been so many
     forge(0, HAIL_PROTECTION_ENCRYPTED, 1, 1001);
-    ck_assert_msg(drops(&world.server, HAIL_DROP_EPOCH) == before, "there already");
+    ck_assert_msg(drops(&wired.server, HAIL_DROP_EPOCH) == before, "there already");
     forge(1, HAIL_PROTECTION_ENCRYPTED, 1, 1000);
-    ck_assert_uint_eq(drops(&world.server, HAIL_DROP_EPOCH), before + 1);
-    native_of(&world.client, 1)->peer.epoch_packets = HAIL_EPOCH_PACKETS_MAX;
-    ck_assert_int_eq(say(&world.client, 1, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, 20), HAIL_OK);
+    ck_assert_uint_eq(drops(&wired.server, HAIL_DROP_EPOCH), before + 1);
+    native_of(&wired.client, 1)->peer.epoch_packets = HAIL_EPOCH_PACKETS_MAX;
+    ck_assert_int_eq(say(&wired.client, 1, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, 20), HAIL_OK);
     run_ms(1200);
-    ck_assert_uint_eq(native_of(&world.server, 1)->peer.receive.epoch, 1);
-    ck_assert_uint_eq(world.server.messages, 1);
+    ck_assert_uint_eq(native_of(&wired.server, 1)->peer.receive.epoch, 1);
+    ck_assert_uint_eq(wired.server.messages, 1);
     world_end();
 }
 END_TEST
@@ -607,16 +460,16 @@ START_TEST(test_epochs_forgotten)
     uint32_t used = 0;
 
     world_begin(test_seed(), 2);
-    struct hail_epochs *epochs = &world.server.shard.native->epochs;
+    struct hail_epochs *epochs = &wired.server.shard.native->epochs;
     for (unsigned epoch = 1; epoch < 3; epoch++) {
         forge(0, HAIL_PROTECTION_ENCRYPTED, epoch, 1000);
         forge(1, HAIL_PROTECTION_ENCRYPTED, epoch, 1000);
     }
-    native_of(&world.client, 1)->peer.epoch_packets = HAIL_EPOCH_PACKETS_MAX;
-    ck_assert_int_eq(say(&world.client, 1, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, 20), HAIL_OK);
+    native_of(&wired.client, 1)->peer.epoch_packets = HAIL_EPOCH_PACKETS_MAX;
+    ck_assert_int_eq(say(&wired.client, 1, HAIL_RELIABLE_ORDERED, HAIL_FLAGS_BOTH, 20), HAIL_OK);
     run_ms(5);
-    ck_assert_uint_eq(native_of(&world.server, 1)->peer.receive.epoch, 1);
-    hail_conn_end(&world.server.shard, 0, HAIL_CLOSED_BY_APPLICATION, false, NULL);
+    ck_assert_uint_eq(native_of(&wired.server, 1)->peer.receive.epoch, 1);
+    hail_conn_end(&wired.server.shard, 0, HAIL_CLOSED_BY_APPLICATION, false, NULL);
     for (uint32_t i = 0; i < epochs->count; i++)
         used += epochs->list[i].used;
     ck_assert_uint_eq(used, 0);
@@ -665,16 +518,16 @@ START_TEST(test_conn_ids)
     world_begin(test_seed(), 0);
     for (int round = 0; round < ROUNDS; round++) {
         join(1);
-        ids[round] = native_of(&world.server, 0)->conn_id;
-        ck_assert_uint_eq(hail_native_find(&world.server.shard, ids[round]), 0);
+        ids[round] = native_of(&wired.server, 0)->conn_id;
+        ck_assert_uint_eq(hail_native_find(&wired.server.shard, ids[round]), 0);
         for (int i = 0; i < round; i++) {
             ck_assert_uint_ne(ids[i], ids[round]);
-            ck_assert_uint_eq(hail_native_find(&world.server.shard, ids[i]), HAIL_SLOT_NONE);
+            ck_assert_uint_eq(hail_native_find(&wired.server.shard, ids[i]), HAIL_SLOT_NONE);
         }
         steps += round > 0 && ids[round] - ids[round - 1] + 512 < 1024;
-        hail_conn_end(&world.client.shard, 0, HAIL_CLOSED_BY_APPLICATION, false, NULL);
+        hail_conn_end(&wired.client.shard, 0, HAIL_CLOSED_BY_APPLICATION, false, NULL);
         run_ms(5);
-        ck_assert_uint_eq(world.server.closed, (uint32_t)round + 1);
+        ck_assert_uint_eq(wired.server.closed, (uint32_t)round + 1);
     }
     ck_assert_uint_lt(steps, 3);
     world_end();
@@ -688,19 +541,19 @@ static void read_owed(struct hail_unpack *unpack)
     static struct hail_peer peer; // the client's, which is not told
     const struct hail_address from = {0};
     struct hail_opened opened;
-    struct end *server = &world.server;
+    struct wired_end *server = &wired.server;
 
     hail_native_flush(&server->shard, 0);
-    carry_out(server);
+    wired_carry_out(server);
     ck_assert_uint_eq(server->out_count, 1);
-    size_t len = server->out[0].len;
-    memcpy(bytes, server->out[0].bytes, len);
-    peer = native_of(&world.client, 0)->peer;
+    size_t len = server->out[server->out_first].len;
+    memcpy(bytes, server->out[server->out_first].bytes, len);
+    peer = native_of(&wired.client, 0)->peer;
     ck_assert_int_eq(hail_peer_open(&peer, &opened, bytes, len, &from,
-                                    &world.client.shard.native->epochs, &world.client.shard.random,
-                                    world.now_ns),
+                                    &wired.client.shard.native->epochs, &wired.client.shard.random,
+                                    wired.now_ns),
                      HAIL_ACCEPT);
-    ck_assert_int_eq(hail_unpack_begin(unpack, &world.client.context.policy, opened.frames,
+    ck_assert_int_eq(hail_unpack_begin(unpack, &wired.client.context.policy, opened.frames,
                                        opened.frames_len, peer.next_number),
                      HAIL_ACCEPT);
 }
@@ -713,13 +566,13 @@ START_TEST(test_limits_come_last)
 
     world_begin(test_seed(), 1);
     run_ms(500); // so that nothing else is owed
-    native_of(&world.server, 0)->peer.owed = HAIL_OWED_APPROVED | HAIL_OWED_TICKET;
+    native_of(&wired.server, 0)->peer.owed = HAIL_OWED_APPROVED | HAIL_OWED_TICKET;
     read_owed(&unpack);
     ck_assert_int_eq(hail_unpack_next(&unpack)->frame.type, HAIL_FRAME_APPROVED);
     ck_assert_int_eq(hail_unpack_next(&unpack)->frame.type, HAIL_FRAME_TICKET);
     const struct hail_unpacked_frame *last = hail_unpack_next(&unpack);
     ck_assert_int_eq(last->frame.type, HAIL_FRAME_LIMITS);
-    ck_assert_uint_eq(last->frame.message_max, world.server.context.config.message_max);
+    ck_assert_uint_eq(last->frame.message_max, wired.server.context.config.message_max);
     ck_assert_ptr_null(hail_unpack_next(&unpack));
     world_end();
 }

@@ -4,19 +4,15 @@
 // SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "crypto/time.h"
-#include "engine/context/config.h"
 #include "engine/delivery/packets.h"
 #include "engine/handshake/server.h"
 #include "engine/native/state.h"
-#include "engine/profiles/profiles.h"
-#include "engine/shard/command.h"
 #include "engine/shard/conn.h"
-#include "engine/shard/shard.h"
 #include "tests/vectors.h"
+#include "tests/wired.h"
 
 enum {
     CROWD = 100,
@@ -30,221 +26,118 @@ enum {
     PATIENCE_MS = 3000
 };
 
-struct flying {
-    uint32_t conn; // the client's slot
-    uint16_t len;
-    uint8_t bytes[HAIL_OUTBOX_ROOM];
-};
-
-struct end {
-    struct hail_context context;
-    struct hail_shard shard;
-    struct flying *out;
-    size_t out_count;
+// What an end has been told.
+struct told {
     uint32_t slots[CONNS]; // server: by the client's slot
-    uint32_t connected;
-    uint32_t last; // the client's slot that connected last
+    uint32_t last;         // the client's slot that connected last
     uint32_t closed[HAIL_CLOSE_REASON_COUNT];
     uint32_t messages[CONNS]; // by the client's slot
-    uint64_t bytes;
 };
 
-static struct end server;
-static struct end client;
-static uint64_t now_ns;
+static struct wired wired;
+static struct told server;
+static struct told client;
 static bool in_crowd[CONNS];
 static bool is_silent[CONNS]; // what is sent to this client is lost
 static uint32_t progress[CONNS];
 
-static uint32_t port_of(const struct sockaddr *address)
-{
-    return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
-}
-
 // The client's slot of a connection.
-static uint32_t client_of(const struct end *end, uint32_t slot)
+static uint32_t client_of(const struct wired_end *end, uint32_t slot)
 {
-    return end == &client ? slot : port_of(&end->shard.native->conns[slot].from.any) - 1;
+    if (end == &wired.client)
+        return slot;
+    return (uint32_t)ntohs(end->shard.native->conns[slot].from.v4.sin_port) - WIRED_PORT;
 }
 
 static void on_event(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
 {
-    struct end *end = user;
+    struct told *end = user == &wired.server ? &server : &client;
     uint32_t slot = hail_name_unpack(event->conn).slot;
-    uint32_t own = client_of(end, slot);
+    uint32_t own = client_of(user, slot);
 
-    (void)endpoint;
+    wired_note(endpoint, event, user);
     if (event->type == HAIL_EVENT_CONNECTED) {
         end->slots[own] = slot;
         end->last = own;
-        end->connected++;
     }
     if (event->type == HAIL_EVENT_CLOSED)
         end->closed[event->reason]++;
     if (event->type == HAIL_EVENT_CLOSED && end == &client)
         in_crowd[own] = false; // another may get its slot
-    if (event->type == HAIL_EVENT_MESSAGE) {
-        end->messages[own]++;
-        end->bytes += event->len;
-    }
+    end->messages[own] += event->type == HAIL_EVENT_MESSAGE;
 }
 
-static void carry_out(struct end *end)
+static void post(struct wired_end *from, uint32_t to, const struct iovec *view)
 {
-    struct hail_task task;
-
-    while (hail_shard_output(&end->shard, &task)) {
-        if (task.op == HAIL_TASK_CONNECT)
-            hail_shard_connected(&end->shard, task.slot, 0);
-        else if (task.op == HAIL_TASK_CLOSE)
-            hail_shard_closed(&end->shard, task.slot);
-        for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++) {
-            uint32_t conn = end == &server ? port_of(task.address) - 1 : task.slot;
-            if (end == &server && is_silent[conn])
-                continue;
-            ck_assert_uint_lt(end->out_count, WAYS_MAX);
-            struct flying *one = &end->out[end->out_count++];
-            one->conn = conn;
-            one->len = (uint16_t)task.views[i].iov_len;
-            memcpy(one->bytes, task.views[i].iov_base, one->len);
-        }
-    }
-    hail_shard_handed_over(&end->shard);
+    if (from != &wired.server || !is_silent[to])
+        wired_put(from, to, view, wired.now_ns);
 }
 
-static void deliver(struct end *from, struct end *to)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(0xc0000201u)}};
-
-    to->shard.now_ns = now_ns;
-    for (size_t i = 0; i < from->out_count; i++) {
-        struct flying *one = &from->out[i];
-        address.sin_port = htons((uint16_t)(one->conn + 1));
-        hail_shard_datagram(&to->shard, to == &server ? HAIL_SLOT_NONE : one->conn,
-                            (const struct sockaddr *)&address, one->bytes, one->len);
-    }
-    from->out_count = 0;
-}
-
-// All that is under way arrives, and what follows from it.
 static void settle(void)
 {
-    do {
-        carry_out(&client);
-        deliver(&client, &server);
-        hail_shard_turn(&server.shard, now_ns);
-        carry_out(&server);
-        deliver(&server, &client);
-        hail_shard_turn(&client.shard, now_ns);
-        carry_out(&client);
-    } while (client.out_count > 0);
+    wired_settle(&wired);
 }
 
 static void pass(void)
 {
-    uint64_t next = hail_shard_next_ns(&server.shard);
-    uint64_t other = hail_shard_next_ns(&client.shard);
+    uint64_t next = wired_next_ns(&wired);
 
-    next = other < next ? other : next;
-    now_ns = next > now_ns + HAIL_NS_PER_MS ? next : now_ns + HAIL_NS_PER_MS;
+    wired.now_ns = next > wired.now_ns + HAIL_NS_PER_MS ? next : wired.now_ns + HAIL_NS_PER_MS;
     settle();
-}
-
-static void end_init(struct end *end, const struct hail_config *given, bool is_server)
-{
-    struct hail_config config = *given;
-    struct hail_random random;
-
-    memset(end, 0, sizeof *end);
-    config.user = end;
-    ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
-    end->context.start_ns = 0;
-    hail_random_init_seeded(&random, is_server);
-    ck_assert(hail_shard_init(&end->shard, &end->context,
-                              hail_profile_of(end->context.config.profile), 0, &random));
-    end->out = malloc(WAYS_MAX * sizeof *end->out);
-    ck_assert_ptr_nonnull(end->out);
 }
 
 static void begin(uint32_t handshakes_max)
 {
-    struct hail_config config = HAIL_CONFIG_INIT;
+    struct hail_config config = wired_config();
 
     memset(in_crowd, 0, sizeof in_crowd);
     memset(is_silent, 0, sizeof is_silent);
     memset(progress, 0, sizeof progress);
-    now_ns = HAIL_NS_PER_S;
-    config.profile = HAIL_PROFILE_HAIL;
-    config.native.exchange = HAIL_UNSIGNED;
+    memset(&server, 0, sizeof server);
+    memset(&client, 0, sizeof client);
+    wired_init(&wired, WAYS_MAX);
+    wired.post = post;
     config.native.source_per_s = 1000000;
     config.conns_max = CONNS;
     config.native.cookies = HAIL_COOKIE_NEVER;
     config.handshakes_max = handshakes_max;
     config.handshakes_per_prefix = handshakes_max; // all are of one
-    config.approves_all = true;
     config.idle_timeout_ms = 3600000;
     config.stall_timeout_ms = 3600000; // nothing but what holds too much is to end
     config.on_event = on_event;
-    end_init(&server, &config, true);
+    wired_begin(&wired.server, &config, 1);
     config.unsent_max = 8 << 20; // the newcomer's own
-    end_init(&client, &config, false);
-}
-
-static void end_cleanup(struct end *end)
-{
-    hail_shard_stop(&end->shard, 0);
-    carry_out(end);
-    ck_assert(hail_shard_stopped(&end->shard));
-    ck_assert_uint_eq(end->shard.pool.used_count, 0);
-    ck_assert_uint_eq(end->shard.delivery.messages.used_count, 0);
-    ck_assert_uint_eq(end->shard.delivery.sent_packets.used_count, 0);
-    ck_assert_uint_eq(end->shard.quota.listed, 0);
-    hail_shard_cleanup(&end->shard);
-    hail_context_cleanup(&end->context);
-    free(end->out);
+    wired_begin(&wired.client, &config, 0);
 }
 
 static void finish(void)
 {
-    end_cleanup(&client);
-    end_cleanup(&server);
-}
-
-static void start_joining(void)
-{
-    struct hail_addresses addresses = {.host = "play.test", .count = 1};
-    const struct sockaddr_in v4 = {
-        .sin_family = AF_INET, .sin_port = htons(7777), .sin_addr = {htonl(0xc0000202u)}};
-    const struct hail_command command = {.op = HAIL_COMMAND_CONNECT, .addresses = &addresses};
-    size_t done;
-
-    memcpy(&addresses.list[0], &v4, sizeof v4);
-    ck_assert_int_eq(hail_command_run(&client.shard, &command, &done), HAIL_OK);
+    wired_finish(&wired);
 }
 
 // One more client joins. Returns its slot.
 static uint32_t join(void)
 {
-    uint64_t until_ns = now_ns + PATIENCE_MS * HAIL_NS_PER_MS;
-    uint32_t before = client.connected;
+    uint64_t until_ns = wired.now_ns + PATIENCE_MS * HAIL_NS_PER_MS;
+    uint32_t before = wired.client.connected;
 
-    start_joining();
+    wired_connect(&wired);
     settle();
-    while (client.connected == before && now_ns < until_ns)
+    while (wired.client.connected == before && wired.now_ns < until_ns)
         pass();
-    ck_assert_msg(client.connected > before, "client %u could not join", before);
+    ck_assert_msg(wired.client.connected > before, "client %u could not join", before);
     progress[client.last] = 0;
     return client.last;
 }
 
 static uint64_t counted(unsigned stat)
 {
-    return hail_stat_get(&server.shard.stats, stat);
+    return hail_stat_get(&wired.server.shard.stats, stat);
 }
 
 static uint32_t held_by(uint32_t slot)
 {
-    return server.shard.quota.holders[server.slots[slot]].held;
+    return wired.server.shard.quota.holders[server.slots[slot]].held;
 }
 
 // ---- The crowd
@@ -264,10 +157,11 @@ static void send_part(uint32_t slot, uint8_t channel, uint16_t id, uint32_t tota
         .part = {.channel = channel, .id = id, .total = total, .offset = offset},
         .bytes = {data, len},
     };
-    uint32_t packet = hail_packets_begin(&client.shard.delivery, slot, HAIL_PROTECTION_ENCRYPTED);
+    uint32_t packet =
+        hail_packets_begin(&wired.client.shard.delivery, slot, HAIL_PROTECTION_ENCRYPTED);
 
     ck_assert_uint_ne(packet, HAIL_OUTGOING_NONE);
-    hail_packets_add(&client.shard.delivery, packet, &frame);
+    hail_packets_add(&wired.client.shard.delivery, packet, &frame);
 }
 
 // Whole messages, and the one before them never comes.
@@ -303,7 +197,7 @@ static bool take_nothing(uint32_t slot, uint32_t step)
                                            .body_len = step % 3 == 0 ? PART : 100};
 
     is_silent[slot] = true;
-    return hail_conn_send(&server.shard, server.slots[slot], &view) == HAIL_OK;
+    return hail_conn_send(&wired.server.shard, server.slots[slot], &view) == HAIL_OK;
 }
 
 static const struct hoard hoards[] = {
@@ -318,7 +212,7 @@ static bool hoard(uint32_t slot, const struct hoard *how, uint32_t most)
     uint32_t got = 0;
 
     while (got < most && in_crowd[slot] &&
-           server.shard.conns[server.slots[slot]].state == HAIL_CONN_OPEN) {
+           wired.server.shard.conns[server.slots[slot]].state == HAIL_CONN_OPEN) {
         uint32_t before = held_by(slot);
         if (!how->step(slot, progress[slot]))
             break;
@@ -362,17 +256,18 @@ static bool exchange(uint32_t slot, uint8_t channel, uint32_t size)
                                            .channel = channel,
                                            .body = body,
                                            .body_len = size};
-    uint64_t until_ns = now_ns + PATIENCE_MS * HAIL_NS_PER_MS;
+    uint64_t until_ns = wired.now_ns + PATIENCE_MS * HAIL_NS_PER_MS;
     uint32_t there = server.messages[slot];
     uint32_t back = client.messages[slot];
 
-    client.shard.now_ns = now_ns;
-    server.shard.now_ns = now_ns;
-    if (hail_conn_send(&client.shard, slot, &view) != HAIL_OK ||
-        hail_conn_send(&server.shard, server.slots[slot], &view) != HAIL_OK)
+    wired.client.shard.now_ns = wired.now_ns;
+    wired.server.shard.now_ns = wired.now_ns;
+    if (hail_conn_send(&wired.client.shard, slot, &view) != HAIL_OK ||
+        hail_conn_send(&wired.server.shard, server.slots[slot], &view) != HAIL_OK)
         return false;
     settle();
-    while ((server.messages[slot] == there || client.messages[slot] == back) && now_ns < until_ns)
+    while ((server.messages[slot] == there || client.messages[slot] == back) &&
+           wired.now_ns < until_ns)
         pass();
     return server.messages[slot] > there && client.messages[slot] > back;
 }
@@ -394,20 +289,20 @@ START_TEST(test_newcomer)
                     (void)hoard(one, how, 1);
             }
         }
-        ck_assert_int_eq(server.shard.conns[server.slots[slot]].state, HAIL_CONN_OPEN);
+        ck_assert_int_eq(wired.server.shard.conns[server.slots[slot]].state, HAIL_CONN_OPEN);
     }
     // Few had to go for it, and nobody was ended for any other reason.
     uint32_t gone = server.closed[HAIL_CLOSED_HOLDS_TOO_MUCH];
     ck_assert_uint_le(gone, CROWD / 2);
     if (!is_silent[0]) // they were told why
         ck_assert_uint_eq(client.closed[HAIL_CLOSED_HOLDS_TOO_MUCH], gone);
-    ck_assert_uint_eq(client.connected, CROWD + TRIES);
+    ck_assert_uint_eq(wired.client.connected, CROWD + TRIES);
     ck_assert_uint_eq(counted(HAIL_STAT_CLOSED_FIRST + HAIL_CLOSED_HOLDS_TOO_MUCH), gone);
     ck_assert_uint_eq(counted(HAIL_STAT_CONNS_OPEN), CROWD + TRIES - gone);
     ck_assert_uint_gt(counted(HAIL_STAT_BUFFERS_FULL), 0);
     printf("%s: %u of %d evicted, %llu of %llu bytes free\n", how->why, gone, CROWD,
-           (unsigned long long)hail_quota_free(&server.shard.quota),
-           (unsigned long long)server.shard.quota.size);
+           (unsigned long long)hail_quota_free(&wired.server.shard.quota),
+           (unsigned long long)wired.server.shard.quota.size);
     finish();
 }
 END_TEST
@@ -424,17 +319,18 @@ START_TEST(test_records_of_packets)
                                            .body_len = sizeof body};
 
     begin(CONNS);
-    const struct hail_slab *sent_packets = &server.shard.delivery.sent_packets;
+    const struct hail_slab *sent_packets = &wired.server.shard.delivery.sent_packets;
     for (uint32_t i = 0; i < FEW; i++) {
         uint32_t slot = join();
         uint32_t before;
-        struct hail_sender *sender = &server.shard.delivery.conns[server.slots[slot]].sender;
+        struct hail_sender *sender = &wired.server.shard.delivery.conns[server.slots[slot]].sender;
         is_silent[slot] = true;
         sender->congestion.window = 1 << 30;
         do {
             before = sender->sent_packets;
-            ck_assert_int_eq(hail_conn_send(&server.shard, server.slots[slot], &view), HAIL_OK);
-            carry_out(&server);
+            ck_assert_int_eq(hail_conn_send(&wired.server.shard, server.slots[slot], &view),
+                             HAIL_OK);
+            wired_carry_out(&wired.server);
         } while (sender->sent_packets > before);
         ck_assert_uint_gt(sender->sent_packets, 100);
     }
@@ -451,18 +347,18 @@ END_TEST
 START_TEST(test_welcomes)
 {
     begin(HALF_OPEN);
-    const struct hail_pool *welcomes = &server.shard.native->server->welcomes;
+    const struct hail_pool *welcomes = &wired.server.shard.native->server->welcomes;
     for (uint32_t i = 0; i < 3 * HALF_OPEN; i++) {
-        start_joining();
-        carry_out(&client);
-        deliver(&client, &server); // the hello
-        hail_shard_turn(&server.shard, now_ns);
-        carry_out(&server);
-        server.out_count = 0; // and nobody finishes
+        wired_connect(&wired);
+        wired_carry_out(&wired.client);
+        wired_deliver(&wired.server); // the hello
+        hail_shard_turn(&wired.server.shard, wired.now_ns);
+        wired_carry_out(&wired.server);
+        wired_lose(&wired.server); // and nobody finishes
         uint32_t want = i < HALF_OPEN ? i + 1 : HALF_OPEN;
-        ck_assert_uint_eq(server.shard.handshake_count, want);
+        ck_assert_uint_eq(wired.server.shard.handshake_count, want);
         ck_assert_uint_eq(welcomes->used_count, want);
-        ck_assert_uint_eq(server.shard.pool.used_count, 0);
+        ck_assert_uint_eq(wired.server.shard.pool.used_count, 0);
     }
     ck_assert_uint_eq(welcomes->block_count, HALF_OPEN);
     uint32_t slot = join(); // the oldest gives way

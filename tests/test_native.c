@@ -1,6 +1,7 @@
 // test_native.c: the hail profile as applications have it: real sockets, every call of hail.h that
 // means something else on it than on mlapi.
 // SPDX-License-Identifier: MIT
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -355,6 +356,19 @@ static int open_datagrams(uint16_t to, uint16_t *port)
     return fd;
 }
 
+// Receives a datagram. The kernel interrupts a thread that has made an io_uring some time after the
+// ring is gone, without a signal; and what has a time limit is not begun anew (findings/).
+static ssize_t receive(int fd, uint8_t *datagram, size_t len, struct sockaddr_in *from)
+{
+    socklen_t from_len = sizeof *from;
+    ssize_t got;
+
+    do
+        got = recvfrom(fd, datagram, len, 0, (struct sockaddr *)from, &from_len);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
 // A datagram without a byte is counted like any other; the next, a hello of another version, is
 // refused, and behind that it has been seen.
 START_TEST(test_empty_to_server)
@@ -362,6 +376,7 @@ START_TEST(test_empty_to_server)
     struct hail_config config = config_of(ios[_i]);
     struct live_endpoint server = {0};
     uint8_t datagram[HELLO_LEN] = {1, 2}; // type and version (WIRE.md, section 2.1)
+    struct sockaddr_in from;
     uint16_t port;
 
     live_start(&server, &config, true);
@@ -369,7 +384,7 @@ START_TEST(test_empty_to_server)
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(send(fd, "", 0, 0), 0);
     ck_assert_int_eq(send(fd, datagram, sizeof datagram, 0), HELLO_LEN);
-    ck_assert_int_eq(recv(fd, datagram, sizeof datagram, 0), REFUSE_LEN);
+    ck_assert_int_eq(receive(fd, datagram, sizeof datagram, &from), REFUSE_LEN);
     ck_assert_uint_eq(live_stat(&server, "datagrams_in"), 4);
     ck_assert_uint_eq(live_stat(&server, "dropped_short"), 3);
     close(fd);
@@ -391,8 +406,7 @@ START_TEST(test_empty_to_client)
     int fd = open_datagrams(0, &port);
     const struct hail_target target = {.host = "127.0.0.1", .port = port, .tag = 1};
     ck_assert_int_eq(hail_connect(client.endpoint, &target), HAIL_OK);
-    ck_assert_int_eq(recvfrom(fd, hello, sizeof hello, 0, (struct sockaddr *)&from, &from_len),
-                     HELLO_LEN);
+    ck_assert_int_eq(receive(fd, hello, sizeof hello, &from), HELLO_LEN);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(sendto(fd, "", 0, 0, (struct sockaddr *)&from, from_len), 0);
     memcpy(refuse + 1, hello + 4, 8); // the token

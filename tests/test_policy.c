@@ -237,13 +237,25 @@ static const struct {
 
 START_TEST(test_channel)
 {
-    const struct hail_message_view message = {.flags = on_channels[_i].flags, .channel = 1};
-
     policy = (struct hail_policy){.channel_count = 2};
     policy.channels[1].guarantee = on_channels[_i].guarantee;
     policy.channels[1].floor = on_channels[_i].floor;
-    ck_assert_msg(hail_policy_check_channel(&policy, &message) == on_channels[_i].want, "%s",
-                  on_channels[_i].why);
+    ck_assert_msg(hail_policy_check_channel(&policy.channels[1], on_channels[_i].flags) ==
+                      on_channels[_i].want,
+                  "%s", on_channels[_i].why);
+}
+END_TEST
+
+START_TEST(test_reliable)
+{
+    policy = (struct hail_policy){0}; // the four channels that there are when none is declared
+    ck_assert(hail_policy_is_reliable(&policy, HAIL_GUARANTEE_RELIABLE_ORDERED));
+    ck_assert(hail_policy_is_reliable(&policy, HAIL_GUARANTEE_RELIABLE_UNORDERED));
+    ck_assert(!hail_policy_is_reliable(&policy, HAIL_GUARANTEE_SEQUENCED));
+    ck_assert(!hail_policy_is_reliable(&policy, HAIL_GUARANTEE_NONE));
+    policy.channel_count = 2;
+    policy.channels[1].guarantee = HAIL_GUARANTEE_NONE;
+    ck_assert(!hail_policy_is_reliable(&policy, 1));
 }
 END_TEST
 
@@ -252,12 +264,14 @@ START_TEST(test_channel_numbers)
 {
     policy = (struct hail_policy){0};
     ck_assert_uint_eq(hail_policy_channel_count(&policy), 4);
-    ck_assert_uint_eq(hail_policy_bare(&policy), HAIL_GUARANTEE_NONE);
+    ck_assert_uint_eq(hail_policy_channel_number(&policy, hail_policy_bare(&policy)),
+                      HAIL_GUARANTEE_NONE);
     ck_assert_ptr_null(hail_policy_channel_at(&policy, 4));
     policy.channel_count = HAIL_POLICY_CHANNELS_MAX;
-    ck_assert_uint_eq(hail_policy_bare(&policy), HAIL_POLICY_CHANNELS_MAX);
+    ck_assert_ptr_null(hail_policy_bare(&policy));
     policy.channels[HAIL_POLICY_CHANNELS_MAX - 1].guarantee = HAIL_GUARANTEE_NONE;
-    ck_assert_uint_eq(hail_policy_bare(&policy), HAIL_POLICY_CHANNELS_MAX - 1);
+    ck_assert_uint_eq(hail_policy_channel_number(&policy, hail_policy_bare(&policy)),
+                      HAIL_POLICY_CHANNELS_MAX - 1);
     ck_assert_ptr_nonnull(hail_policy_channel_at(&policy, HAIL_POLICY_CHANNELS_MAX - 1));
     ck_assert_ptr_null(hail_policy_channel_at(&policy, HAIL_POLICY_CHANNELS_MAX));
     ck_assert_ptr_null(hail_policy_channel_at(&policy, UINT64_MAX));
@@ -307,6 +321,7 @@ int main(void)
     TCase *tests = tcase_create("policy");
 
     tcase_add_loop_test(tests, test_channel, 0, HAIL_COUNTOF(on_channels));
+    tcase_add_test(tests, test_reliable);
     tcase_add_test(tests, test_channel_numbers);
     tcase_add_loop_test(tests, test_floor, 0, HAIL_COUNTOF(floors));
     tcase_add_test(tests, test_clash);

@@ -2,21 +2,18 @@
 // it keep, and for how long. A client's shard writes the frames by hand; two shards in one thread,
 // in time that the test makes.
 // SPDX-License-Identifier: MIT
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "crypto/time.h"
-#include "engine/context/config.h"
 #include "engine/delivery/packets.h"
 #include "engine/delivery/reassembly.h"
 #include "engine/delivery/receiver.h"
 #include "engine/native/state.h"
-#include "engine/profiles/profiles.h"
 #include "engine/shard/command.h"
 #include "engine/shard/conn.h"
-#include "engine/shard/shard.h"
 #include "tests/vectors.h"
+#include "tests/wired.h"
 
 enum {
     WAYS_MAX = 64, // datagrams under way in one direction
@@ -27,138 +24,68 @@ enum {
     UNRELIABLE = HAIL_UNRELIABLE
 };
 
-struct flying {
-    uint16_t len;
-    uint8_t bytes[HAIL_OUTBOX_ROOM];
-};
+static struct wired wired;
+static size_t last_len; // of the server's last message
+static uint8_t last[256];
 
-struct end {
-    struct hail_context context;
-    struct hail_shard shard;
-    uint32_t slot;
-    struct flying out[WAYS_MAX];
-    size_t out_count;
-    bool closed;
-    enum hail_close_reason reason;
-    size_t messages;
-    size_t last_len; // of the last message
-    uint8_t last[256];
-};
+// Carried out when the server or the client is connected: what it is told first. NULL: nothing.
+static struct hail_command *greets[2];
 
-static struct end server;
-static struct end client;
-static uint64_t now_ns;
+static void greet(struct wired_end *end, struct hail_conn conn)
+{
+    struct hail_command *command = greets[end == &wired.client];
+    size_t done;
+
+    if (!command)
+        return;
+    command->conn = conn;
+    ck_assert_int_eq(hail_command_run(&end->shard, command, &done), HAIL_OK);
+}
 
 static void on_event(struct hail_endpoint *endpoint, const struct hail_event *event, void *user)
 {
-    struct end *end = user;
-
-    (void)endpoint;
+    wired_note(endpoint, event, user);
     if (event->type == HAIL_EVENT_CONNECTED)
-        end->slot = hail_name_unpack(event->conn).slot;
-    if (event->type == HAIL_EVENT_CLOSED) {
-        end->closed = true;
-        end->reason = event->reason;
-    }
+        greet(user, event->conn);
     if (event->type != HAIL_EVENT_MESSAGE)
         return;
-    end->messages++;
-    end->last_len = event->len;
-    memcpy(end->last, event->data, event->len < sizeof end->last ? event->len : sizeof end->last);
+    last_len = event->len;
+    memcpy(last, event->data, event->len < sizeof last ? event->len : sizeof last);
 }
 
 // A server that polls gets its events from its queue, one at a time.
 static bool poll_one(void)
 {
     size_t len;
-    const struct hail_event *event = hail_mailbox_next(&server.context.events, &len);
+    const struct hail_event *event = hail_mailbox_next(&wired.server.context.events, &len);
 
     if (event && len > 0)
-        on_event(NULL, event, &server);
-    hail_mailbox_release(&server.context.events);
+        on_event(NULL, event, &wired.server);
+    hail_mailbox_release(&wired.server.context.events);
     return event != NULL;
 }
 
-static void carry_out(struct end *end)
-{
-    struct hail_task task;
-
-    while (hail_shard_output(&end->shard, &task)) {
-        if (task.op == HAIL_TASK_CONNECT)
-            hail_shard_connected(&end->shard, task.slot, 0);
-        else if (task.op == HAIL_TASK_CLOSE)
-            hail_shard_closed(&end->shard, task.slot);
-        for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++) {
-            ck_assert_uint_lt(end->out_count, WAYS_MAX);
-            struct flying *one = &end->out[end->out_count++];
-            one->len = (uint16_t)task.views[i].iov_len;
-            memcpy(one->bytes, task.views[i].iov_base, one->len);
-        }
-    }
-    hail_shard_handed_over(&end->shard);
-}
-
-static void deliver(struct end *from, struct end *to)
-{
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(1000), .sin_addr = {htonl(0xc0000201u)}};
-
-    to->shard.now_ns = now_ns;
-    for (size_t i = 0; i < from->out_count; i++)
-        hail_shard_datagram(&to->shard, to == &server ? HAIL_SLOT_NONE : client.slot,
-                            (const struct sockaddr *)&address, from->out[i].bytes,
-                            from->out[i].len);
-    from->out_count = 0;
-}
-
-// All that is under way arrives, and what follows from it.
 static void settle(void)
 {
-    do {
-        carry_out(&client);
-        deliver(&client, &server);
-        hail_shard_turn(&server.shard, now_ns);
-        carry_out(&server);
-        deliver(&server, &client);
-        hail_shard_turn(&client.shard, now_ns);
-        carry_out(&client);
-    } while (client.out_count > 0);
+    wired_settle(&wired);
 }
 
 static void run_for_ms(uint64_t ms)
 {
-    uint64_t until_ns = now_ns + ms * HAIL_NS_PER_MS;
+    uint64_t until_ns = wired.now_ns + ms * HAIL_NS_PER_MS;
 
-    while (now_ns < until_ns) {
-        uint64_t next = hail_shard_next_ns(&server.shard);
-        uint64_t other = hail_shard_next_ns(&client.shard);
-        next = other < next ? other : next;
-        next = next > now_ns ? next : now_ns + HAIL_NS_PER_MS;
-        now_ns = next < until_ns ? next : until_ns;
+    while (wired.now_ns < until_ns) {
+        uint64_t next = wired_next_ns(&wired);
+        next = next > wired.now_ns ? next : wired.now_ns + HAIL_NS_PER_MS;
+        wired.now_ns = next < until_ns ? next : until_ns;
         settle();
     }
 }
 
-static void end_init(struct end *end, const struct hail_config *config, bool is_server)
-{
-    struct hail_random random;
-
-    ck_assert_int_eq(hail_context_init(&end->context, config, is_server), HAIL_OK);
-    end->context.start_ns = 0;
-    hail_random_init_seeded(&random, is_server);
-    ck_assert(hail_shard_init(&end->shard, &end->context,
-                              hail_profile_of(end->context.config.profile), 0, &random));
-}
-
 static struct hail_config base_config(void)
 {
-    struct hail_config config = HAIL_CONFIG_INIT;
+    struct hail_config config = wired_config();
 
-    config.profile = HAIL_PROFILE_HAIL;
-    config.native.exchange = HAIL_UNSIGNED;
-    config.conns_max = 2;
-    config.handshakes_max = 2;
-    config.approves_all = true;
     config.message_max = MESSAGE_MAX;
     config.unsent_max = 2 * MESSAGE_MAX;
     config.stall_timeout_ms = STALL_MS;
@@ -167,29 +94,26 @@ static struct hail_config base_config(void)
     return config;
 }
 
+// Both ends, and a client about to say hello.
+static void begin_unjoined(struct hail_config config, bool polls)
+{
+    wired_init(&wired, WAYS_MAX);
+    wired.exact = true;
+    last_len = 0;
+    wired_begin(&wired.client, &config, 0);
+    config.on_event = polls ? NULL : on_event;
+    wired_begin(&wired.server, &config, 1);
+    wired_connect(&wired);
+}
+
 // Both ends, joined.
 static void begin_as(struct hail_config config, bool polls)
 {
-    struct hail_addresses addresses = {.host = "play.test", .count = 1};
-    const struct sockaddr_in v4 = {
-        .sin_family = AF_INET, .sin_port = htons(7777), .sin_addr = {htonl(0xc0000202u)}};
-    const struct hail_command command = {.op = HAIL_COMMAND_CONNECT, .addresses = &addresses};
-    size_t done;
-
-    memset(&server, 0, sizeof server);
-    memset(&client, 0, sizeof client);
-    now_ns = HAIL_NS_PER_S;
-    config.user = &client;
-    end_init(&client, &config, false);
-    config.user = &server;
-    config.on_event = polls ? NULL : on_event;
-    end_init(&server, &config, true);
-    memcpy(&addresses.list[0], &v4, sizeof v4);
-    ck_assert_int_eq(hail_command_run(&client.shard, &command, &done), HAIL_OK);
+    begin_unjoined(config, polls);
     settle();
     while (polls && poll_one())
         ;
-    ck_assert(client.shard.conns[client.slot].joined);
+    ck_assert(wired.client.shard.conns[wired.client.slot].joined);
 }
 
 static void begin(bool polls)
@@ -197,31 +121,19 @@ static void begin(bool polls)
     begin_as(base_config(), polls);
 }
 
-static void end_cleanup(struct end *end)
-{
-    hail_shard_stop(&end->shard, 0);
-    carry_out(end);
-    ck_assert(hail_shard_stopped(&end->shard));
-    ck_assert_uint_eq(end->shard.pool.used_count, 0);
-    ck_assert_uint_eq(end->shard.delivery.reassemblies.records.used_count, 0);
-    hail_shard_cleanup(&end->shard);
-    hail_context_cleanup(&end->context);
-}
-
 static void finish(void)
 {
-    end_cleanup(&client);
-    end_cleanup(&server);
+    wired_finish(&wired);
 }
 
 static const struct hail_delivery_conn *receiver(void)
 {
-    return &server.shard.delivery.conns[server.slot];
+    return &wired.server.shard.delivery.conns[wired.server.slot];
 }
 
 static uint64_t counted(unsigned stat)
 {
-    return hail_stat_get(&server.shard.stats, stat);
+    return hail_stat_get(&wired.server.shard.stats, stat);
 }
 
 // ---- Frames by hand
@@ -230,8 +142,9 @@ static uint32_t packet; // that is being filled
 
 static void open_packet(void)
 {
-    client.shard.now_ns = now_ns;
-    packet = hail_packets_begin(&client.shard.delivery, client.slot, HAIL_PROTECTION_ENCRYPTED);
+    wired.client.shard.now_ns = wired.now_ns;
+    packet = hail_packets_begin(&wired.client.shard.delivery, wired.client.slot,
+                                HAIL_PROTECTION_ENCRYPTED);
     ck_assert_uint_ne(packet, HAIL_OUTGOING_NONE);
 }
 
@@ -249,7 +162,7 @@ static void put(uint8_t channel, uint16_t id, uint32_t total, uint32_t offset, u
     memset(data, fill, len);
     if (offset == 0)
         data[0] = HAIL_FRAME_MESSAGE;
-    hail_packets_add(&client.shard.delivery, packet, &frame);
+    hail_packets_add(&wired.client.shard.delivery, packet, &frame);
 }
 
 // A packet with one part.
@@ -263,7 +176,7 @@ static void send_part(uint8_t channel, uint16_t id, uint32_t total, uint32_t off
 // Whether the server has acknowledged the client's last packet.
 static bool is_acknowledged(void)
 {
-    uint64_t number = client.shard.native->conns[client.slot].peer.next_number - 1;
+    uint64_t number = wired.client.shard.native->conns[wired.client.slot].peer.next_number - 1;
     const struct hail_acks *acks = &receiver()->acks;
 
     return number < acks->next &&
@@ -281,16 +194,16 @@ START_TEST(test_order)
     put(ORDERED, 0, 10, 0, 4, 1);
     put(ORDERED, 0, 10, 2, 6, 2); // two of them are there: the first stay
     settle();
-    ck_assert_uint_eq(server.messages, 2);
+    ck_assert_uint_eq(wired.server.messages, 2);
     ck_assert_uint_eq(receiver()->stored, 0);
     open_packet();
     put(UNORDERED, 3, 6, 0, 3, 7);
     put(UNORDERED, 1, 3, 0, 3, 8);
     put(UNORDERED, 3, 6, 3, 3, 9);
     settle();
-    ck_assert_uint_eq(server.messages, 4);
-    ck_assert_uint_eq(server.last_len, 5);
-    ck_assert_mem_eq(server.last, "\7\7\11\11\11", 5);
+    ck_assert_uint_eq(wired.server.messages, 4);
+    ck_assert_uint_eq(last_len, 5);
+    ck_assert_mem_eq(last, "\7\7\11\11\11", 5);
     finish();
 }
 END_TEST
@@ -318,7 +231,7 @@ START_TEST(test_charge)
     ck_assert_msg(receiver()->stored ==
                       hail_reassembly_charge(charges[_i].blocks, charges[_i].records),
                   "%s: %llu", charges[_i].why, (unsigned long long)receiver()->stored);
-    ck_assert_uint_eq(server.shard.pool.used_count, charges[_i].blocks);
+    ck_assert_uint_eq(wired.server.shard.pool.used_count, charges[_i].blocks);
     finish();
 }
 END_TEST
@@ -351,8 +264,8 @@ START_TEST(test_tiny_parts)
         ck_assert_uint_le(receiver()->stored, most_kept());
         ck_assert_uint_eq(
             receiver()->stored,
-            hail_reassembly_charge(server.shard.pool.used_count,
-                                   server.shard.delivery.reassemblies.records.used_count));
+            hail_reassembly_charge(wired.server.shard.pool.used_count,
+                                   wired.server.shard.delivery.reassemblies.records.used_count));
     }
     ck_assert_uint_gt(refused, 0);
     ck_assert_uint_gt(receiver()->stored, most_kept() - 1024);
@@ -360,8 +273,8 @@ START_TEST(test_tiny_parts)
         send_part(ORDERED, 0, MESSAGE_MAX, offset, 1024);
         ck_assert(is_acknowledged());
     }
-    ck_assert_uint_eq(server.messages, 1);
-    ck_assert(!server.closed);
+    ck_assert_uint_eq(wired.server.messages, 1);
+    ck_assert(!wired.server.closed);
     finish();
 }
 END_TEST
@@ -383,10 +296,10 @@ START_TEST(test_honest_is_kept)
             ck_assert(is_acknowledged());
         }
     }
-    ck_assert_uint_eq(server.messages, 0);
+    ck_assert_uint_eq(wired.server.messages, 0);
     send_part(ORDERED, 0, MESSAGE_MAX, MESSAGE_MAX - 1, 1);
     ck_assert_uint_eq(receiver()->stored, 0);
-    ck_assert_uint_eq(server.messages, 1 + sent / len);
+    ck_assert_uint_eq(wired.server.messages, 1 + sent / len);
     finish();
 }
 END_TEST
@@ -413,7 +326,8 @@ static void put_hex(const char *hex)
 {
     struct vector_bytes bytes = test_unhex(hex);
 
-    memcpy(hail_packets_extend(&client.shard.delivery, packet, bytes.len), bytes.data, bytes.len);
+    memcpy(hail_packets_extend(&wired.client.shard.delivery, packet, bytes.len), bytes.data,
+           bytes.len);
     free(bytes.data);
 }
 
@@ -443,11 +357,11 @@ START_TEST(test_bad_frame)
             put_hex(bad_frames[_i].hex);
         put_hex("81026869");
         settle();
-        ck_assert_msg(server.messages == (is_good ? 3 : 0), "%s", bad_frames[_i].why);
+        ck_assert_msg(wired.server.messages == (is_good ? 3 : 0), "%s", bad_frames[_i].why);
         ck_assert_msg(is_acknowledged() == is_good, "%s", bad_frames[_i].why);
         ck_assert_uint_eq(counted(counter), 1);
     }
-    ck_assert(!server.closed);
+    ck_assert(!wired.server.closed);
     finish();
 }
 END_TEST
@@ -470,9 +384,10 @@ START_TEST(test_unreadable)
     put_hex(unreadable[_i].hex);
     settle();
     ck_assert_uint_eq(counted(HAIL_STAT_DROPPED_FIRST + HAIL_DROP_MALFORMED), 1);
-    ck_assert_msg(server.closed == unreadable[_i].closes, "%s", unreadable[_i].why);
+    ck_assert_msg(wired.server.closed == unreadable[_i].closes, "%s", unreadable[_i].why);
     if (unreadable[_i].closes)
-        ck_assert(server.reason == HAIL_CLOSED_PROTOCOL && client.reason == HAIL_CLOSED_PROTOCOL);
+        ck_assert(wired.server.reason == HAIL_CLOSED_PROTOCOL &&
+                  wired.client.reason == HAIL_CLOSED_PROTOCOL);
     else
         ck_assert(is_acknowledged());
     finish();
@@ -486,20 +401,20 @@ START_TEST(test_slow_reader)
         .flags = HAIL_FLAGS_BOTH, .channel = ORDERED, .body = (const uint8_t *)"hi", .body_len = 2};
 
     begin(false);
-    client.shard.now_ns = now_ns;
-    ck_assert_int_eq(hail_conn_send(&client.shard, client.slot, &view), HAIL_OK);
-    for (uint64_t until_ns = now_ns + 2 * STALL_MS * HAIL_NS_PER_MS; now_ns < until_ns;
-         now_ns += 10 * HAIL_NS_PER_MS) {
-        hail_shard_turn(&client.shard, now_ns);
-        carry_out(&client);
-        deliver(&client, &server);
-        hail_shard_turn(&server.shard, now_ns);
-        carry_out(&server);
-        server.out_count = 0; // what it says is lost
+    wired.client.shard.now_ns = wired.now_ns;
+    ck_assert_int_eq(hail_conn_send(&wired.client.shard, wired.client.slot, &view), HAIL_OK);
+    for (uint64_t until_ns = wired.now_ns + 2 * STALL_MS * HAIL_NS_PER_MS; wired.now_ns < until_ns;
+         wired.now_ns += 10 * HAIL_NS_PER_MS) {
+        hail_shard_turn(&wired.client.shard, wired.now_ns);
+        wired_carry_out(&wired.client);
+        wired_deliver(&wired.server);
+        hail_shard_turn(&wired.server.shard, wired.now_ns);
+        wired_carry_out(&wired.server);
+        wired_lose(&wired.server); // what it says is lost
     }
-    ck_assert(client.closed && server.closed);
-    ck_assert_int_eq(client.reason, HAIL_CLOSED_SLOW_READER);
-    ck_assert_int_eq(server.reason, HAIL_CLOSED_SLOW_READER);
+    ck_assert(wired.client.closed && wired.server.closed);
+    ck_assert_int_eq(wired.client.reason, HAIL_CLOSED_SLOW_READER);
+    ck_assert_int_eq(wired.server.reason, HAIL_CLOSED_SLOW_READER);
     finish();
 }
 END_TEST
@@ -546,7 +461,7 @@ START_TEST(test_crowded_packet)
     put_crowd((size_t)_i, crowds[_i].count + 1);
     ck_assert_msg(is_acknowledged() != has_limit, "%s", crowds[_i].why);
     ck_assert_uint_eq(counted(crowded), has_limit);
-    ck_assert(!server.closed);
+    ck_assert(!wired.server.closed);
     finish();
 }
 END_TEST
@@ -564,11 +479,11 @@ START_TEST(test_own_packets_are_not_crowded)
     for (uint32_t i = 0; i < 300; i++) {
         view.channel = (uint8_t)(i % 2 == 0 ? ORDERED : UNORDERED);
         view.body_len = i < 200 ? 0 : sizeof body;
-        ck_assert_int_eq(hail_conn_send(&client.shard, client.slot, &view), HAIL_OK);
+        ck_assert_int_eq(hail_conn_send(&wired.client.shard, wired.client.slot, &view), HAIL_OK);
     }
     for (int i = 0; i < 10; i++)
         run_for_ms(10);
-    ck_assert_uint_eq(server.messages, 300);
+    ck_assert_uint_eq(wired.server.messages, 300);
     ck_assert_uint_eq(counted(HAIL_STAT_DROPPED_FIRST + HAIL_DROP_CROWDED), 0);
     finish();
 }
@@ -585,15 +500,15 @@ START_TEST(test_useless_packets)
         send_part(ORDERED, 0, 20000, i, 1);
     }
     ck_assert_uint_eq(counted(HAIL_STAT_PACKETS_USELESS), 10000);
-    ck_assert(!server.closed);
-    for (size_t i = 0; i < most + 2 && !server.closed; i++) {
+    ck_assert(!wired.server.closed);
+    for (size_t i = 0; i < most + 2 && !wired.server.closed; i++) {
         if (i == most)
-            ck_assert(!server.closed);
+            ck_assert(!wired.server.closed);
         send_part(ORDERED, 0, 20000, 0, 500);
     }
-    ck_assert(server.closed);
-    ck_assert_int_eq(server.reason, HAIL_CLOSED_PROTOCOL);
-    ck_assert_int_eq(client.reason, HAIL_CLOSED_PROTOCOL);
+    ck_assert(wired.server.closed);
+    ck_assert_int_eq(wired.server.reason, HAIL_CLOSED_PROTOCOL);
+    ck_assert_int_eq(wired.client.reason, HAIL_CLOSED_PROTOCOL);
     ck_assert_uint_eq(counted(HAIL_STAT_CLOSED_FIRST + HAIL_CLOSED_PROTOCOL), 1);
     finish();
 }
@@ -628,7 +543,7 @@ START_TEST(test_stall)
     uint64_t last_ns = 0;
 
     begin(false);
-    for (uint32_t i = 0; i < 20 && !server.closed; i++) {
+    for (uint32_t i = 0; i < 20 && !wired.server.closed; i++) {
         if (i < stalls[_i].bytes) {
             send_part(stalls[_i].channel, stalls[_i].id, stalls[_i].total, i, 1);
             done++;
@@ -636,24 +551,24 @@ START_TEST(test_stall)
         if (stalls[_i].other_id > 0)
             send_part(stalls[_i].channel, stalls[_i].other_id, 100, i, 1);
         if (done <= stalls[_i].after && i < stalls[_i].after)
-            last_ns = now_ns;
+            last_ns = wired.now_ns;
         run_for_ms(1000);
     }
-    if (!server.closed)
+    if (!wired.server.closed)
         run_for_ms(STALL_MS - 1000 + 1);
-    ck_assert_msg(server.closed == stalls[_i].closes, "%s", stalls[_i].why);
+    ck_assert_msg(wired.server.closed == stalls[_i].closes, "%s", stalls[_i].why);
     if (stalls[_i].closes) {
-        ck_assert_int_eq(server.reason, HAIL_CLOSED_SLOW_WRITER);
-        ck_assert_int_eq(client.reason, HAIL_CLOSED_SLOW_WRITER);
+        ck_assert_int_eq(wired.server.reason, HAIL_CLOSED_SLOW_WRITER);
+        ck_assert_int_eq(wired.client.reason, HAIL_CLOSED_SLOW_WRITER);
         ck_assert_uint_eq(counted(HAIL_STAT_CLOSED_FIRST + HAIL_CLOSED_SLOW_WRITER), 1);
-        ck_assert_uint_ge(now_ns, last_ns + STALL_MS * HAIL_NS_PER_MS);
-        ck_assert_uint_le(now_ns, last_ns + (STALL_MS + 1001) * HAIL_NS_PER_MS);
+        ck_assert_uint_ge(wired.now_ns, last_ns + STALL_MS * HAIL_NS_PER_MS);
+        ck_assert_uint_le(wired.now_ns, last_ns + (STALL_MS + 1001) * HAIL_NS_PER_MS);
     } else {
         run_for_ms(3 * STALL_MS);
-        ck_assert(!server.closed);
+        ck_assert(!wired.server.closed);
     }
     ck_assert_uint_eq(counted(HAIL_STAT_MESSAGES_TORN), stalls[_i].channel == UNRELIABLE);
-    ck_assert_uint_eq(server.shard.pool.used_count, 0);
+    ck_assert_uint_eq(wired.server.shard.pool.used_count, 0);
     finish();
 }
 END_TEST
@@ -666,8 +581,8 @@ START_TEST(test_slow_is_not_stalled)
         send_part(ORDERED, 0, 10, i, 1);
         run_for_ms(STALL_MS - 1);
     }
-    ck_assert_uint_eq(server.messages, 1);
-    ck_assert(!server.closed);
+    ck_assert_uint_eq(wired.server.messages, 1);
+    ck_assert(!wired.server.closed);
     finish();
 }
 END_TEST
@@ -691,17 +606,17 @@ START_TEST(test_urgent_messages)
     config.channel_count = HAIL_COUNTOF(channels);
     config.native.send_rate = 20000;
     begin_as(config, false);
-    ck_assert_int_eq(hail_conn_send(&client.shard, client.slot, &view), HAIL_OK);
+    ck_assert_int_eq(hail_conn_send(&wired.client.shard, wired.client.slot, &view), HAIL_OK);
     run_for_ms(100); // it is begun
     ck_assert_uint_gt(receiver()->stored, 0);
     view.channel = 1;
     for (uint32_t i = 0; i < 60; i++) {
-        while (hail_conn_send(&client.shard, client.slot, &view) == HAIL_OK)
+        while (hail_conn_send(&wired.client.shard, wired.client.slot, &view) == HAIL_OK)
             ;
         run_for_ms(1000);
-        ck_assert(!server.closed);
+        ck_assert(!wired.server.closed);
     }
-    ck_assert_uint_gt(server.messages, 20);
+    ck_assert_uint_gt(wired.server.messages, 20);
     finish();
 }
 END_TEST
@@ -724,11 +639,11 @@ START_TEST(test_slow_poller)
     ck_assert(receiver()->holds);
     ck_assert_uint_gt(receiver()->stored, MESSAGE_MAX);
     ck_assert_uint_eq(counted(HAIL_STAT_CLOSED_FIRST + HAIL_CLOSED_SLOW_WRITER), 0);
-    for (size_t i = 0; i < 10 * SENT && server.messages < SENT; i++) {
+    for (size_t i = 0; i < 10 * SENT && wired.server.messages < SENT; i++) {
         (void)poll_one();
         settle();
     }
-    ck_assert_uint_eq(server.messages, SENT);
+    ck_assert_uint_eq(wired.server.messages, SENT);
     ck_assert(!receiver()->holds);
     run_for_ms(STALL_MS - 1);
     ck_assert_uint_eq(counted(HAIL_STAT_CLOSED_FIRST + HAIL_CLOSED_SLOW_WRITER), 0);
@@ -736,6 +651,49 @@ START_TEST(test_slow_poller)
     ck_assert_uint_eq(counted(HAIL_STAT_CLOSED_FIRST + HAIL_CLOSED_SLOW_WRITER), 1);
     while (poll_one())
         ;
+    finish();
+}
+END_TEST
+
+static const uint8_t kinds[] = {ORDERED, UNORDERED, UNRELIABLE};
+
+// An application closes when it is told that it is connected: the message that it was told for is
+// gone with the connection. In one packet, or in several.
+START_TEST(test_closes_when_connected)
+{
+    static uint8_t body[3000];
+    struct hail_command close_it = {.op = HAIL_COMMAND_CLOSE};
+    struct hail_command first = {.op = HAIL_COMMAND_SEND};
+
+    first.view = (struct hail_message_view){
+        .channel = kinds[_i / 2], .flags = 1, .body = body, .body_len = _i % 2 ? 3000 : 30};
+    greets[0] = &first;
+    greets[1] = &close_it;
+    begin_unjoined(base_config(), false);
+    settle();
+    greets[0] = NULL;
+    greets[1] = NULL;
+    ck_assert_int_eq(wired.client.reason, HAIL_CLOSED_BY_APPLICATION);
+    ck_assert_uint_eq(wired.client.messages, 0);
+    // Nothing is taken on the slot's next connection.
+    ck_assert_uint_eq(wired.client.shard.delivery.taken[0], 0);
+    finish();
+}
+END_TEST
+
+// A server that closes at once: its client hears that it was connected, and then that it is not,
+// though both came in one turn.
+START_TEST(test_closed_when_connected)
+{
+    struct hail_command close_it = {.op = HAIL_COMMAND_CLOSE};
+
+    greets[0] = &close_it;
+    begin_unjoined(base_config(), false);
+    settle();
+    greets[0] = NULL;
+    ck_assert_uint_eq(wired.client.connected, 1);
+    ck_assert_uint_eq(wired.client.closed, 1);
+    ck_assert_int_eq(wired.client.reason, HAIL_CLOSED_BY_PEER);
     finish();
 }
 END_TEST
@@ -760,6 +718,8 @@ int main(void)
     tcase_add_test(tests, test_slow_is_not_stalled);
     tcase_add_test(tests, test_urgent_messages);
     tcase_add_test(tests, test_slow_poller);
+    tcase_add_test(tests, test_closed_when_connected);
+    tcase_add_loop_test(tests, test_closes_when_connected, 0, 2 * HAIL_COUNTOF(kinds));
     tcase_set_timeout(tests, 120);
     suite_add_tcase(suite, tests);
     return test_run(suite);

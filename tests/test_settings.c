@@ -37,6 +37,8 @@ static const struct {
     {"too small", GOOD "message_max = 15\n",
      "[server] message_max = 15: must be a number from 16 to 16777216, or 0 for the default"},
     {"too many connections", GOOD "conns_max = 1048577\n", "from 1 to 1048576"},
+    {"too many handshakes", GOOD "handshakes_max = 1048577\n", "from 1 to 1048576"},
+    {"more blocks than indices", GOOD "buffers_max = 549755813888\n", "from 0 to 549755813887"},
     {"a name for an address", GOOD "address = localhost\n",
      "[server] address = localhost: must be a numeric IPv4 or IPv6 address"},
     {"an empty address", GOOD "address =\n", "must be a numeric"},

@@ -2,20 +2,14 @@
 // against what it could carry by theory. Two shards and a simulated path in one thread;
 // the time is the simulation's, so the machine's speed does not matter.
 // SPDX-License-Identifier: MIT
-#include <arpa/inet.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "crypto/time.h"
-#include "engine/context/config.h"
 #include "engine/delivery/sender.h"
 #include "engine/native/state.h"
-#include "engine/profiles/profiles.h"
-#include "engine/shard/command.h"
-#include "engine/shard/conn.h"
-#include "engine/shard/shard.h"
 #include "tests/vectors.h"
+#include "tests/wired.h"
 
 enum {
     PATH_MAX_DATAGRAMS = 1 << 16,
@@ -23,31 +17,8 @@ enum {
     CHANNEL = HAIL_RELIABLE_ORDERED
 };
 
-struct flying {
-    uint64_t at_ns;
-    uint16_t len;
-    uint8_t bytes[HAIL_OUTBOX_ROOM];
-};
-
-// One direction: in order, each after the same time but for what waits for the ones before it.
-struct path {
-    struct flying *ring;
-    uint32_t first;
-    uint32_t count;
-    uint64_t free_ns; // when the last one has left
-};
-
-struct end {
-    struct hail_context context;
-    struct hail_shard shard;
-    struct path out;
-    uint32_t slot;
-};
-
+static struct wired wired;
 static struct world {
-    struct end server;
-    struct end client;
-    uint64_t now_ns;
     uint64_t dice;
     uint32_t loss; // in 10,000
     uint64_t delay_ns;
@@ -55,15 +26,12 @@ static struct world {
     uint64_t queue_max;               // bytes that wait for their turn
     size_t mtu;                       // bytes of the longest datagram that passes; 0: any
     size_t longest;                   // that has passed
-    uint64_t bytes;                   // that the server sent
-    uint64_t datagrams;               // likewise
+    uint64_t free_ns[2];              // when the last has left: a client's, a server's
     struct hail_native_config native; // of both ends, but for what they must have
     bool idle;                        // the server sends nothing by itself
-    uint16_t port;                    // of the client; what goes to another one is lost
     uint64_t until_ns;                // at which the test has something to do; 0: none
-    bool connected;
-    uint64_t sent;     // messages that the server took
-    uint64_t received; // messages that the client was given
+    uint64_t sent;                    // messages that the server took
+    uint64_t received;                // messages that the client was given
     bool wrong;
 } world;
 
@@ -78,9 +46,7 @@ static void on_client_event(struct hail_endpoint *endpoint, const struct hail_ev
 {
     static uint8_t want[MESSAGE];
 
-    (void)endpoint;
-    (void)user;
-    world.connected |= event->type == HAIL_EVENT_CONNECTED;
+    wired_note(endpoint, event, user);
     if (event->type == HAIL_EVENT_CLOSED)
         world.wrong = true;
     if (event->type != HAIL_EVENT_MESSAGE || world.idle)
@@ -100,168 +66,88 @@ static void fill(void)
                                      .body = data,
                                      .body_len = MESSAGE};
 
-    if (!world.connected || world.idle)
+    if (wired.client.connected == 0 || world.idle)
         return;
     do
         write_message(data, world.sent);
-    while (hail_conn_send(&world.server.shard, world.server.slot, &view) == HAIL_OK &&
+    while (hail_conn_send(&wired.server.shard, wired.server.slot, &view) == HAIL_OK &&
            ++world.sent > 0);
 }
 
 static void on_server_event(struct hail_endpoint *endpoint, const struct hail_event *event,
                             void *user)
 {
-    (void)endpoint;
-    (void)user;
-    if (event->type == HAIL_EVENT_CONNECTED)
-        world.server.slot = hail_name_unpack(event->conn).slot;
+    wired_note(endpoint, event, user);
     if (event->type == HAIL_EVENT_CLOSED)
         world.wrong = true;
 }
 
-// A datagram sets out.
-static void post(struct path *path, const struct iovec *view)
+// A datagram sets out. In each direction they stay in order, each takes the same time but for the
+// wait until those before it have left.
+static void post(struct wired_end *from, uint32_t client, const struct iovec *view)
 {
+    uint64_t *free_ns = &world.free_ns[from == &wired.server];
     uint64_t takes_ns =
         world.bytes_per_s == 0 ? 0 : view->iov_len * HAIL_NS_PER_S / world.bytes_per_s;
-    uint64_t from_ns = path->free_ns > world.now_ns ? path->free_ns : world.now_ns;
+    uint64_t from_ns = *free_ns > wired.now_ns ? *free_ns : wired.now_ns;
 
-    if (world.connected && test_next(&world.dice) % 10000 < world.loss)
+    if (client != 0) // a port that the client has left, or one between them
+        return;
+    if (wired.client.connected > 0 && test_next(&world.dice) % 10000 < world.loss)
         return;
     if (world.mtu > 0 && view->iov_len > world.mtu)
         return;
     world.longest = view->iov_len > world.longest ? view->iov_len : world.longest;
     if (takes_ns > 0 &&
-        (from_ns - world.now_ns) * world.bytes_per_s / HAIL_NS_PER_S > world.queue_max)
+        (from_ns - wired.now_ns) * world.bytes_per_s / HAIL_NS_PER_S > world.queue_max)
         return; // no room to wait
-    ck_assert_uint_lt(path->count, PATH_MAX_DATAGRAMS);
-    struct flying *one = &path->ring[(path->first + path->count++) % PATH_MAX_DATAGRAMS];
-    path->free_ns = from_ns + takes_ns;
-    one->at_ns = path->free_ns + world.delay_ns;
-    one->len = (uint16_t)view->iov_len;
-    memcpy(one->bytes, view->iov_base, view->iov_len);
-}
-
-static bool is_to_old_port(const struct hail_task *task)
-{
-    const struct sockaddr_in *to = (const struct sockaddr_in *)task->address;
-
-    return to && ntohs(to->sin_port) != world.port; // a server's tasks alone have an address
-}
-
-static void carry_out(struct end *end)
-{
-    struct hail_task task;
-
-    while (hail_shard_output(&end->shard, &task)) {
-        if (task.op == HAIL_TASK_CONNECT)
-            hail_shard_connected(&end->shard, task.slot, 0);
-        else if (task.op == HAIL_TASK_CLOSE)
-            hail_shard_closed(&end->shard, task.slot);
-        for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++) {
-            world.bytes += end == &world.server ? task.views[i].iov_len : 0;
-            world.datagrams += end == &world.server;
-            if (!is_to_old_port(&task))
-                post(&end->out, &task.views[i]);
-        }
-    }
-    hail_shard_handed_over(&end->shard);
-}
-
-static void deliver(struct path *path, struct end *to, uint32_t slot)
-{
-    const struct sockaddr_in from = {
-        .sin_family = AF_INET, .sin_port = htons(world.port), .sin_addr = {htonl(0xc0000201u)}};
-
-    while (path->count > 0 && path->ring[path->first].at_ns <= world.now_ns) {
-        struct flying *one = &path->ring[path->first];
-        hail_shard_datagram(&to->shard, slot, (const struct sockaddr *)&from, one->bytes, one->len);
-        path->first = (path->first + 1) % PATH_MAX_DATAGRAMS;
-        path->count--;
-    }
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
+    *free_ns = from_ns + takes_ns;
+    wired_put(from, client, view, *free_ns + world.delay_ns);
 }
 
 static void step(void)
 {
-    uint64_t next =
-        earlier(hail_shard_next_ns(&world.server.shard), hail_shard_next_ns(&world.client.shard));
+    uint64_t next = wired_next_ns(&wired);
 
-    if (world.server.out.count > 0)
-        next = earlier(next, world.server.out.ring[world.server.out.first].at_ns);
-    if (world.client.out.count > 0)
-        next = earlier(next, world.client.out.ring[world.client.out.first].at_ns);
-    if (world.until_ns > world.now_ns)
-        next = earlier(next, world.until_ns);
-    world.now_ns = next > world.now_ns ? next : world.now_ns + 1000;
-    world.server.shard.now_ns = world.now_ns;
-    world.client.shard.now_ns = world.now_ns;
-    deliver(&world.server.out, &world.client, world.client.slot);
-    deliver(&world.client.out, &world.server, HAIL_SLOT_NONE);
+    if (world.until_ns > wired.now_ns && world.until_ns < next)
+        next = world.until_ns;
+    wired.now_ns = next > wired.now_ns ? next : wired.now_ns + 1000;
+    wired_deliver(&wired.client);
+    wired_deliver(&wired.server);
     fill();
-    hail_shard_turn(&world.server.shard, world.now_ns);
-    hail_shard_turn(&world.client.shard, world.now_ns);
-    carry_out(&world.server);
-    carry_out(&world.client);
+    wired_work(&wired);
 }
 
 static void run_for(uint64_t ns)
 {
-    world.until_ns = world.now_ns + ns;
-    while (world.now_ns < world.until_ns && !world.wrong)
+    world.until_ns = wired.now_ns + ns;
+    while (wired.now_ns < world.until_ns && !world.wrong)
         step();
 }
 
-static void end_init(struct end *end, bool is_server)
+// A new world, whose path carries all there is at once.
+static void set_up(void)
 {
-    struct hail_config config = HAIL_CONFIG_INIT;
-    struct hail_random random;
+    world = (struct world){.dice = test_seed()};
+    wired_init(&wired, PATH_MAX_DATAGRAMS);
+    wired.post = post;
+}
 
-    config.profile = HAIL_PROFILE_HAIL;
+// Both ends, joined.
+static void begin(void)
+{
+    struct hail_config config = wired_config();
+
     config.native = world.native;
     config.native.exchange = HAIL_UNSIGNED;
-    config.on_event = is_server ? on_server_event : on_client_event;
-    config.conns_max = 2;
-    config.handshakes_max = 2;
-    config.approves_all = true;
     config.unsent_max = 16u << 20;
-    ck_assert_int_eq(hail_context_init(&end->context, &config, is_server), HAIL_OK);
-    end->context.start_ns = 0;
-    hail_random_init_seeded(&random, test_next(&world.dice));
-    ck_assert(hail_shard_init(&end->shard, &end->context,
-                              hail_profile_of(end->context.config.profile), 0, &random));
-    end->out.ring = malloc(PATH_MAX_DATAGRAMS * sizeof *end->out.ring);
-    ck_assert_ptr_nonnull(end->out.ring);
-}
-
-static void end_cleanup(struct end *end)
-{
-    hail_shard_stop(&end->shard, 0);
-    carry_out(end);
-    ck_assert(hail_shard_stopped(&end->shard));
-    ck_assert_uint_eq(end->shard.pool.used_count, 0);
-    hail_shard_cleanup(&end->shard);
-    hail_context_cleanup(&end->context);
-    free(end->out.ring);
-}
-
-static void join(void)
-{
-    struct hail_addresses addresses = {.host = "play.test", .count = 1};
-    const struct sockaddr_in v4 = {
-        .sin_family = AF_INET, .sin_port = htons(7777), .sin_addr = {htonl(0xc0000202u)}};
-    const struct hail_command command = {.op = HAIL_COMMAND_CONNECT, .addresses = &addresses};
-    size_t done;
-
-    memcpy(&addresses.list[0], &v4, sizeof v4);
-    ck_assert_int_eq(hail_command_run(&world.client.shard, &command, &done), HAIL_OK);
-    world.client.slot = 0;
-    carry_out(&world.client);
-    while (!world.connected && !world.wrong)
+    config.on_event = on_server_event;
+    wired_begin(&wired.server, &config, test_next(&world.dice));
+    config.on_event = on_client_event;
+    wired_begin(&wired.client, &config, test_next(&world.dice));
+    wired_connect(&wired);
+    wired_carry_out(&wired.client);
+    while (wired.client.connected == 0 && !world.wrong)
         step();
     ck_assert(!world.wrong);
 }
@@ -300,29 +186,24 @@ static double theory(size_t row)
 
 START_TEST(test_transfer)
 {
-    memset(&world, 0, sizeof world);
-    world.dice = test_seed();
-    world.now_ns = HAIL_NS_PER_S;
+    set_up();
     world.loss = rows[_i].loss;
     world.delay_ns = rows[_i].delay_ms * HAIL_NS_PER_MS;
     world.bytes_per_s = rows[_i].bytes_per_s;
     world.queue_max = 500000; // what a round trip of the longer path carries
-    end_init(&world.server, true);
-    end_init(&world.client, false);
-    join();
-    uint64_t began_ns = world.now_ns;
+    begin();
+    uint64_t began_ns = wired.now_ns;
     uint64_t enough = rows[_i].megabytes * 1000000 / MESSAGE;
     while (world.received < enough && !world.wrong)
         step();
     ck_assert_msg(!world.wrong, "%s", rows[_i].why);
-    double seconds = (double)(world.now_ns - began_ns) / 1e9;
+    double seconds = (double)(wired.now_ns - began_ns) / 1e9;
     double rate = (double)(enough * MESSAGE) / seconds;
     printf("%s: %.0f kB/s, %.0f %% of theory's %.0f\n", rows[_i].why, rate / 1e3,
            100 * rate / theory((size_t)_i), theory((size_t)_i) / 1e3);
     ck_assert_msg(rate >= rows[_i].share * theory((size_t)_i), "%s: %.0f kB/s of %.0f",
                   rows[_i].why, rate / 1e3, theory((size_t)_i) / 1e3);
-    end_cleanup(&world.server);
-    end_cleanup(&world.client);
+    wired_finish(&wired);
 }
 END_TEST
 
@@ -333,30 +214,25 @@ START_TEST(test_mtu)
     const size_t paths[] = {1200, 1300, 1400, 1500};
     uint64_t seconds = 0;
 
-    memset(&world, 0, sizeof world);
-    world.dice = test_seed();
-    world.now_ns = HAIL_NS_PER_S;
+    set_up();
     world.delay_ns = 10 * HAIL_NS_PER_MS;
     world.bytes_per_s = 10000000;
     world.queue_max = 200000;
     world.mtu = paths[_i];
-    end_init(&world.server, true);
-    end_init(&world.client, false);
-    join();
+    begin();
     while (world.received < 100 && !world.wrong)
         step();
     size_t passes = world.mtu < HAIL_PACKET_MAX ? world.mtu : HAIL_PACKET_MAX;
     ck_assert_uint_ge(world.longest + HAIL_PMTU_STEP, passes);
     world.mtu = HAIL_DATAGRAM_MAX;
-    uint64_t began_ns = world.now_ns;
+    uint64_t began_ns = wired.now_ns;
     uint64_t enough = world.received + 100;
     while (world.received < enough && !world.wrong)
         step();
-    seconds = (world.now_ns - began_ns) / HAIL_NS_PER_S;
+    seconds = (wired.now_ns - began_ns) / HAIL_NS_PER_S;
     ck_assert(!world.wrong);
     ck_assert_uint_le(seconds, 10);
-    end_cleanup(&world.server);
-    end_cleanup(&world.client);
+    wired_finish(&wired);
 }
 END_TEST
 
@@ -365,23 +241,18 @@ START_TEST(test_send_rate)
 {
     const uint32_t rates[] = {3000, 60000, 2000000};
 
-    memset(&world, 0, sizeof world);
-    world.dice = test_seed();
-    world.now_ns = HAIL_NS_PER_S;
+    set_up();
     world.delay_ns = 10 * HAIL_NS_PER_MS;
     world.native.send_rate = rates[_i];
-    end_init(&world.server, true);
-    end_init(&world.client, false);
-    join();
+    begin();
     run_for(HAIL_NS_PER_S);
-    uint64_t bytes = world.bytes;
-    uint64_t began_ns = world.now_ns;
+    uint64_t bytes = wired.server.bytes;
+    uint64_t began_ns = wired.now_ns;
     run_for(20 * HAIL_NS_PER_S);
-    double rate = (double)(world.bytes - bytes) / ((double)(world.now_ns - began_ns) / 1e9);
+    double rate = (double)(wired.server.bytes - bytes) / ((double)(wired.now_ns - began_ns) / 1e9);
     ck_assert(!world.wrong);
     ck_assert_msg(rate > 0.9 * rates[_i] && rate < 1.05 * rates[_i], "%.0f of %u", rate, rates[_i]);
-    end_cleanup(&world.server);
-    end_cleanup(&world.client);
+    wired_finish(&wired);
 }
 END_TEST
 
@@ -393,23 +264,18 @@ START_TEST(test_receive_rate)
         SECONDS = 60
     };
 
-    memset(&world, 0, sizeof world);
-    world.dice = test_seed();
-    world.now_ns = HAIL_NS_PER_S;
+    set_up();
     world.delay_ns = 10 * HAIL_NS_PER_MS;
     world.native.receive_rate = RATE;
-    end_init(&world.server, true);
-    end_init(&world.client, false);
-    join();
+    begin();
     run_for(SECONDS * HAIL_NS_PER_S);
     double taken = (double)world.received * MESSAGE;
     ck_assert(!world.wrong);
     ck_assert_msg(taken <= (double)RATE * (SECONDS + 1) && taken > 0.5 * RATE * SECONDS,
                   "%.0f bytes", taken);
     ck_assert_uint_gt(
-        hail_stat_get(&world.client.shard.stats, HAIL_STAT_DROPPED_FIRST + HAIL_DROP_TOO_FAST), 0);
-    end_cleanup(&world.server);
-    end_cleanup(&world.client);
+        hail_stat_get(&wired.client.shard.stats, HAIL_STAT_DROPPED_FIRST + HAIL_DROP_TOO_FAST), 0);
+    wired_finish(&wired);
 }
 END_TEST
 
@@ -428,29 +294,23 @@ START_TEST(test_moving_listener)
                                            .body = data,
                                            .body_len = 100};
 
-    memset(&world, 0, sizeof world);
-    world.dice = test_seed();
-    world.now_ns = HAIL_NS_PER_S;
+    set_up();
     world.delay_ns = 20 * HAIL_NS_PER_MS;
-    world.port = 1000;
     world.idle = true;
-    end_init(&world.server, true);
-    end_init(&world.client, false);
-    join();
+    begin();
     for (int i = 0; i < 20; i++) {
-        uint64_t began_ns = world.now_ns;
-        ck_assert_int_eq(hail_conn_send(&world.server.shard, world.server.slot, &view), HAIL_OK);
-        while (hail_sender_busy(&world.server.shard.delivery.conns[world.server.slot].sender)) {
-            world.port = (uint16_t)(1000 + world.now_ns / (MOVE_MS * HAIL_NS_PER_MS) % 60000);
+        uint64_t began_ns = wired.now_ns;
+        ck_assert_int_eq(hail_conn_send(&wired.server.shard, wired.server.slot, &view), HAIL_OK);
+        while (hail_sender_busy(&wired.server.shard.delivery.conns[wired.server.slot].sender)) {
+            wired.port = (uint16_t)(1000 + wired.now_ns / (MOVE_MS * HAIL_NS_PER_MS) % 60000);
             run_for(10 * HAIL_NS_PER_MS);
             ck_assert(!world.wrong);
-            ck_assert_uint_le(world.now_ns - began_ns, (PING_MS + 2 * MOVE_MS) * HAIL_NS_PER_MS);
+            ck_assert_uint_le(wired.now_ns - began_ns, (PING_MS + 2 * MOVE_MS) * HAIL_NS_PER_MS);
         }
-        world.port++;
+        wired.port++;
         run_for(test_next(&world.dice) % 2000 * HAIL_NS_PER_MS);
     }
-    end_cleanup(&world.server);
-    end_cleanup(&world.client);
+    wired_finish(&wired);
 }
 END_TEST
 
@@ -483,29 +343,24 @@ START_TEST(test_coalescing)
                                            .body = data,
                                            .body_len = gatherings[_i].len};
 
-    memset(&world, 0, sizeof world);
-    world.dice = test_seed();
-    world.now_ns = HAIL_NS_PER_S;
+    set_up();
     world.delay_ns = 5 * HAIL_NS_PER_MS;
     world.idle = true;
     world.native.coalesce_us = gatherings[_i].coalesce_us;
-    end_init(&world.server, true);
-    end_init(&world.client, false);
-    join();
+    begin();
     run_for(HAIL_NS_PER_S);
-    uint64_t datagrams = world.datagrams;
+    uint64_t datagrams = wired.server.datagrams;
     for (uint64_t i = 0; i < 100; i++) {
-        ck_assert_int_eq(hail_conn_send(&world.server.shard, world.server.slot, &view), HAIL_OK);
+        ck_assert_int_eq(hail_conn_send(&wired.server.shard, wired.server.slot, &view), HAIL_OK);
         if (gatherings[_i].flushes)
-            hail_sender_flush(&world.server.shard.delivery, world.server.slot);
+            hail_sender_flush(&wired.server.shard.delivery, wired.server.slot);
         run_for(HAIL_NS_PER_MS);
     }
-    datagrams = world.datagrams - datagrams;
+    datagrams = wired.server.datagrams - datagrams;
     ck_assert(!world.wrong);
     ck_assert_msg(datagrams >= gatherings[_i].at_least && datagrams <= gatherings[_i].at_most,
                   "%s: %llu", gatherings[_i].why, (unsigned long long)datagrams);
-    end_cleanup(&world.server);
-    end_cleanup(&world.client);
+    wired_finish(&wired);
 }
 END_TEST
 

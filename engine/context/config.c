@@ -15,6 +15,7 @@
 #include "crypto/secret.h"
 #include "crypto/time.h"
 #include "engine/context/keys.h"
+#include "engine/context/limits.h"
 #include "engine/context/simulation.h"
 #include "engine/memory/pool.h"
 #include "proto/mlapi/frame.h"
@@ -25,11 +26,13 @@
 enum {
     CONFIG_SIZE_MAX = 4096,
     HANDLERS_MAX = 512,
-    FILE_MAX = 1 << 20,
-    CONNS_MAX = 1 << 20
+    FILE_MAX = 1 << 20
 };
 
-_Static_assert(2 * CONNS_MAX <= HAIL_SLOTS_MAX, "players and those who want to be have slots");
+_Static_assert(HAIL_LIMIT_BUFFERS_MAX / HAIL_BLOCK_MESSAGE <= UINT32_MAX / 2,
+               "blocks have indices");
+_Static_assert(2 * HAIL_LIMIT_CONNS_MAX <= HAIL_SLOTS_MAX,
+               "players and those who want to be have slots");
 _Static_assert(HANDLERS_MAX * 2 <= HAIL_POLICY_NAMES_MAX, "every handler can have two names");
 
 // hail_config_import's rule is that of Linux's openat2: what is short is old, and what is longer
@@ -96,31 +99,33 @@ static bool check_limits(struct hail_context *context)
 {
     struct hail_config *config = &context->config;
     const struct limit limits[] = {
-        {"conns_max", &config->conns_max, 16384, 1, CONNS_MAX},
-        {"handshakes_max", &config->handshakes_max, 4096, 1, CONNS_MAX},
-        {"conns_per_prefix", &config->conns_per_prefix, 0, 0, CONNS_MAX},
-        {"handshakes_per_prefix", &config->handshakes_per_prefix, 0, 0, CONNS_MAX},
-        {"accepts_per_s", &config->accepts_per_s, 1000, 1, 1000000},
-        {"message_max", &config->message_max, is_native(config) ? 512u << 10 : 64u << 10, 16,
-         16u << 20},
+        {"conns_max", &config->conns_max, 16384, 1, HAIL_LIMIT_CONNS_MAX},
+        {"handshakes_max", &config->handshakes_max, 4096, 1, HAIL_LIMIT_CONNS_MAX},
+        {"conns_per_prefix", &config->conns_per_prefix, 0, 0, HAIL_LIMIT_CONNS_MAX},
+        {"handshakes_per_prefix", &config->handshakes_per_prefix, 0, 0, HAIL_LIMIT_CONNS_MAX},
+        {"accepts_per_s", &config->accepts_per_s, 1000, 1, HAIL_LIMIT_PER_S_MAX},
+        {"message_max", &config->message_max, is_native(config) ? 512u << 10 : 64u << 10,
+         HAIL_LIMIT_MESSAGE_MIN, HAIL_LIMIT_MESSAGE_MAX},
         {"conn_data_max", &config->conn_data_max, 1024, 1, HAIL_MLAPI_CONN_DATA_MAX},
-        {"unsent_max", &config->unsent_max, 1u << 20, 4096, 1u << 30},
-        {"calls_max", &config->calls_max, 16, 1, 4096},
+        {"unsent_max", &config->unsent_max, 1u << 20, HAIL_LIMIT_UNSENT_MIN, HAIL_LIMIT_UNSENT_MAX},
+        {"calls_max", &config->calls_max, 16, 1, HAIL_LIMIT_CALLS_MAX},
         {"handshake_timeout_ms", &config->handshake_timeout_ms, 10000, 1, UINT32_MAX},
         {"stall_timeout_ms", &config->stall_timeout_ms, 30000, 1, UINT32_MAX},
-        {"command_queue_bytes", &config->command_queue_bytes, 4u << 20, 4096, 1u << 29},
-        {"event_queue_bytes", &config->event_queue_bytes, 16u << 20, 4096, 1u << 29},
+        {"command_queue_bytes", &config->command_queue_bytes, 4u << 20, HAIL_LIMIT_QUEUE_MIN,
+         HAIL_LIMIT_QUEUE_MAX},
+        {"event_queue_bytes", &config->event_queue_bytes, 16u << 20, HAIL_LIMIT_QUEUE_MIN,
+         HAIL_LIMIT_QUEUE_MAX},
         {"call_timeout_ms", &config->call_timeout_ms, 10000, 1, UINT32_MAX},
         {"groups_max", &config->groups_max, 4096, 1, 1u << 24},
         {"memberships_max", &config->memberships_max, 65536, 1, 1u << 24},
         {"stretch_wait_us", &config->stretch_wait_us, 2000, 1, 1000000},
         {"native.handshakes_per_s", &config->native.handshakes_per_s, 1000, 1, UINT32_MAX},
-        {"native.source_per_s", &config->native.source_per_s, 100, 1, 1000000},
+        {"native.source_per_s", &config->native.source_per_s, 100, 1, HAIL_LIMIT_PER_S_MAX},
         {"native.simulated_max", &config->native.simulated_max,
          config->native.simulation ? 4096 : 0, 0, 1u << 20},
         {"native.send_rate", &config->native.send_rate, 0, 0, UINT32_MAX},
         {"native.receive_rate", &config->native.receive_rate, 0, 0, UINT32_MAX},
-        {"native.coalesce_us", &config->native.coalesce_us, 0, 0, 100000},
+        {"native.coalesce_us", &config->native.coalesce_us, 0, 0, HAIL_LIMIT_COALESCE_US_MAX},
         {"native.datagram_max", &config->native.datagram_max, HAIL_PACKET_MAX, HAIL_DATAGRAM_MAX,
          HAIL_PACKET_MAX},
         {"idle_timeout_ms", &config->idle_timeout_ms, is_native(config) ? 10000 : 0, 0, UINT32_MAX},
@@ -179,7 +184,7 @@ static bool check_room(struct hail_context *context)
             return false;
         }
     }
-    if (config->buffers_max / HAIL_BLOCK_MESSAGE > UINT32_MAX / 2) {
+    if (config->buffers_max > HAIL_LIMIT_BUFFERS_MAX) {
         hail_log_line(&context->log, HAIL_LOG_ERROR, "config field=buffers_max: above 512 GiB");
         return false;
     }
@@ -398,7 +403,8 @@ static enum hail_status build_channels(struct hail_context *context,
         own->weight = channel->weight > 0 ? channel->weight : 1;
         own->age_max_ms = channel->age_max_ms > 0 ? channel->age_max_ms : HAIL_POLICY_AGE_MAX_MS;
     }
-    if (is_native(&context->config) && hail_policy_bare(policy) == HAIL_POLICY_CHANNELS_MAX) {
+    hail_policy_keep_bare(policy);
+    if (is_native(&context->config) && !hail_policy_bare(policy)) {
         hail_log_line(&context->log, HAIL_LOG_ERROR,
                       "config field=channels: declare a HAIL_UNRELIABLE one, which the wire needs "
                       "for messages that name none");

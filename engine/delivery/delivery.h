@@ -98,10 +98,4 @@ static inline struct hail_sender *hail_sender_of(const struct hail_delivery *del
     return &delivery->conns[slot].sender;
 }
 
-// hail_delivery_is_reliable says whether what is lost of a channel is sent again.
-static inline bool hail_delivery_is_reliable(const struct hail_delivery *delivery, uint8_t channel)
-{
-    return hail_policy_channel_at(delivery->policy, channel)->guarantee < HAIL_GUARANTEE_SEQUENCED;
-}
-
 #endif

@@ -99,8 +99,6 @@ static bool is_newest(struct hail_delivery *delivery, uint32_t slot, uint8_t cha
 {
     uint64_t *newest = newest_of(delivery, slot) + channel;
 
-    if (guarantee_of(delivery, channel) != HAIL_GUARANTEE_SEQUENCED)
-        return true;
     if (number < *newest)
         return false;
     *newest = number;
@@ -108,11 +106,12 @@ static bool is_newest(struct hail_delivery *delivery, uint32_t slot, uint8_t cha
 }
 
 enum hail_verdict hail_receiver_check(struct hail_delivery *delivery, uint32_t slot,
-                                      const struct hail_message_view *message, uint64_t number)
+                                      const struct hail_message_view *message,
+                                      const struct hail_policy_channel *rule, uint64_t number)
 {
-    enum hail_verdict verdict = hail_policy_check_channel(delivery->policy, message);
+    enum hail_verdict verdict = hail_policy_check_channel(rule, message->flags);
 
-    if (verdict != HAIL_ACCEPT)
+    if (verdict != HAIL_ACCEPT || rule->guarantee != HAIL_GUARANTEE_SEQUENCED)
         return verdict;
     return is_newest(delivery, slot, message->channel, number) ? HAIL_ACCEPT : HAIL_DROP_OLD;
 }
@@ -180,7 +179,7 @@ void hail_receiver_deliver(struct hail_delivery *delivery, uint32_t slot,
         own->held_ms = now_ms(delivery);
     own->holds = false;
     hail_reassembly_take(delivery, whole->index, out);
-    if (hail_delivery_is_reliable(delivery, whole->channel))
+    if (hail_policy_is_reliable(delivery->policy, whole->channel))
         settle(delivery, slot, whole->channel, whole->id);
     else
         hail_reassembly_channels(delivery, slot)[whole->channel].next = whole->id + 1;
@@ -417,7 +416,7 @@ enum hail_receipt hail_receiver_part(struct hail_delivery *delivery, uint32_t sl
                                      const struct hail_native_frame *frame,
                                      const struct hail_opened *packet, struct hail_intake *intake)
 {
-    bool is_reliable = hail_delivery_is_reliable(delivery, frame->part.channel);
+    bool is_reliable = hail_policy_is_reliable(delivery->policy, frame->part.channel);
 
     // Longer than any form of the longest. One that is shorter is judged when it is whole.
     if (frame->part.total > delivery->limits.message_max + HAIL_FRAME_INNER_MAX) {
@@ -434,7 +433,7 @@ bool hail_receiver_take(struct hail_delivery *delivery, uint32_t slot,
     uint8_t channel = frame->part.channel;
     const struct hail_receive_channel *receive = hail_reassembly_channels(delivery, slot) + channel;
 
-    if (!hail_delivery_is_reliable(delivery, channel))
+    if (!hail_policy_is_reliable(delivery->policy, channel))
         return false;
     intake->brought = true;
     settle(delivery, slot, channel, receive->next + (uint32_t)ahead_of(receive, frame->part.id));
@@ -449,7 +448,7 @@ bool hail_receiver_keep(struct hail_delivery *delivery, uint32_t slot,
     uint8_t channel = frame->part.channel;
     const struct hail_receive_channel *receive = hail_reassembly_channels(delivery, slot) + channel;
 
-    if (!hail_delivery_is_reliable(delivery, channel))
+    if (!hail_policy_is_reliable(delivery->policy, channel))
         return false; // lost, as a datagram may be
     uint32_t id = receive->next + (uint32_t)ahead_of(receive, frame->part.id);
     return store(delivery, slot, id, HAIL_SLAB_NONE, frame, packet, intake) == HAIL_RECEIPT_MORE;
@@ -530,7 +529,7 @@ bool hail_receiver_due(struct hail_delivery *delivery, uint32_t slot, bool is_op
         uint32_t waited = waited_ms(delivery, slot, (uint8_t)i);
         waited = waited < ours_ms ? waited : ours_ms;
         if (waited >= stall_ms) {
-            if (guarantee_of(delivery, (uint8_t)i) < HAIL_GUARANTEE_SEQUENCED)
+            if (hail_policy_is_reliable(delivery->policy, (uint8_t)i))
                 return false;
             tear(delivery, receive_channels[i].first);
             receive_channels[i].next++;

@@ -32,10 +32,11 @@ struct hail_intake {
 void hail_receiver_begin(struct hail_delivery *delivery, uint32_t slot);
 void hail_receiver_clear(struct hail_delivery *delivery, uint32_t slot);
 
-// hail_receiver_check says whether its channel lets a message through that came in the packet of
-// this number, which is then the newest: HAIL_ACCEPT or why not.
+// hail_receiver_check says whether its channel, which has this rule, lets a message through that
+// came in the packet of this number, which is then the newest: HAIL_ACCEPT or why not.
 HAIL_MUST_USE enum hail_verdict hail_receiver_check(struct hail_delivery *delivery, uint32_t slot,
                                                     const struct hail_message_view *message,
+                                                    const struct hail_policy_channel *rule,
                                                     uint64_t number);
 
 // What a part of a message has led to.

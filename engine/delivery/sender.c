@@ -224,7 +224,7 @@ static struct hail_native_frame frame_for(const struct hail_delivery *delivery,
     };
 
     if (load->len != message->content.len ||
-        !hail_delivery_is_reliable(delivery, message->channel) ||
+        !hail_policy_is_reliable(delivery->policy, message->channel) ||
         hail_frames_len(&frame, delivery->policy) > room)
         frame.type = HAIL_FRAME_FRAGMENT;
     return frame;
@@ -293,7 +293,7 @@ static uint32_t put(struct hail_delivery *delivery, uint32_t slot, const struct 
         frame.bytes.len = room - HAIL_FRAME_PART_MAX;
         len = hail_frames_len(&frame, delivery->policy);
     }
-    if (hail_delivery_is_reliable(delivery, message->channel))
+    if (hail_policy_is_reliable(delivery->policy, message->channel))
         note_range(delivery, sent, load, frame.bytes.len);
     uint8_t *at = hail_packets_extend(delivery, packet, len);
     at += hail_frames_write_head(at, &frame);
@@ -402,14 +402,13 @@ static struct hail_send_channel *next_channel(struct hail_delivery *delivery, ui
         struct hail_send_channel *send = &send_channels[i];
         if (send->unsent == HAIL_SLAB_NONE)
             continue;
-        const struct hail_policy_channel *channel = hail_policy_channel_at(policy, i);
-        if (channel->guarantee >= HAIL_GUARANTEE_SEQUENCED)
+        if (!hail_policy_is_reliable(policy, (uint8_t)i))
             drop_late(delivery, slot, (uint8_t)i);
         if (send->unsent == HAIL_SLAB_NONE ||
             is_ahead(delivery, send, send->unsent,
                      hail_send_message_at(delivery, send->unsent)->sent))
             continue;
-        uint32_t priority = priority_of(delivery, send, channel);
+        uint32_t priority = priority_of(delivery, send, hail_policy_channel_at(policy, i));
         if (!best || priority > best_priority ||
             (priority == best_priority && (int32_t)(send->pass - best->pass) < 0)) {
             best = send;
@@ -455,7 +454,7 @@ static bool send_new(struct hail_delivery *delivery, uint32_t slot, struct hail_
         return true;
     send->unsent = message->after;
     note_wait(delivery, slot, message);
-    if (!hail_delivery_is_reliable(delivery, message->channel))
+    if (!hail_policy_is_reliable(delivery->policy, message->channel))
         hail_send_messages_drop(delivery, slot, index);
     return true;
 }
@@ -612,13 +611,18 @@ static enum hail_status send_at_once(struct hail_delivery *delivery, uint32_t sl
 enum hail_status hail_sender_send(struct hail_delivery *delivery, uint32_t slot,
                                   const struct hail_message_view *view)
 {
-    if (!hail_delivery_is_reliable(delivery, view->channel)) {
-        const struct hail_native_frame frame = {.type = hail_frames_type_of(view, delivery->policy),
-                                                .message = *view};
+    const struct hail_policy_channel *rule =
+        hail_policy_channel_at(delivery->policy, view->channel);
+
+    if (!hail_guarantee_is_reliable(rule->guarantee)) {
+        struct hail_native_frame frame = {.type = hail_frames_type_of(view, delivery->policy),
+                                          .message = *view};
+        if (rule->guarantee == HAIL_GUARANTEE_SEQUENCED)
+            frame.message.flags |= HAIL_FLAG_AUTHENTICATED; // a forged one would hide later ones
         size_t len = hail_frames_len(&frame, delivery->policy);
         if (len == 0)
             return HAIL_EINVAL;
-        if (goes_at_once(delivery, slot, view, len))
+        if (goes_at_once(delivery, slot, &frame.message, len))
             return send_at_once(delivery, slot, &frame, len);
     }
     enum hail_status status = hail_send_messages_add(delivery, slot, view);

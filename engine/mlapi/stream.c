@@ -23,6 +23,7 @@ static enum hail_close_reason reason_for(enum hail_verdict verdict)
 static void act_on_result(struct hail_shard *shard, uint32_t slot, struct hail_event_room *reserved)
 {
     struct hail_conn_slot *conn = &shard->conns[slot];
+    struct hail_event event;
 
     hail_mlapi_reply(shard, slot);
     switch (shard->mlapi->result.event) {
@@ -43,7 +44,8 @@ static void act_on_result(struct hail_shard *shard, uint32_t slot, struct hail_e
         hail_conn_joined(shard, slot);
         return;
     case HAIL_MLAPI_EVENT_MESSAGE:
-        hail_inbound_message(shard, slot, &shard->mlapi->result.message, reserved);
+        if (hail_inbound_message(shard, slot, &shard->mlapi->result.message, &event))
+            hail_event_commit(shard, reserved, &event);
         return;
     }
     HAIL_UNREACHABLE("every event of a session has its case");

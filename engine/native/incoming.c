@@ -24,9 +24,10 @@ static bool reserve(struct hail_shard *shard, uint32_t slot, struct hail_event_r
 
 // Whether channel and floor let a message through.
 static enum hail_verdict check(struct hail_shard *shard, uint32_t slot,
-                               const struct hail_message_view *message, uint64_t number)
+                               const struct hail_message_view *message,
+                               const struct hail_policy_channel *rule, uint64_t number)
 {
-    enum hail_verdict verdict = hail_receiver_check(&shard->delivery, slot, message, number);
+    enum hail_verdict verdict = hail_receiver_check(&shard->delivery, slot, message, rule, number);
 
     if (verdict == HAIL_DROP_FLOOR)
         hail_inbound_below_channel(shard, slot, message);
@@ -41,20 +42,23 @@ static bool takes_messages(const struct hail_shard *shard, uint32_t slot)
 }
 
 enum hail_verdict hail_incoming_message(struct hail_shard *shard, uint32_t slot,
-                                        struct hail_message_view *message,
+                                        struct hail_native_frame *frame,
                                         const struct hail_opened *packet)
 {
+    struct hail_message_view *message = &frame->message;
+    struct hail_event event;
     struct hail_event_room reserved;
 
     if (!takes_messages(shard, slot))
         return HAIL_DROP_UNEXPECTED;
     message->flags = packet->flags;
-    enum hail_verdict verdict = check(shard, slot, message, packet->number);
+    enum hail_verdict verdict = check(shard, slot, message, frame->rule, packet->number);
     if (verdict != HAIL_ACCEPT)
         return verdict;
     if (!reserve(shard, slot, &reserved, message->body_len))
         return HAIL_ACCEPT; // lost, as a datagram may be
-    hail_inbound_message(shard, slot, message, &reserved);
+    if (hail_inbound_message(shard, slot, message, &event))
+        hail_event_commit(shard, &reserved, &event);
     hail_event_abandon(&reserved);
     return HAIL_ACCEPT;
 }
@@ -78,7 +82,10 @@ static void hand_over(struct hail_shard *shard, uint32_t slot, uint8_t channel,
                       struct hail_bytes inner, uint32_t flags, uint64_t number,
                       struct hail_event_room *reserved)
 {
+    const struct hail_policy_channel *rule =
+        hail_policy_channel_at(&shard->context->policy, channel);
     struct hail_message_view message;
+    struct hail_event event;
     enum hail_verdict verdict =
         hail_frames_inner(&message, channel, &shard->context->policy, inner);
 
@@ -87,14 +94,14 @@ static void hand_over(struct hail_shard *shard, uint32_t slot, uint8_t channel,
     bool is_bad = verdict == HAIL_DROP_MALFORMED || verdict == HAIL_DROP_TOO_LARGE;
     if (verdict == HAIL_ACCEPT) {
         message.flags = flags;
-        verdict = check(shard, slot, &message, number);
+        verdict = check(shard, slot, &message, rule, number);
     }
-    if (verdict == HAIL_ACCEPT)
-        hail_inbound_message(shard, slot, &message, reserved);
-    else
+    if (verdict != HAIL_ACCEPT)
         hail_shard_drop(shard, slot, verdict);
+    else if (hail_inbound_message(shard, slot, &message, &event))
+        hail_event_commit(shard, reserved, &event);
     hail_event_abandon(reserved);
-    if (is_bad && hail_delivery_is_reliable(&shard->delivery, channel))
+    if (is_bad && hail_guarantee_is_reliable(rule->guarantee))
         end_for(shard, slot, verdict);
 }
 

@@ -10,7 +10,7 @@
 // hail_incoming_message takes a message that is whole in its frame, on an unreliable channel.
 // HAIL_ACCEPT or why it was dropped.
 HAIL_MUST_USE enum hail_verdict hail_incoming_message(struct hail_shard *shard, uint32_t slot,
-                                                      struct hail_message_view *message,
+                                                      struct hail_native_frame *frame,
                                                       const struct hail_opened *packet);
 
 // hail_incoming_part takes a frame of the types RELIABLE and FRAGMENT, and hands over what is whole

@@ -19,6 +19,7 @@
 #include "engine/native/incoming.h"
 #include "engine/native/simulate.h"
 #include "engine/shard/conn.h"
+#include "engine/shard/inbound.h"
 
 enum {
     TICKETS_A_LIFE = 4, // of one ticket, so that some of them may be lost
@@ -117,7 +118,8 @@ bool hail_native_is_open(const struct hail_shard *shard, uint32_t slot)
 
 bool hail_native_lives(const struct hail_shard *shard, uint32_t slot)
 {
-    return hail_native_is_open(shard, slot) && shard->native->conns[slot].keyed;
+    HAIL_ASSERT_SLOW(!shard->native->conns[slot].keyed || hail_native_is_open(shard, slot));
+    return shard->native->conns[slot].keyed; // until it ends
 }
 
 uint32_t hail_native_find(const struct hail_shard *shard, uint32_t conn_id)
@@ -296,6 +298,10 @@ static void on_close(struct hail_shard *shard, uint32_t slot, const struct hail_
     if (frame->text.len > 0)
         memcpy(text, frame->text.data, frame->text.len);
     text[frame->text.len] = 0;
+    // It had joined, perhaps by a datagram of the same turn. Without room for that event its end is
+    // all that is told.
+    if (shard->conns[slot].connected_pending)
+        (void)!hail_inbound_connected(shard, slot);
     shard->native->conns[slot].keyed = false; // nothing is answered to a close
     shard->conns[slot].server_gone = frame->reason == HAIL_WIRE_CLOSE_GOING_DOWN;
     hail_conn_end(shard, slot, hail_close_reason_read(frame->reason), false, text[0] ? text : NULL);
@@ -445,63 +451,51 @@ static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
 }
 
 // What a frame asks for by its type.
-static enum hail_eliciting eliciting(const struct hail_shard *shard,
-                                     const struct hail_native_frame *frame)
+static enum hail_eliciting eliciting(const struct hail_native_frame *frame)
 {
     if (frame->type == HAIL_FRAME_ASK)
         return HAIL_ELICITS_AT_ONCE;
     if (hail_frames_is_control(frame->type))
         return HAIL_ELICITS_NOTHING;
-    bool is_part = frame->type == HAIL_FRAME_RELIABLE || frame->type == HAIL_FRAME_FRAGMENT;
-    uint8_t channel = is_part ? frame->part.channel : frame->message.channel;
-
-    return hail_policy_channel_at(&shard->context->policy, channel)->guarantee <
-                   HAIL_GUARANTEE_SEQUENCED
-               ? HAIL_ELICITS_SOON
-               : HAIL_ELICITS_LAZILY;
-}
-
-static enum hail_verdict on_frame(struct hail_shard *shard, uint32_t slot,
-                                  struct hail_native_frame *frame, const struct hail_opened *opened,
-                                  const struct hail_address *from, struct hail_intake *intake)
-{
-    if (frame->type == HAIL_FRAME_RELIABLE || frame->type == HAIL_FRAME_FRAGMENT)
-        return hail_incoming_part(shard, slot, frame, opened, intake);
-    return hail_frames_is_control(frame->type)
-               ? on_control(shard, slot, frame, opened->flags, from)
-               : hail_incoming_message(shard, slot, &frame->message, opened);
+    return hail_guarantee_is_reliable(frame->rule->guarantee) ? HAIL_ELICITS_SOON
+                                                              : HAIL_ELICITS_LAZILY;
 }
 
 static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail_opened *opened,
                       const struct hail_address *from)
 {
+    const struct hail_native *native = &shard->native->conns[slot];
     enum hail_eliciting most = HAIL_ELICITS_NOTHING;
     struct hail_intake intake = {0};
     struct hail_unpacked_frame *read;
     struct hail_unpack unpack;
-    enum hail_verdict bad =
-        hail_unpack_begin(&unpack, &shard->context->policy, opened->frames, opened->frames_len,
-                          shard->native->conns[slot].peer.next_number);
+    enum hail_verdict bad = hail_unpack_begin(&unpack, &shard->context->policy, opened->frames,
+                                              opened->frames_len, native->peer.next_number);
 
     if (bad != HAIL_ACCEPT) { // of the whole packet nothing is taken
         hail_shard_drop(shard, slot, bad);
         return;
     }
     shard->unknown_calls = 0;
-    while (hail_native_lives(shard, slot) && (read = hail_unpack_next(&unpack))) {
+    while (native->keyed && (read = hail_unpack_next(&unpack))) {
         enum hail_verdict verdict = read->verdict;
         if (verdict == HAIL_ACCEPT) {
-            enum hail_eliciting elicits = eliciting(shard, &read->frame);
+            enum hail_eliciting elicits = eliciting(&read->frame);
             most = elicits > most ? elicits : most;
-            verdict = on_frame(shard, slot, &read->frame, opened, from, &intake);
+            if (hail_frames_is_control(read->frame.type))
+                verdict = on_control(shard, slot, &read->frame, opened->flags, from);
+            else if (hail_frames_is_part(read->frame.type))
+                verdict = hail_incoming_part(shard, slot, &read->frame, opened, &intake);
+            else
+                verdict = hail_incoming_message(shard, slot, &read->frame, opened);
         }
         if (verdict != HAIL_ACCEPT)
             hail_shard_drop(shard, slot, verdict);
     }
-    if (opened->flags != 0 && !intake.refused && hail_native_lives(shard, slot))
-        hail_acks_note(&shard->delivery.conns[slot].acks, opened->number, most, shard->now_ns);
-    if (!hail_native_lives(shard, slot))
+    if (!native->keyed)
         return;
+    if (opened->flags != 0 && !intake.refused)
+        hail_acks_note(&shard->delivery.conns[slot].acks, opened->number, most, shard->now_ns);
     if (!hail_receiver_judge(&shard->delivery, slot, &intake))
         hail_conn_end(shard, slot, HAIL_CLOSED_PROTOCOL, false,
                       "too many packets came that brought nothing new");
@@ -561,13 +555,13 @@ void hail_native_packet(struct hail_shard *shard, uint32_t slot, const struct ha
     hail_table_count(&shard->table, slot, HAIL_CONN_FIGURE_BYTES_IN, len);
     hail_table_count(&shard->table, slot, HAIL_CONN_FIGURE_PACKETS_IN, 1);
     on_frames(shard, slot, &opened, from);
-    if (!hail_native_lives(shard, slot))
+    if (!native->keyed)
         return;
     finish_flushing(shard, slot);
     const struct hail_acks *acks = &shard->delivery.conns[slot].acks;
-    if (hail_native_lives(shard, slot) && (native->peer.owed != 0 || acks->due_ns <= shard->now_ns))
+    if (native->keyed && (native->peer.owed != 0 || acks->due_ns <= shard->now_ns))
         hail_native_flush(shard, slot);
-    else if (hail_native_lives(shard, slot) && acks->due_ns != UINT64_MAX)
+    else if (native->keyed && acks->due_ns != UINT64_MAX)
         hail_conn_arm(shard, slot);
 }
 

@@ -93,37 +93,29 @@ static void pass_on(struct hail_shard *shard, uint8_t owner, const struct hail_a
     hail_stat_add(&shard->stats, HAIL_STAT_DATAGRAMS_PASSED, 1);
 }
 
-// Of a server: what came to its port.
-static void on_server_datagram(struct hail_shard *shard, enum hail_datagram_type type,
-                               const struct hail_address *from, uint8_t *data, size_t len)
+// Whether a datagram that came to a server's port is a packet of a connection of this shard: the
+// slot that it is for. All else goes to what it is for, or is counted: HAIL_SLOT_NONE.
+static uint32_t sort(struct hail_shard *shard, enum hail_datagram_type type,
+                     const struct hail_address *from, uint8_t *data, size_t len)
 {
+    uint32_t slot = HAIL_SLOT_NONE;
+
     if (type == HAIL_DATAGRAM_HELLO) {
         hail_server_handshake_hello(shard, from, data, len);
-        return;
-    }
-    if (type != HAIL_DATAGRAM_FINISH && type != HAIL_DATAGRAM_PACKET) {
+    } else if (type != HAIL_DATAGRAM_FINISH && type != HAIL_DATAGRAM_PACKET) {
         hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_UNEXPECTED);
-        return;
-    }
-    if (len < HAIL_PACKET_TO_SERVER_LEN) {
+    } else if (len < HAIL_PACKET_TO_SERVER_LEN) {
         hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_SHORT);
-        return;
-    }
-    if (data[1] != shard->index) {
+    } else if (data[1] != shard->index) {
         pass_on(shard, data[1], from, data, len);
-        return;
-    }
-    if (type == HAIL_DATAGRAM_FINISH) {
+    } else if (type == HAIL_DATAGRAM_FINISH) {
         hail_server_handshake_finish(shard, from, data, len);
-        return;
+    } else {
+        slot = hail_native_find(shard, (uint32_t)hail_get_be(data + 1, 4));
+        if (slot == HAIL_SLOT_NONE)
+            hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
     }
-    uint32_t conn_id =
-        (uint32_t)data[1] << 24 | (uint32_t)data[2] << 16 | (uint32_t)data[3] << 8 | data[4];
-    uint32_t slot = hail_native_find(shard, conn_id);
-    if (slot == HAIL_SLOT_NONE)
-        hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_CONNECTION);
-    else if (!hail_simulate_takes(shard, slot, HAIL_NETSIM_IN, from, data, len))
-        hail_native_packet(shard, slot, from, data, len);
+    return slot;
 }
 
 // Of a client: what came to a connection's socket.
@@ -169,10 +161,14 @@ static void datagram(struct hail_shard *shard, uint32_t slot, const struct hail_
         return;
     }
     enum hail_verdict verdict = hail_datagram_type_of(&type, data, len);
-    if (verdict != HAIL_ACCEPT)
+    if (verdict != HAIL_ACCEPT) {
         hail_shard_drop(shard, slot, verdict);
-    else
-        on_server_datagram(shard, type, from, data, len);
+        return;
+    }
+    slot = sort(shard, type, from, data, len);
+    if (slot != HAIL_SLOT_NONE &&
+        !hail_simulate_takes(shard, slot, HAIL_NETSIM_IN, from, data, len))
+        hail_native_packet(shard, slot, from, data, len);
 }
 
 // Whether the connection that it was held for still has the slot.
@@ -321,14 +317,10 @@ static enum hail_status send_message(struct hail_shard *shard, uint32_t slot,
                                      const struct hail_message_view *view)
 {
     uint32_t message_max = shard->native->conns[slot].message_max;
-    struct hail_message_view raised = *view;
 
     if (message_max > 0 && view->body_len > message_max)
         return HAIL_ETOOLONG;
-    if (hail_policy_channel_at(&shard->context->policy, view->channel)->guarantee !=
-        HAIL_GUARANTEE_NONE)
-        raised.flags |= HAIL_FLAG_AUTHENTICATED;
-    enum hail_status status = hail_sender_send(&shard->delivery, slot, &raised);
+    enum hail_status status = hail_sender_send(&shard->delivery, slot, view);
     if (hail_sender_waits(&shard->delivery, slot))
         hail_conn_arm(shard, slot);
     return status;

@@ -64,9 +64,7 @@ static enum hail_status decide(struct hail_shard *shard, uint32_t slot,
 static void break_promise(struct hail_shard *shard, uint32_t slot,
                           const struct hail_message_view *view)
 {
-    if (shard->profile->claims &&
-        hail_policy_channel_at(&shard->context->policy, view->channel)->guarantee <
-            HAIL_GUARANTEE_SEQUENCED)
+    if (shard->profile->claims && hail_policy_is_reliable(&shard->context->policy, view->channel))
         hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false,
                       "a message to it found no room, and nobody could be told");
 }

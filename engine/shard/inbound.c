@@ -106,8 +106,8 @@ static enum hail_status status_of(const struct hail_message_view *message)
     }
 }
 
-void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
-                          const struct hail_message_view *came, struct hail_event_room *reserved)
+bool hail_inbound_message(struct hail_shard *shard, uint32_t slot,
+                          const struct hail_message_view *came, struct hail_event *event)
 {
     struct hail_message_view own = *came; // a response's id becomes the application's
     struct hail_message_view *message = &own;
@@ -116,30 +116,30 @@ void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
     // A frame has room for the longest form of message_max bytes, so other forms can bring more.
     if (message->body_len > shard->context->config.message_max) {
         hail_shard_drop(shard, slot, HAIL_DROP_TOO_LARGE);
-        return;
+        return false;
     }
     if (!admit(shard, slot, message, &handler))
-        return;
+        return false;
     enum hail_event_type type =
         message->kind >= HAIL_MESSAGE_RESPONSE ? HAIL_EVENT_RESPONSE
         : message->kind == HAIL_MESSAGE_CALL || message->kind == HAIL_MESSAGE_REQUEST
             ? HAIL_EVENT_CALL
             : HAIL_EVENT_MESSAGE;
-    struct hail_event event = hail_event_of(shard, slot, type);
-    event.flags = message->flags;
-    event.data = message->body;
-    event.len = message->body_len;
-    event.handler = handler;
-    event.named = message->kind == HAIL_MESSAGE_NAMED;
-    event.wants_response = message->kind == HAIL_MESSAGE_REQUEST;
-    event.behaviour = message->behaviour;
-    event.name_hash = message->name_hash;
-    event.network_id = message->network_id;
-    event.call_id = message->call_id;
-    event.status = status_of(message);
-    event.channel = message->channel;
+    *event = hail_event_of(shard, slot, type);
+    event->flags = message->flags;
+    event->data = message->body;
+    event->len = message->body_len;
+    event->handler = handler;
+    event->named = message->kind == HAIL_MESSAGE_NAMED;
+    event->wants_response = message->kind == HAIL_MESSAGE_REQUEST;
+    event->behaviour = message->behaviour;
+    event->name_hash = message->name_hash;
+    event->network_id = message->network_id;
+    event->call_id = message->call_id;
+    event->status = status_of(message);
+    event->channel = message->channel;
     hail_shard_message(shard, slot, message, true);
-    hail_event_commit(shard, reserved, &event);
+    return true;
 }
 
 bool hail_inbound_connected(struct hail_shard *shard, uint32_t slot)

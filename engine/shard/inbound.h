@@ -12,11 +12,12 @@
 void hail_inbound_request(struct hail_shard *shard, uint32_t slot, struct hail_event_room *reserved,
                           struct hail_bytes data, uint32_t flags);
 
-// hail_inbound_message delivers a message of a joined connection if its name is known and its floor
-// met, or counts why not.
-void hail_inbound_message(struct hail_shard *shard, uint32_t slot,
-                          const struct hail_message_view *message,
-                          struct hail_event_room *reserved);
+// hail_inbound_message makes a message of a joined connection an event, for its caller to commit,
+// if its name is known and it has the least protection for that. False: it is not the
+// application's, and has been counted.
+HAIL_MUST_USE bool hail_inbound_message(struct hail_shard *shard, uint32_t slot,
+                                        const struct hail_message_view *message,
+                                        struct hail_event *event);
 
 // hail_inbound_below_channel takes note of a message that came with less protection than its
 // channel takes, as hail_inbound_message does of one below its name's floor.

@@ -1,4 +1,4 @@
-// state.h: everything one worker owns, and what is counted of it. DESIGN.md, "Shards".
+// state.h: everything one worker owns, and what is counted of it. DESIGN.md, "Threads".
 // SPDX-License-Identifier: MIT
 //
 // A shard is everything one worker owns -- connections, timers, pools, counters. The parts of the
