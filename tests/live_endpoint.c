@@ -41,15 +41,24 @@ struct hail_config live_config(void)
     return config;
 }
 
+// Not the place for ck_abort: this may be a shard's thread.
+static _Noreturn void give_up(const char *why)
+{
+    fprintf(stderr, "live_endpoint: %s\n", why);
+    abort();
+}
+
 static void keep(struct live_endpoint *live, struct hail_endpoint *endpoint,
                  const struct hail_event *event)
 {
-    struct live_event own = {.event = *event, .data = malloc(event->len + 1)};
-
     if (live->react)
         live->react(live, endpoint, event);
+    if (live->forgets_messages && event->type == HAIL_EVENT_MESSAGE)
+        return;
+
+    struct live_event own = {.event = *event, .data = malloc(event->len + 1)};
     if (!own.data)
-        abort();
+        give_up("there is no memory for an event");
     if (event->len > 0)
         memcpy(own.data, event->data, event->len);
     own.event.data = own.data;
@@ -58,7 +67,7 @@ static void keep(struct live_endpoint *live, struct hail_endpoint *endpoint,
 
     pthread_mutex_lock(&live->lock);
     if (live->event_count == LIVE_EVENTS)
-        abort(); // not the place for ck_abort: this may be a shard's thread
+        give_up("more events came than LIVE_EVENTS");
     live->events[live->event_count++] = own;
     pthread_cond_broadcast(&live->heard);
     pthread_mutex_unlock(&live->lock);

@@ -13,7 +13,7 @@
 #define LIVE_COUNTOF(a) (sizeof(a) / sizeof((a)[0]))
 
 enum {
-    LIVE_EVENTS = 8192,
+    LIVE_EVENTS = 65536,
     LIVE_LOG_MAX = 8192
 };
 
@@ -27,6 +27,7 @@ struct live_event {
 struct live_endpoint {
     struct hail_endpoint *endpoint;
     bool polls;
+    bool forgets_messages; // they go to `react` alone
     // Called with each event before it is kept, on the thread that brings it; set before the start.
     // It must not fail the test there, so it keeps what it finds.
     void (*react)(struct live_endpoint *live, struct hail_endpoint *endpoint,
