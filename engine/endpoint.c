@@ -314,8 +314,8 @@ enum hail_status hail_ticket(const struct hail_endpoint *endpoint, struct hail_c
     return status;
 }
 
-enum hail_status hail_conn_info(const struct hail_endpoint *endpoint, struct hail_conn conn,
-                                struct hail_conn_info *info)
+enum hail_status hail_get_conn_info(const struct hail_endpoint *endpoint, struct hail_conn conn,
+                                    struct hail_conn_info *info)
 {
     const struct hail_shard *shard = hail_endpoint_shard(endpoint, conn);
     struct hail_slot_view view;
@@ -375,8 +375,8 @@ static void add_channel(struct hail_channel_info *sum, const struct hail_channel
         sum->waited_max_us = most_us;
 }
 
-enum hail_status hail_channel_info(const struct hail_endpoint *endpoint, uint8_t channel,
-                                   struct hail_channel_info *info)
+enum hail_status hail_get_channel_info(const struct hail_endpoint *endpoint, uint8_t channel,
+                                       struct hail_channel_info *info)
 {
     struct hail_channel_info own = {.size = info->size};
 
@@ -386,7 +386,7 @@ enum hail_status hail_channel_info(const struct hail_endpoint *endpoint, uint8_t
         return HAIL_EINVAL;
     for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
         add_channel(&own, &endpoint->workers[i].shard.channels[channel]);
-    memcpy(info, &own, info->size); // as in hail_conn_info
+    memcpy(info, &own, info->size); // as in hail_get_conn_info
     return HAIL_OK;
 }
 
@@ -413,7 +413,7 @@ uint64_t hail_handler_drops(const struct hail_endpoint *endpoint, size_t handler
     return drops;
 }
 
-void hail_memory(const struct hail_endpoint *endpoint, struct hail_memory *memory)
+void hail_get_memory(const struct hail_endpoint *endpoint, struct hail_memory *memory)
 {
     const struct hail_config *config = &endpoint->context.config;
     const struct hail_worker *worker = &endpoint->workers[0];

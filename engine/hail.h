@@ -460,9 +460,9 @@ struct hail_config {
     uint32_t groups_max;      // groups that have members, per shard; 0: 4,096
     uint32_t memberships_max; // of all connections in all groups, per shard; 0: 65,536
 
-    // Where the memory is from that an endpoint reserves at start: all that hail_memory tells of,
-    // and the copies of this config. NULL both: the system, which has pages paid for when they are
-    // first used. Else `allocate` is called from start, in its thread, and returns memory as
+    // Where the memory is from that an endpoint reserves at start: all that hail_get_memory tells
+    // of, and the copies of this config. NULL both: the system, which has pages paid for when they
+    // are first used. Else `allocate` is called from start, in its thread, and returns memory as
     // malloc does, or NULL: HAIL_ENOMEM. All of it is written to at once. `release` gets it back
     // with the same size, from hail_stop or a start that failed. Not among it are threads' stacks,
     // io_uring's rings, certificates, and what BoringSSL takes in handshakes.
@@ -637,8 +637,8 @@ HAIL_API uint64_t hail_name_hash(const struct hail_endpoint *endpoint, const cha
 // hail_send queues a message for one connection.
 //
 // Returns  HAIL_OK: queued. HAIL_EINVAL: above message_max, unknown flag or channel. HAIL_ETOOLONG:
-//          above the server's message_max, which hail_conn_info tells. HAIL_ENOKEY: protection was
-//          asked for where there is no key. HAIL_ESTATE: not connected yet. HAIL_EGONE.
+//          above the server's message_max, which hail_get_conn_info tells. HAIL_ENOKEY: protection
+//          was asked for where there is no key. HAIL_ESTATE: not connected yet. HAIL_EGONE.
 //          HAIL_EFULL: the connection's unsent_max is reached (HAIL_EVENT_WRITABLE will say when
 //          to go on; on the mlapi profile it is closed as a slow reader: messages on it would have
 //          a hole), buffers_max is, or the command queue is full. On all but HAIL_OK nothing was
@@ -700,9 +700,9 @@ HAIL_API enum hail_status hail_group_send(struct hail_endpoint *endpoint, struct
 HAIL_API enum hail_status hail_group_send_but(struct hail_endpoint *endpoint,
                                               struct hail_group group, struct hail_conn but,
                                               const struct hail_message *message);
-struct hail_call;
+struct hail_rpc;
 HAIL_API enum hail_status hail_group_call(struct hail_endpoint *endpoint, struct hail_group group,
-                                          const struct hail_call *call);
+                                          const struct hail_rpc *call);
 
 // hail_group_count returns how many members a group has on all shards, as each was at some moment
 // of the call: what is on its way to a shard does not count yet.
@@ -711,7 +711,7 @@ HAIL_API size_t hail_group_count(const struct hail_endpoint *endpoint, struct ha
 // ---- RPCs
 
 // A call of a method at the other end.
-struct hail_call {
+struct hail_rpc {
     uint64_t network_id; // the networked object it is for
     uint16_t behaviour;  // the behaviour's order on it
     uint64_t name_hash;  // hail_name_hash of the method's name, or of its signature
@@ -730,18 +730,18 @@ struct hail_call {
 // call was handed to another shard and fails there, a RESPONSE event with that status says so. A
 // call that was taken and wants a response has one RESPONSE event, or its connection CLOSED.
 HAIL_API enum hail_status hail_call(struct hail_endpoint *endpoint, struct hail_conn conn,
-                                    const struct hail_call *call);
+                                    const struct hail_rpc *call);
 
 // hail_call_many, hail_call_all and hail_call_all_but call as hail_send_many, _all and _all_but
 // send. Each connection that wants to answers by itself, under the same call_id: the event's `conn`
 // says which.
 HAIL_API enum hail_status hail_call_many(struct hail_endpoint *endpoint,
                                          const struct hail_conn *conns, size_t conn_count,
-                                         const struct hail_call *call, size_t *sent);
+                                         const struct hail_rpc *call, size_t *sent);
 HAIL_API enum hail_status hail_call_all(struct hail_endpoint *endpoint,
-                                        const struct hail_call *call);
+                                        const struct hail_rpc *call);
 HAIL_API enum hail_status hail_call_all_but(struct hail_endpoint *endpoint, struct hail_conn but,
-                                            const struct hail_call *call);
+                                            const struct hail_rpc *call);
 
 // The answer to a CALL event that wants one.
 struct hail_response {
@@ -874,11 +874,11 @@ struct hail_conn_info {
     uint32_t message_max;  // client: the server's, which it tells as it approves; 0: it did not
 };
 
-// hail_conn_info tells it.
+// hail_get_conn_info tells it.
 //
 // Returns  HAIL_OK, HAIL_EGONE, or HAIL_EABI: `size` is not that of this or an older header.
-HAIL_API enum hail_status hail_conn_info(const struct hail_endpoint *endpoint,
-                                         struct hail_conn conn, struct hail_conn_info *info);
+HAIL_API enum hail_status hail_get_conn_info(const struct hail_endpoint *endpoint,
+                                             struct hail_conn conn, struct hail_conn_info *info);
 
 // ---- A bad network, for tests
 
@@ -929,10 +929,10 @@ struct hail_channel_info {
     uint64_t waited_max_us;
 };
 
-// hail_channel_info adds up what the channel with this number has carried. Returns HAIL_OK,
+// hail_get_channel_info adds up what the channel with this number has carried. Returns HAIL_OK,
 // HAIL_EINVAL (no such channel) or HAIL_EABI.
-HAIL_API enum hail_status hail_channel_info(const struct hail_endpoint *endpoint, uint8_t channel,
-                                            struct hail_channel_info *info);
+HAIL_API enum hail_status hail_get_channel_info(const struct hail_endpoint *endpoint,
+                                                uint8_t channel, struct hail_channel_info *info);
 
 // What an endpoint reserves, in bytes; all of it at start.
 struct hail_memory {
@@ -941,7 +941,7 @@ struct hail_memory {
     uint64_t per_shard; // beside its connections: rings, buffers, queues
     uint64_t total;
 };
-HAIL_API void hail_memory(const struct hail_endpoint *endpoint, struct hail_memory *memory);
+HAIL_API void hail_get_memory(const struct hail_endpoint *endpoint, struct hail_memory *memory);
 
 #ifdef __cplusplus
 }

@@ -337,7 +337,7 @@ size_t hail_group_count(const struct hail_endpoint *endpoint, struct hail_group 
     return count;
 }
 
-static struct hail_message_view view_of_call(const struct hail_call *call)
+static struct hail_message_view view_of_call(const struct hail_rpc *call)
 {
     return (struct hail_message_view){
         .kind = call->wants_response ? HAIL_MESSAGE_REQUEST : HAIL_MESSAGE_CALL,
@@ -353,7 +353,7 @@ static struct hail_message_view view_of_call(const struct hail_call *call)
 }
 
 enum hail_status hail_call(struct hail_endpoint *endpoint, struct hail_conn conn,
-                           const struct hail_call *call)
+                           const struct hail_rpc *call)
 {
     const struct hail_command command = {.op = HAIL_COMMAND_SEND,
                                          .conn = conn,
@@ -365,7 +365,7 @@ enum hail_status hail_call(struct hail_endpoint *endpoint, struct hail_conn conn
 }
 
 enum hail_status hail_call_many(struct hail_endpoint *endpoint, const struct hail_conn *conns,
-                                size_t conn_count, const struct hail_call *call, size_t *sent)
+                                size_t conn_count, const struct hail_rpc *call, size_t *sent)
 {
     enum hail_status first_failure = HAIL_OK;
     size_t done = 0;
@@ -382,18 +382,18 @@ enum hail_status hail_call_many(struct hail_endpoint *endpoint, const struct hai
 }
 
 enum hail_status hail_call_all_but(struct hail_endpoint *endpoint, struct hail_conn but,
-                                   const struct hail_call *call)
+                                   const struct hail_rpc *call)
 {
     return to_all_but(endpoint, but, view_of_call(call), call->timeout_ms);
 }
 
-enum hail_status hail_call_all(struct hail_endpoint *endpoint, const struct hail_call *call)
+enum hail_status hail_call_all(struct hail_endpoint *endpoint, const struct hail_rpc *call)
 {
     return hail_call_all_but(endpoint, (struct hail_conn){0}, call);
 }
 
 enum hail_status hail_group_call(struct hail_endpoint *endpoint, struct hail_group group,
-                                 const struct hail_call *call)
+                                 const struct hail_rpc *call)
 {
     return to_group_but(endpoint, group, (struct hail_conn){0}, view_of_call(call),
                         call->timeout_ms);

@@ -281,7 +281,7 @@ static enum hail_status send_named(const struct live_endpoint *client, struct ha
         .named = name != NULL,
         .name_hash = name ? hail_name_hash(client->endpoint, name) : 0,
     };
-    const struct hail_call call = {
+    const struct hail_rpc call = {
         .network_id = 1000 + row,
         .behaviour = (uint16_t)row,
         .name_hash = message.name_hash,
@@ -397,7 +397,7 @@ static enum hail_status ask(const struct live_endpoint *live, struct hail_conn c
     hail_write_int(&writer, a);
     hail_write_int(&writer, b);
     hail_write_string(&writer, "ab");
-    const struct hail_call call = {
+    const struct hail_rpc call = {
         .name_hash = hail_name_hash(live->endpoint, "Multiply"),
         .args = args,
         .len = hail_writer_len(&writer),

@@ -200,7 +200,7 @@ static uint64_t below_floor(const struct live_endpoint *live, uint8_t channel)
 {
     struct hail_channel_info info = {.size = sizeof info};
 
-    ck_assert_int_eq(hail_channel_info(live->endpoint, channel, &info), HAIL_OK);
+    ck_assert_int_eq(hail_get_channel_info(live->endpoint, channel, &info), HAIL_OK);
     return info.below_floor;
 }
 
@@ -236,7 +236,7 @@ START_TEST(test_floors)
     ck_assert_uint_eq(live_stat(&server, "dropped_floor"), dropped);
     ck_assert_uint_eq(below_floor(&server, CHAT), 0);
     struct hail_channel_info info = {.size = sizeof info};
-    ck_assert_int_eq(hail_channel_info(server.endpoint, LIVE_COUNTOF(channels), &info),
+    ck_assert_int_eq(hail_get_channel_info(server.endpoint, LIVE_COUNTOF(channels), &info),
                      HAIL_EINVAL);
     live_stop(&client, 0);
     live_stop(&server, 0);

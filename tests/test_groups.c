@@ -159,7 +159,7 @@ START_TEST(test_call)
 {
     struct hail_config config = config_of(profiles[_i]);
     const struct hail_group group = {0};
-    const struct hail_call call = {
+    const struct hail_rpc call = {
         .name_hash = 77, .flags = 3, .wants_response = true, .call_id = 5};
     struct live_endpoint server = {0};
     struct live_endpoint client = {.react = answer};

@@ -71,12 +71,12 @@ static void expect_ok(struct ends *ends, const char *what, enum hail_status stat
 static void ask(struct ends *ends, struct hail_endpoint *endpoint, struct hail_conn conn,
                 uint64_t id)
 {
-    const struct hail_call call = {.name_hash = ends->ask,
-                                   .args = &id,
-                                   .len = sizeof id,
-                                   .flags = HAIL_ENCRYPTED | HAIL_AUTHENTICATED,
-                                   .wants_response = true,
-                                   .call_id = id};
+    const struct hail_rpc call = {.name_hash = ends->ask,
+                                  .args = &id,
+                                  .len = sizeof id,
+                                  .flags = HAIL_ENCRYPTED | HAIL_AUTHENTICATED,
+                                  .wants_response = true,
+                                  .call_id = id};
 
     expect_ok(ends, "hail_call", hail_call(endpoint, conn, &call));
 }
@@ -86,7 +86,7 @@ static void look(struct ends *ends, struct hail_endpoint *endpoint, struct hail_
     struct hail_conn_info info = {.size = sizeof info};
     struct hail_counter counters[COUNTERS];
 
-    expect_ok(ends, "hail_conn_info", hail_conn_info(endpoint, conn, &info));
+    expect_ok(ends, "hail_get_conn_info", hail_get_conn_info(endpoint, conn, &info));
     if (hail_stats(endpoint, counters, COUNTERS) > COUNTERS)
         expect_ok(ends, "hail_stats", HAIL_EFULL);
 }

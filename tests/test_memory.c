@@ -13,7 +13,7 @@ enum {
     CONNS = 4,
     HEAD = 64,           // before each piece, for its size
     CROOKED = 16,        // malloc's alignment, and no more
-    BESIDE = 256 * 1024, // what there is beside what hail_memory tells of, at most
+    BESIDE = 256 * 1024, // what there is beside what hail_get_memory tells of, at most
     PIECES_MAX = 200
 };
 
@@ -101,7 +101,7 @@ static void compare(const struct live_endpoint *live, const struct account *acco
 {
     struct hail_memory memory = {.size = sizeof memory};
 
-    hail_memory(live->endpoint, &memory);
+    hail_get_memory(live->endpoint, &memory);
     ck_assert_uint_ge(account->bytes, memory.total);
     ck_assert_uint_lt(account->bytes, memory.total + BESIDE);
 }

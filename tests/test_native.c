@@ -191,7 +191,7 @@ START_TEST(test_calls)
     struct live_endpoint server = {.react = answer};
     struct live_endpoint client = {0};
     struct live_pair pair;
-    const struct hail_call call = {
+    const struct hail_rpc call = {
         .network_id = 12,
         .behaviour = 3,
         .name_hash = 77,

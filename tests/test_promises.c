@@ -247,7 +247,7 @@ START_TEST(test_info)
             HAIL_OK);
     live_wait(&server, HAIL_EVENT_MESSAGE, 99);
 
-    ck_assert_int_eq(hail_conn_info(client.endpoint, pair.client, &info), HAIL_OK);
+    ck_assert_int_eq(hail_get_conn_info(client.endpoint, pair.client, &info), HAIL_OK);
     ck_assert_uint_eq(info.messages_out, 100);
     ck_assert_uint_eq(info.messages_out_by[HAIL_AUTHENTICATED], 50);
     ck_assert_uint_eq(info.messages_out_by[HAIL_ENCRYPTED | HAIL_AUTHENTICATED], 50);
@@ -259,12 +259,13 @@ START_TEST(test_info)
     ck_assert_uint_gt(info.packets_out, info.packets_lost);
     ck_assert_uint_gt(info.bytes_resent, 0);
     ck_assert_uint_ge(info.datagram_max, 1200);
-    ck_assert_int_eq(hail_channel_info(client.endpoint, HAIL_RELIABLE_ORDERED, &channel), HAIL_OK);
+    ck_assert_int_eq(hail_get_channel_info(client.endpoint, HAIL_RELIABLE_ORDERED, &channel),
+                     HAIL_OK);
     ck_assert_uint_eq(channel.messages_out, 100);
     ck_assert_uint_eq(channel.bytes_out, 100 * sizeof data);
     ck_assert_uint_gt(channel.messages_waited, 0);
     ck_assert_uint_ge(channel.waited_us, channel.waited_max_us);
-    ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &info), HAIL_OK);
+    ck_assert_int_eq(hail_get_conn_info(server.endpoint, pair.server, &info), HAIL_OK);
     ck_assert_uint_eq(info.messages_in_by[HAIL_AUTHENTICATED], 50);
     ck_assert_uint_gt(info.packets_in, 0);
     ck_assert_uint_eq(info.dropped, 0);
@@ -272,11 +273,11 @@ START_TEST(test_info)
     // Callers of an older header get what they have room for, and of a newer one nothing.
     struct hail_conn_info older = {.size = offsetof(struct hail_conn_info, bytes_unsent)};
     older.bytes_unsent = 7;
-    ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &older), HAIL_OK);
+    ck_assert_int_eq(hail_get_conn_info(server.endpoint, pair.server, &older), HAIL_OK);
     ck_assert_uint_eq(older.messages_in, 100);
     ck_assert_uint_eq(older.bytes_unsent, 7);
     older.size = sizeof older + 8;
-    ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &older), HAIL_EABI);
+    ck_assert_int_eq(hail_get_conn_info(server.endpoint, pair.server, &older), HAIL_EABI);
     live_stop(&client, 0);
     live_stop(&server, 0);
 }
@@ -376,7 +377,7 @@ START_TEST(test_writable)
         ck_assert_uint_eq(live_wait(&server, HAIL_EVENT_WRITABLE, round)->event.conn.id,
                           pair.server.id);
         struct hail_conn_info info = {.size = sizeof info};
-        ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &info), HAIL_OK);
+        ck_assert_int_eq(hail_get_conn_info(server.endpoint, pair.server, &info), HAIL_OK);
         ck_assert_uint_le(info.bytes_unsent, config.unsent_max / 2);
     }
     live_wait(&client, HAIL_EVENT_MESSAGE, taken - 1);
@@ -457,7 +458,7 @@ START_TEST(test_longer_than_the_server_takes)
     config.message_max = 4000;
     live_start(&server, &config, true);
     live_join(&pair, 1, &server, &client, 0);
-    ck_assert_int_eq(hail_conn_info(client.endpoint, pair.client, &info), HAIL_OK);
+    ck_assert_int_eq(hail_get_conn_info(client.endpoint, pair.client, &info), HAIL_OK);
     ck_assert_uint_eq(info.message_max, 4000);
     for (uint8_t channel = 0; channel <= HAIL_UNRELIABLE; channel++) {
         ck_assert_int_eq(send_on(&client, pair.client, channel, 0, data, 4001), HAIL_ETOOLONG);
@@ -466,7 +467,7 @@ START_TEST(test_longer_than_the_server_takes)
     live_wait(&server, HAIL_EVENT_MESSAGE, HAIL_UNRELIABLE);
     ck_assert_uint_eq(live_count(&server, HAIL_EVENT_CLOSED), 0);
     ck_assert_uint_eq(live_stat(&server, "dropped_too_large"), 0);
-    ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &info), HAIL_OK);
+    ck_assert_int_eq(hail_get_conn_info(server.endpoint, pair.server, &info), HAIL_OK);
     ck_assert_uint_eq(info.message_max, 0); // a client does not say
     live_stop(&client, 0);
     live_stop(&server, 0);
@@ -488,7 +489,7 @@ START_TEST(test_calls)
     live_start(&server, &config, true);
     live_start(&client, &config, false);
     live_join(&pair, 1, &server, &client, 0);
-    const struct hail_call call = {
+    const struct hail_rpc call = {
         .name_hash = hail_name_hash(client.endpoint, "Fire"),
         .args = "now",
         .len = 3,

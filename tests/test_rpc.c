@@ -67,7 +67,7 @@ static void serve(struct live_endpoint *live, struct hail_endpoint *endpoint,
 static enum hail_status call(const struct live_endpoint *live, struct hail_conn conn,
                              const char *name, const char *args, uint64_t id, uint32_t timeout_ms)
 {
-    const struct hail_call one = {
+    const struct hail_rpc one = {
         .name_hash = hail_name_hash(live->endpoint, name),
         .args = args,
         .len = strlen(args),
@@ -194,7 +194,7 @@ START_TEST(test_many)
     live_join(pairs, CROWD, &server, &client, 100);
     for (size_t i = 0; i < CROWD; i++)
         conns[i] = pairs[i].server;
-    const struct hail_call one = {
+    const struct hail_rpc one = {
         .name_hash = hail_name_hash(server.endpoint, "Fire"),
         .flags = HAIL_ENCRYPTED | HAIL_AUTHENTICATED,
         .channel = HAIL_RELIABLE_ORDERED,

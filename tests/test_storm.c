@@ -101,11 +101,11 @@ START_TEST(test_no_key)
     ck_assert_int_eq(hail_export_key(server.endpoint, pair.server, "x", NULL, 0, key, sizeof key),
                      HAIL_ENOKEY);
     ck_assert_int_eq(hail_server_key(server.endpoint, key), HAIL_ENOKEY); // of the other profile
-    ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &info), HAIL_OK);
+    ck_assert_int_eq(hail_get_conn_info(server.endpoint, pair.server, &info), HAIL_OK);
     ck_assert(info.connected);
     ck_assert(!info.has_key);
     info.size++;
-    ck_assert_int_eq(hail_conn_info(server.endpoint, pair.server, &info), HAIL_EABI);
+    ck_assert_int_eq(hail_get_conn_info(server.endpoint, pair.server, &info), HAIL_EABI);
     live_stop(&client, 0);
     live_stop(&server, 0);
 }
@@ -117,7 +117,7 @@ static void check_gone(const struct live_endpoint *live, struct hail_conn conn, 
     struct hail_endpoint *endpoint = live->endpoint;
     struct hail_conn_info info = {.size = sizeof info};
     const struct hail_message message = {.data = "x", .len = 1};
-    const struct hail_call call = {.wants_response = true};
+    const struct hail_rpc call = {.wants_response = true};
     uint8_t key[HAIL_KEY_LEN] = {0};
     static const uint8_t untouched[HAIL_KEY_LEN];
     const struct {
@@ -126,7 +126,7 @@ static void check_gone(const struct live_endpoint *live, struct hail_conn conn, 
     } answers[] = {
         {"hail_client_key", hail_client_key(endpoint, conn, key)},
         {"hail_export_key", hail_export_key(endpoint, conn, "x", NULL, 0, key, sizeof key)},
-        {"hail_conn_info", hail_conn_info(endpoint, conn, &info)},
+        {"hail_get_conn_info", hail_get_conn_info(endpoint, conn, &info)},
         {"hail_send", hail_send(endpoint, conn, &message)},
         {"hail_call", hail_call(endpoint, conn, &call)},
         {"hail_respond", hail_respond(endpoint, conn, &(struct hail_response){.call_id = 1})},
@@ -255,7 +255,7 @@ static void publish(struct storm *storm, struct ledger *ledger, struct hail_endp
     bool known = room && hail_client_key(endpoint, event->conn, name->key) == HAIL_OK &&
                  hail_export_key(endpoint, event->conn, "storm", NULL, 0, name->exported,
                                  sizeof name->exported) == HAIL_OK &&
-                 hail_conn_info(endpoint, event->conn, &info) == HAIL_OK;
+                 hail_get_conn_info(endpoint, event->conn, &info) == HAIL_OK;
     if (known) {
         name->conn = event->conn;
         name->client_id = event->client_id;
@@ -388,7 +388,7 @@ static void read_name(struct reader *reader, const struct ledger *ledger, const 
     reader->gone += gone;
     reader->found += !gone;
 
-    status = hail_conn_info(endpoint, name->conn, &info);
+    status = hail_get_conn_info(endpoint, name->conn, &info);
     if (status == HAIL_OK && gone)
         fault(storm, "gone and back again", name->conn.id);
     if (status == HAIL_OK && (port_of(&info) != name->peer_port || !info.has_key))

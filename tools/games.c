@@ -14,9 +14,9 @@ static struct hail_message message_of(const struct hail_event *event)
     };
 }
 
-static struct hail_call call_of(const struct hail_event *event)
+static struct hail_rpc call_of(const struct hail_event *event)
 {
-    return (struct hail_call){
+    return (struct hail_rpc){
         .network_id = event->network_id,
         .behaviour = event->behaviour,
         .name_hash = event->name_hash,
@@ -51,7 +51,7 @@ void games_echo(struct hail_endpoint *endpoint, const struct hail_event *event, 
                                                .len = event->len};
         count(games, hail_respond(endpoint, event->conn, &response));
     } else if (event->type == HAIL_EVENT_CALL) {
-        const struct hail_call call = call_of(event);
+        const struct hail_rpc call = call_of(event);
         count(games, hail_call(endpoint, event->conn, &call));
     }
 }
@@ -79,7 +79,7 @@ static void relay(struct hail_endpoint *endpoint, const struct hail_event *event
         count(games, hail_send_many(endpoint, others, other_count, &message, NULL));
         return;
     }
-    const struct hail_call call = call_of(event);
+    const struct hail_rpc call = call_of(event);
     for (size_t i = 0; i < other_count; i++)
         count(games, hail_call(endpoint, others[i], &call));
 }

@@ -198,7 +198,7 @@ static void print_channels(const struct haild *haild)
 {
     struct hail_channel_info info = {.size = sizeof info};
 
-    for (uint8_t i = 0; hail_channel_info(haild->endpoint, i, &info) == HAIL_OK; i++) {
+    for (uint8_t i = 0; hail_get_channel_info(haild->endpoint, i, &info) == HAIL_OK; i++) {
         if (info.messages_in + info.messages_out + info.below_floor == 0)
             continue;
         double mean_ms = info.messages_waited == 0
@@ -290,7 +290,7 @@ static void print_start(const struct haild *haild, const char *place)
     uint8_t key[HAIL_STATIC_KEY_LEN];
     char digits[2 * sizeof key + 1];
 
-    hail_memory(haild->endpoint, &memory);
+    hail_get_memory(haild->endpoint, &memory);
     fprintf(stderr,
             "haild: profile %s on %s, game %s, %u shard%s; memory: %llu bytes a connection, "
             "%.1f MiB reserved in all and used as needed\n",

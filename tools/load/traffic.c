@@ -411,7 +411,7 @@ static struct wire wire_now(struct lab *lab)
 
     for (uint32_t i = 0; i < lab->player_count; i++) {
         struct hail_conn_info info = {.size = sizeof info};
-        if (hail_conn_info(lab->endpoint, lab->players[i].conn, &info) != HAIL_OK)
+        if (hail_get_conn_info(lab->endpoint, lab->players[i].conn, &info) != HAIL_OK)
             continue;
         wire.bytes += info.bytes_in + info.bytes_out;
         wire.messages += info.messages_in + info.messages_out;

@@ -60,7 +60,7 @@ static void log_in(struct bots *bots, struct bot *bot)
     hail_writer_init(&writer, args, sizeof args);
     hail_write_string(&writer, name);
     hail_write_string(&writer, "password");
-    const struct hail_call call = {
+    const struct hail_rpc call = {
         .name_hash = bots->names.login,
         .args = args,
         .len = hail_writer_len(&writer),
