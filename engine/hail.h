@@ -565,6 +565,10 @@ enum {
 // not sent or not acknowledged is lost with the old connection, calls are not answered, and the
 // server sees a new client.
 //
+// On the hail profile a connection follows its machine to another network or address: it takes the
+// source address that the kernel then chooses, at once where the kernel tells of the change
+// (netlink) or refuses to send, else when three probes in a row are not answered. Nothing is lost.
+//
 // A ticket is used if it was given for this name, key exchange, pinned key and policy, and its life
 // is not over; where it is not, or the server will not have it, the handshake is done in full.
 //

@@ -205,6 +205,7 @@ static bool work(struct world *world, struct world_end *end)
             on_close(world, end, task.slot);
             break;
         case HAIL_TASK_REBIND:
+        case HAIL_TASK_FOLLOW:
         case HAIL_TASK_DATAGRAMS:
             ck_abort_msg("this world has streams only");
         }

@@ -44,6 +44,7 @@ static const char *const names[HAIL_STAT_COUNT] = {
     [HAIL_STAT_SOCKET_DROPS] = "socket_drops",
     [HAIL_STAT_KEYS_STRETCHED] = "keys_stretched",
     [HAIL_STAT_PATHS_CHANGED] = "paths_changed",
+    [HAIL_STAT_SOURCES_CHANGED] = "sources_changed",
     [HAIL_STAT_PATH_PROBES] = "path_probes",
     [HAIL_STAT_PATH_FALLS] = "path_falls",
     [HAIL_STAT_PACKETS_LOST] = "packets_lost",

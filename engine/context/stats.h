@@ -47,13 +47,14 @@ enum hail_stat {
     HAIL_STAT_COOKIES_ADMITTED, // gauge: of 1,000 with a cookie that may be good; likewise
     HAIL_STAT_SOCKET_DROPS,     // datagrams that the kernel dropped: hellos, or for lack of room
     HAIL_STAT_KEYS_STRETCHED,
-    HAIL_STAT_PATHS_CHANGED,  // peers whose address changed
-    HAIL_STAT_PATH_PROBES,    // packets of nothing but padding, to find how long they may be
-    HAIL_STAT_PATH_FALLS,     // long packets no longer passed
-    HAIL_STAT_PACKETS_LOST,   // that were not acknowledged and others overtook
-    HAIL_STAT_BYTES_RESENT,   // of reliable messages
-    HAIL_STAT_PROBES,         // sent when no acknowledgement came
-    HAIL_STAT_SIMULATED_LOST, // datagrams, by hail_simulate
+    HAIL_STAT_PATHS_CHANGED,   // peers whose address changed
+    HAIL_STAT_SOURCES_CHANGED, // client: connections that took another source address
+    HAIL_STAT_PATH_PROBES,     // packets of nothing but padding, to find how long they may be
+    HAIL_STAT_PATH_FALLS,      // long packets no longer passed
+    HAIL_STAT_PACKETS_LOST,    // that were not acknowledged and others overtook
+    HAIL_STAT_BYTES_RESENT,    // of reliable messages
+    HAIL_STAT_PROBES,          // sent when no acknowledgement came
+    HAIL_STAT_SIMULATED_LOST,  // datagrams, by hail_simulate
     HAIL_STAT_CALLS_TIMED_OUT,
     HAIL_STAT_MESSAGES_LATE,   // unreliable, and not sent since they had waited for too long
     HAIL_STAT_MESSAGES_TORN,   // unreliable, and given up with parts missing

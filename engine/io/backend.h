@@ -38,6 +38,7 @@ struct hail_io {
     uint32_t drops;   // of the server's UDP socket, as counted so far: see hail_socket_drops
     int listen_fd;    // -1: none
     int wake_fd;
+    int watch_fd;               // client, profile hail: see watch.h; -1: none
     uint64_t accept_resumes_ns; // after an error; 0: at once
     struct hail_arena arena;
 };
@@ -78,9 +79,23 @@ struct hail_gso_batch {
 // hail_io_gso_batch fills in the header for a task's datagrams.
 void hail_io_gso_batch(struct hail_gso_batch *batch, const struct hail_task *task);
 
-// hail_io_unsent counts `count` datagrams of one task that the kernel would not take. They are
-// lost, as datagrams may be; if it was for their being several, the next ones go one by one.
-void hail_io_unsent(struct hail_io *io, size_t count, int error);
+// Datagrams of one task that the kernel would not take.
+struct hail_unsent {
+    size_t count;
+    uint32_t slot; // a client's; HAIL_SLOT_NONE: a server's
+    int fd;        // of the socket
+    int error;
+};
+
+// hail_io_unsent counts them. They are lost, as datagrams may be; if it was for their being
+// several, the next ones go one by one; if it was for a client's source address, that changes.
+void hail_io_unsent(struct hail_io *io, const struct hail_unsent *unsent);
+
+// hail_io_follow carries out HAIL_TASK_FOLLOW.
+void hail_io_follow(struct hail_io *io, const struct hail_task *task, int fd);
+
+// hail_io_changed takes note of what has been said on watch_fd.
+void hail_io_changed(struct hail_io *io);
 
 // hail_io_woken takes note of a wake-up.
 void hail_io_woken(struct hail_io *io);

@@ -25,6 +25,7 @@ enum {
 enum source {
     SOURCE_LISTENER = 1,
     SOURCE_WAKE,
+    SOURCE_WATCH,
     SOURCE_SOCKET
 };
 
@@ -260,7 +261,12 @@ static void send_gso_batches(struct epoll *epoll)
                             MSG_NOSIGNAL | MSG_DONTWAIT);
         hail_meter_leave(before);
         if (sent < 0) {
-            hail_io_unsent(io, epoll->gso_headers[done].msg_hdr.msg_iovlen, errno);
+            hail_io_unsent(io, &(struct hail_unsent){
+                                   .count = epoll->gso_headers[done].msg_hdr.msg_iovlen,
+                                   .slot = HAIL_SLOT_NONE,
+                                   .fd = io->listen_fd,
+                                   .error = errno,
+                               });
             sent = 1;
         }
         done += (uint32_t)sent;
@@ -299,6 +305,9 @@ static void turn(struct hail_io *io, uint64_t deadline_ns)
             break;
         case SOURCE_WAKE:
             hail_io_woken(io);
+            break;
+        case SOURCE_WATCH:
+            hail_io_changed(io);
             break;
         case SOURCE_SOCKET:
             on_socket(epoll, (uint32_t)events[i].data.u64, events[i].events);
@@ -362,8 +371,9 @@ static void push_datagrams(struct epoll *epoll, const struct hail_task *task)
         return;
     }
     hail_io_gso_batch(&batch, task);
-    if (sendmsg(epoll->sockets[task->slot].fd, &batch.header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        hail_io_unsent(&epoll->io, task->view_count, errno);
+    int fd = epoll->sockets[task->slot].fd;
+    if (sendmsg(fd, &batch.header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        hail_io_unsent(&epoll->io, &(struct hail_unsent){task->view_count, task->slot, fd, errno});
 }
 
 // Shut first, then emptied: nothing is left unread, which would turn the end into a reset that
@@ -397,6 +407,9 @@ static void carry_out(struct hail_io *io, const struct hail_task *task)
         return;
     case HAIL_TASK_REBIND:
         hail_socket_rebind(epoll->sockets[task->slot].fd, task->address);
+        return;
+    case HAIL_TASK_FOLLOW:
+        hail_io_follow(io, task, epoll->sockets[task->slot].fd);
         return;
     case HAIL_TASK_SEND:
         push_send(epoll, task);
@@ -446,6 +459,8 @@ static enum hail_status start(struct hail_io *io)
 
     int result = control(epoll, io->wake_fd, SOURCE_WAKE, 0, 0, EPOLLIN);
 
+    if (result == 0 && io->watch_fd >= 0)
+        result = control(epoll, io->watch_fd, SOURCE_WATCH, 0, 0, EPOLLIN);
     if (result < 0)
         hail_log_line(&io->shard->context->log, HAIL_LOG_ERROR, "epoll_ctl: %s",
                       strerrordesc_np(-result));

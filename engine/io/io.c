@@ -12,6 +12,7 @@
 #include "crypto/time.h"
 #include "engine/handshake/server.h"
 #include "engine/io/backend.h"
+#include "engine/io/watch.h"
 
 enum {
     ACCEPT_PAUSE_MS = 100 // after an error, before the listener is tried again
@@ -47,6 +48,7 @@ static enum hail_status open_backend(struct hail_io **out, const struct hail_bac
         .datagrams = shard->profile->datagrams,
         .listen_fd = -1,
         .wake_fd = -1,
+        .watch_fd = -1,
     };
     backend->reserve(io);
     if (!hail_arena_reserve_from(&io->arena, heap)) {
@@ -65,6 +67,9 @@ static enum hail_status open_backend(struct hail_io **out, const struct hail_bac
         hail_log_line(log, HAIL_LOG_ERROR, "eventfd: %s", strerrordesc_np(errno));
         goto failed;
     }
+    // Without it, silence and the errors of sending have to tell.
+    if (io->datagrams && !shard->context->is_server)
+        io->watch_fd = hail_watch_open();
     if (listen_at->address.ss_family != AF_UNSPEC) {
         io->listen_fd = (io->datagrams ? hail_socket_bind
                                        : hail_socket_listen)(listen_at, shard->index == 0, log);
@@ -234,6 +239,8 @@ void hail_io_close(struct hail_io *io)
         close(io->listen_fd);
     if (io->wake_fd >= 0)
         close(io->wake_fd);
+    if (io->watch_fd >= 0)
+        close(io->watch_fd);
     hail_arena_cleanup(&io->arena);
     hail_heap_give(&io->shard->context->heap, io, io->backend->size);
 }
@@ -339,12 +346,34 @@ void hail_io_gso_batch(struct hail_gso_batch *batch, const struct hail_task *tas
     memcpy(CMSG_DATA(control), &each, sizeof each);
 }
 
-void hail_io_unsent(struct hail_io *io, size_t count, int error)
+void hail_io_unsent(struct hail_io *io, const struct hail_unsent *unsent)
 {
-    HAIL_ASSERT(count > 0);
-    hail_stat_add(&io->shard->stats, HAIL_STAT_DATAGRAMS_UNSENT, count);
-    if (count > 1 && (error == EINVAL || error == EIO || error == EOPNOTSUPP))
+    bool is_client = unsent->slot != HAIL_SLOT_NONE;
+    int error = unsent->error;
+
+    HAIL_ASSERT(unsent->count > 0);
+    hail_stat_add(&io->shard->stats, HAIL_STAT_DATAGRAMS_UNSENT, unsent->count);
+    // By EINVAL IPv4 means that the source is gone, or that the datagrams are too many or too long.
+    if (is_client && error == EINVAL && !hail_socket_has_source(unsent->fd))
+        error = EADDRNOTAVAIL;
+    if (unsent->count > 1 && (error == EINVAL || error == EIO || error == EOPNOTSUPP))
         io->no_gso = true; // by this path or device
+    if (is_client)
+        hail_shard_unsent(io->shard, unsent->slot, error);
+}
+
+void hail_io_follow(struct hail_io *io, const struct hail_task *task, int fd)
+{
+    if (task->if_moved && !hail_socket_moved(fd, task->address))
+        return;
+    hail_socket_rebind(fd, task->address);
+    hail_shard_followed(io->shard, task->slot);
+}
+
+void hail_io_changed(struct hail_io *io)
+{
+    if (hail_watch_read(io->watch_fd))
+        hail_shard_network_changed(io->shard);
 }
 
 void hail_io_woken(struct hail_io *io)

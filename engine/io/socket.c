@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/address.h"
 #include "proto/datagram.h"
 
 enum {
@@ -239,6 +240,49 @@ void hail_socket_rebind(int fd, const struct sockaddr *to)
     // A port that the kernel chose is given back when the socket is disconnected (Linux, udp(7)).
     (void)connect(fd, &nowhere, sizeof nowhere);
     (void)connect(fd, to, hail_socket_address_len(to));
+}
+
+// The address that a socket sends from, its port aside. False: it has none.
+static bool source_of(int fd, struct hail_address *source)
+{
+    socklen_t len = sizeof *source;
+
+    *source = (struct hail_address){0};
+    if (getsockname(fd, &source->any, &len) < 0)
+        return false;
+    if (source->any.sa_family == AF_INET6)
+        source->v6.sin6_port = 0;
+    else
+        source->v4.sin_port = 0;
+    return true;
+}
+
+bool hail_socket_has_source(int fd)
+{
+    struct hail_address source;
+
+    if (!source_of(fd, &source))
+        return false;
+    int other = socket(source.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (other < 0)
+        return true; // unknown
+    bool has = bind(other, &source.any, hail_address_len(&source)) == 0;
+    close(other);
+    return has;
+}
+
+bool hail_socket_moved(int fd, const struct sockaddr *to)
+{
+    struct hail_address now;
+    struct hail_address then;
+    int other = socket(to->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (other < 0)
+        return false;
+    bool moved = connect(other, to, hail_socket_address_len(to)) == 0 && source_of(other, &now) &&
+                 source_of(fd, &then) && !hail_address_equal(&now, &then);
+    close(other);
+    return moved;
 }
 
 void hail_socket_reset(int fd)

@@ -45,6 +45,13 @@ HAIL_MUST_USE int hail_socket_connecting(const struct sockaddr *to, int type);
 // hail_socket_rebind has a connected UDP socket go on from another port. Best effort.
 void hail_socket_rebind(int fd, const struct sockaddr *to);
 
+// hail_socket_has_source says whether the machine still has the address that a socket sends from.
+bool hail_socket_has_source(int fd);
+
+// hail_socket_moved says whether the kernel would now choose another source address to send from to
+// `to` than a socket has.
+bool hail_socket_moved(int fd, const struct sockaddr *to);
+
 // hail_socket_reset has a TCP connection be reset when it is closed: its peer hears of it at once,
 // and the kernel keeps nothing of it, as it does of what ends in good order for a minute.
 void hail_socket_reset(int fd);

@@ -31,6 +31,7 @@ enum ring_op {
     OP_ACCEPT = 1,
     OP_RECV_SERVER, // datagrams of a server's UDP socket
     OP_WAKE,
+    OP_WATCH,
     OP_CONNECT,
     OP_RECV,
     OP_SEND,
@@ -131,12 +132,13 @@ static void arm_listen(struct uring *uring)
     uring->listen_in_flight++;
 }
 
-static void arm_wake(struct uring *uring)
+// Waits for a descriptor to be readable, again and again.
+static void arm_poll(struct uring *uring, enum ring_op op, int fd)
 {
-    struct io_uring_sqe *sqe = prepare(uring, OP_WAKE, 0);
+    struct io_uring_sqe *sqe = prepare(uring, op, 0);
 
-    io_uring_prep_poll_multishot(sqe, uring->io.wake_fd, POLLIN);
-    sqe->user_data = tag(OP_WAKE, 0);
+    io_uring_prep_poll_multishot(sqe, fd, POLLIN);
+    sqe->user_data = tag(op, 0);
 }
 
 static void arm_recv(struct uring *uring, uint32_t slot)
@@ -312,7 +314,26 @@ static void on_wake(struct uring *uring, const struct io_uring_cqe *cqe)
 {
     hail_io_woken(&uring->io);
     if (!(cqe->flags & IORING_CQE_F_MORE))
-        arm_wake(uring);
+        arm_poll(uring, OP_WAKE, uring->io.wake_fd);
+}
+
+static void on_watch(struct uring *uring, const struct io_uring_cqe *cqe)
+{
+    hail_io_changed(&uring->io);
+    if (!(cqe->flags & IORING_CQE_F_MORE))
+        arm_poll(uring, OP_WATCH, uring->io.watch_fd);
+}
+
+static void on_unsent(struct uring *uring, uint32_t slot, const struct io_uring_cqe *cqe)
+{
+    bool is_client = !uring->io.shard->context->is_server;
+
+    hail_io_unsent(&uring->io, &(struct hail_unsent){
+                                   .count = cqe->user_data >> COUNT_SHIFT & 0xff,
+                                   .slot = is_client ? slot : HAIL_SLOT_NONE,
+                                   .fd = is_client ? uring->sockets[slot].fd : uring->io.listen_fd,
+                                   .error = -cqe->res,
+                               });
 }
 
 static void on_cqe(struct uring *uring, const struct io_uring_cqe *cqe)
@@ -333,6 +354,9 @@ static void on_cqe(struct uring *uring, const struct io_uring_cqe *cqe)
         return;
     case OP_WAKE:
         on_wake(uring, cqe);
+        return;
+    case OP_WATCH:
+        on_watch(uring, cqe);
         return;
     case OP_CONNECT:
         on_connect(uring, slot, cqe);
@@ -356,7 +380,7 @@ static void on_cqe(struct uring *uring, const struct io_uring_cqe *cqe)
         uring->listen_in_flight--;
         return;
     case OP_DATAGRAMS:
-        hail_io_unsent(&uring->io, cqe->user_data >> COUNT_SHIFT & 0xff, -cqe->res);
+        on_unsent(uring, slot, cqe);
         return;
     }
     HAIL_UNREACHABLE("every operation is tagged by tag()");
@@ -441,7 +465,8 @@ static void push_datagrams(struct uring *uring, const struct hail_task *task)
         hail_io_gso_batch(batch, task);
         io_uring_prep_sendmsg(sqe, fd, &batch->header, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
-    sqe->user_data = tag(OP_DATAGRAMS, 0) | (uint64_t)task->view_count << COUNT_SHIFT;
+    sqe->user_data = tag(OP_DATAGRAMS, task->address ? 0 : task->slot) | (uint64_t)task->view_count
+                                                                             << COUNT_SHIFT;
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
     uring->has_datagrams = true;
 }
@@ -525,6 +550,9 @@ static void carry_out(struct hail_io *io, const struct hail_task *task)
         return;
     case HAIL_TASK_REBIND:
         hail_socket_rebind(socket->fd, task->address);
+        return;
+    case HAIL_TASK_FOLLOW:
+        hail_io_follow(io, task, socket->fd);
         return;
     case HAIL_TASK_SEND:
         push_send(uring, task);
@@ -618,7 +646,9 @@ static enum hail_status start(struct hail_io *io)
                       strerrordesc_np(-result));
         return HAIL_ESYS;
     }
-    arm_wake(uring);
+    arm_poll(uring, OP_WAKE, io->wake_fd);
+    if (io->watch_fd >= 0)
+        arm_poll(uring, OP_WATCH, io->watch_fd);
     return HAIL_OK;
 }
 

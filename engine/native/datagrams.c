@@ -186,6 +186,14 @@ static bool may_follow(struct hail_shard *shard, uint32_t first, uint32_t last)
            hail_address_equal(&list[next].to, &list[first].to);
 }
 
+// A client whose packets are not answered looks for another way: source.h.
+static void await_answer(struct hail_shard *shard, uint32_t slot)
+{
+    if (shard->native->conns[slot].state == HAIL_NATIVE_CONNECTED &&
+        hail_follow_sent(&shard->native->clients[slot].follow, shard->now_ns))
+        hail_conn_arm(shard, slot);
+}
+
 bool hail_datagrams_task(struct hail_shard *shard, struct hail_task *task)
 {
     uint32_t first = first_to_leave(shard);
@@ -208,6 +216,8 @@ bool hail_datagrams_task(struct hail_shard *shard, struct hail_task *task)
     if (slot != HAIL_SLOT_NONE) {
         hail_table_count(&shard->table, slot, HAIL_CONN_FIGURE_BYTES_OUT, bytes);
         hail_table_count(&shard->table, slot, HAIL_CONN_FIGURE_PACKETS_OUT, task->view_count);
+        if (!shard->context->is_server)
+            await_answer(shard, slot);
     }
     return true;
 }

@@ -18,6 +18,7 @@
 #include "engine/native/datagrams.h"
 #include "engine/native/incoming.h"
 #include "engine/native/simulate.h"
+#include "engine/native/source.h"
 #include "engine/shard/conn.h"
 #include "engine/shard/inbound.h"
 
@@ -160,6 +161,7 @@ void hail_native_begin(struct hail_shard *shard, uint32_t slot)
         native->conn_id = conn_id_of(shard, slot);
     } else {
         hail_native_enter(native, HAIL_NATIVE_EXPECT_WELCOME);
+        shard->native->clients[slot].follow = (struct hail_follow){0};
     }
 }
 
@@ -641,6 +643,10 @@ uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
         uint64_t idle = shard->conns[slot].heard_ns + native->idle_timeout_ms * HAIL_NS_PER_MS;
         next = idle < next ? idle : next;
     }
+    if (native->state == HAIL_NATIVE_CONNECTED && !shard->context->is_server) {
+        uint64_t source = hail_source_next_ns(shard, slot);
+        next = source < next ? source : next;
+    }
     return next;
 }
 
@@ -670,6 +676,8 @@ bool hail_native_due(struct hail_shard *shard, uint32_t slot)
             (uint32_t)(shard->now_ns / HAIL_NS_PER_S) + HAIL_TICKET_AGAIN_S; // if it is lost here
         native->peer.owed |= HAIL_OWED_TICKET;
     }
+    if (connected && !shard->context->is_server)
+        hail_source_due(shard, slot);
     if (native->keyed) {
         hail_peer_tick(&native->peer, shard->now_ns);
         hail_native_flush(shard, slot);

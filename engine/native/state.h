@@ -3,6 +3,7 @@
 #ifndef HAIL_ENGINE_NATIVE_STATE_H
 #define HAIL_ENGINE_NATIVE_STATE_H
 
+#include "engine/client/follow.h"
 #include "engine/native/netsim.h"
 #include "engine/shard/state.h"
 #include "proto/handshake.h"
@@ -58,6 +59,7 @@ struct hail_native {
 // A client's handshake and what it asks with.
 struct hail_native_client {
     struct hail_client_handshake handshake;
+    struct hail_follow follow;
     uint64_t proven_s; // when the server last proved who it is otherwise than by a ticket
     uint16_t finish_len;
     uint8_t finish[HAIL_DATAGRAM_MAX];

@@ -13,6 +13,7 @@
 #include "engine/native/incoming.h"
 #include "engine/native/native.h"
 #include "engine/native/simulate.h"
+#include "engine/native/source.h"
 #include "engine/profiles/profiles.h"
 #include "engine/shard/command.h"
 #include "engine/shard/conn.h"
@@ -343,6 +344,12 @@ static void due(struct hail_shard *shard, uint32_t slot)
         hail_client_handshake_resend(shard, slot);
 }
 
+static void followed(struct hail_shard *shard, uint32_t slot)
+{
+    hail_source_followed(shard, slot);
+    hail_native_flush(shard, slot);
+}
+
 const struct hail_profile_ops hail_native_profile = {
     .state_len = sizeof(struct state),
     .block_size = HAIL_BLOCK_MESSAGE,
@@ -363,6 +370,8 @@ const struct hail_profile_ops hail_native_profile = {
     .crowded = crowded,
     .begin = hail_native_begin,
     .open = hail_client_handshake_open,
+    .unsent = hail_source_unsent,
+    .followed = followed,
     .unanswered = hail_native_unanswered,
     .asks = asks,
     .approve = approve,

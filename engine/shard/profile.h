@@ -51,6 +51,9 @@ struct hail_profile_ops {
     void (*connect)(struct hail_shard *shard, uint32_t slot); // or NULL: it is to be made
     void (*open)(struct hail_shard *shard, uint32_t slot);    // a client's socket is there
     // Whether a client that knows its server is told that nobody listens there should believe it.
+    // Client: the kernel would not send, for which error; the source has changed. Or NULL.
+    void (*unsent)(struct hail_shard *shard, uint32_t slot, int error);
+    void (*followed)(struct hail_shard *shard, uint32_t slot);
     bool (*unanswered)(const struct hail_shard *shard, uint32_t slot);
     bool (*asks)(const struct hail_shard *shard, uint32_t slot); // for the application's decision
     void (*approve)(struct hail_shard *shard, uint32_t slot);    // ends the handshake

@@ -232,6 +232,41 @@ bool hail_shard_refused(struct hail_shard *shard, uint32_t slot, int result)
     return false;
 }
 
+static bool can_follow(const struct hail_shard *shard, uint32_t slot)
+{
+    HAIL_ASSERT(is_ours(shard));
+    HAIL_ASSERT(is_slot(shard, slot));
+    HAIL_ASSERT(!shard->context->is_server);
+    enum hail_conn_state state = shard->conns[slot].state;
+    return shard->profile->followed && (state == HAIL_CONN_OPEN || state == HAIL_CONN_FLUSHING);
+}
+
+void hail_shard_unsent(struct hail_shard *shard, uint32_t slot, int error)
+{
+    if (can_follow(shard, slot))
+        shard->profile->unsent(shard, slot, error);
+}
+
+void hail_shard_followed(struct hail_shard *shard, uint32_t slot)
+{
+    if (!can_follow(shard, slot))
+        return;
+    hail_stat_add(&shard->stats, HAIL_STAT_SOURCES_CHANGED, 1);
+    shard->profile->followed(shard, slot);
+}
+
+void hail_shard_network_changed(struct hail_shard *shard)
+{
+    for (uint32_t slot = 0; slot < shard->context->slots; slot++) {
+        struct hail_conn_slot *conn = &shard->conns[slot];
+        if (conn->state == HAIL_CONN_FREE || conn->follow != HAIL_CONN_STAYS ||
+            !can_follow(shard, slot))
+            continue;
+        conn->follow = HAIL_CONN_FOLLOWS_IF_MOVED;
+        hail_queue_push(&shard->output, slot);
+    }
+}
+
 void hail_shard_ended(struct hail_shard *shard, uint32_t slot, int result)
 {
     const char *text = result < 0 ? strerrordesc_np(-result) : NULL;
@@ -402,6 +437,14 @@ static bool task_of(struct hail_shard *shard, uint32_t slot, struct hail_task *t
         conn->rebinds = false;
         task->op = HAIL_TASK_REBIND;
         task->address = target_of(shard, slot);
+        hail_queue_push(&shard->output, slot);
+        return true;
+    }
+    if (conn->follow != HAIL_CONN_STAYS) {
+        task->op = HAIL_TASK_FOLLOW;
+        task->address = target_of(shard, slot);
+        task->if_moved = conn->follow == HAIL_CONN_FOLLOWS_IF_MOVED;
+        conn->follow = HAIL_CONN_STAYS;
         hail_queue_push(&shard->output, slot);
         return true;
     }

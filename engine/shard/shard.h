@@ -48,6 +48,15 @@ bool hail_shard_crowded(const struct hail_shard *shard);
 // the backend closes it, and may be asked to connect anew.
 HAIL_MUST_USE bool hail_shard_refused(struct hail_shard *shard, uint32_t slot, int result);
 
+// hail_shard_unsent says that the kernel would not send a client's datagrams on the hail profile,
+// for the error `error`; hail_shard_followed, that its socket has another source now.
+void hail_shard_unsent(struct hail_shard *shard, uint32_t slot, int error);
+void hail_shard_followed(struct hail_shard *shard, uint32_t slot);
+
+// hail_shard_network_changed says that addresses or routes of a client's machine are not what they
+// were, so that each connection has to see whether its source is still the right one.
+void hail_shard_network_changed(struct hail_shard *shard);
+
 // hail_shard_ended says that a connection's peer has closed (0) or its socket failed (-errno).
 void hail_shard_ended(struct hail_shard *shard, uint32_t slot, int result);
 

@@ -39,6 +39,13 @@ enum hail_conn_state {
     HAIL_CONN_STATE_COUNT
 };
 
+// Whether a client's connection is to have another source.
+enum hail_conn_follow {
+    HAIL_CONN_STAYS,
+    HAIL_CONN_FOLLOWS_IF_MOVED, // if the kernel would choose another for it now
+    HAIL_CONN_FOLLOWS
+};
+
 // One connection. Written by its shard alone; what others may read is in the table.
 struct hail_conn_slot {
     enum hail_conn_state state : 8;
@@ -55,9 +62,10 @@ struct hail_conn_slot {
     bool close_told;    // the backend has been given the task to close it
     bool again;         // client: it takes the place of one that was lost
     bool resumed;       // profile hail: by a ticket
-    bool rebinds;       // client: its socket is to have another port
-    bool server_gone;   // client: the server goes down, or is full
-    uint32_t in_flight; // bytes at the start of `out` that the backend is sending
+    bool rebinds;       // client: its socket is to have another port, as if nobody knew
+    enum hail_conn_follow follow : 8; // client
+    bool server_gone;                 // client: the server goes down, or is full
+    uint32_t in_flight;               // bytes at the start of `out` that the backend is sending
     uint64_t tag;
     uint64_t client_id;
     uint64_t calls_made;

@@ -16,6 +16,8 @@ enum {
 enum hail_task_op {
     HAIL_TASK_CONNECT, // to `address`
     HAIL_TASK_REBIND,  // client, profile hail: to `address` from another port
+    HAIL_TASK_FOLLOW,  // client, profile hail: to `address` from the source address that the kernel
+                       // now chooses; if it has done so, hail_shard_followed
     HAIL_TASK_SEND,    // `views`; the next one for this slot comes after hail_shard_sent
     HAIL_TASK_PAUSE,   // receive no more
     HAIL_TASK_RESUME,
@@ -30,7 +32,8 @@ struct hail_task {
     enum hail_task_op op;
     uint32_t slot;
     const struct sockaddr *address;
-    bool resets; // HAIL_TASK_CLOSE: without a word, so that the kernel keeps nothing of it either
+    bool resets;   // HAIL_TASK_CLOSE: without a word, so that the kernel keeps nothing of it either
+    bool if_moved; // HAIL_TASK_FOLLOW: if that is another than the socket has
     size_t view_count;
     struct iovec views[HAIL_VIEWS_MAX];
 };

@@ -7,6 +7,7 @@
 #include "engine/shard/command.h"
 #include "engine/shard/shard.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,7 +175,8 @@ static void deliver(struct sim *sim, struct sim_datagram *datagram)
     }
     for (uint32_t i = 0; i < sim->world.client_count; i++) {
         struct sim_client *client = &sim->clients[i];
-        if (!hail_address_equal(&datagram->to, &client->address) || client->slot == HAIL_SLOT_NONE)
+        if (!hail_address_equal(&datagram->to, &client->address) ||
+            client->slot == HAIL_SLOT_NONE || client->astray)
             continue;
         sim->client_shard.now_ns = sim->now_ns;
         hail_shard_datagram(&sim->client_shard, client->slot, &datagram->from.any, datagram->bytes,
@@ -189,6 +191,10 @@ static void on_datagrams(struct sim *sim, const struct hail_shard *shard,
     const struct sim_client *client =
         shard == &sim->client_shard ? client_of_slot(sim, task->slot) : NULL;
 
+    if (client && client->astray) {
+        hail_shard_unsent(&sim->client_shard, task->slot, EADDRNOTAVAIL);
+        return;
+    }
     for (size_t i = 0; i < task->view_count; i++) {
         struct sim_datagram datagram = {.from = server_address(), .to = server_address()};
         if (shard == &sim->client_shard && !client)
@@ -208,6 +214,32 @@ static void on_datagrams(struct sim *sim, const struct hail_shard *shard,
     }
 }
 
+static void move(struct sim *sim, struct sim_client *client)
+{
+    client->address = address_of(ntohl(client->address.v4.sin_addr.s_addr),
+                                 (uint16_t)(1024 + sim_roll(sim) % 60000));
+}
+
+static void on_follow(struct sim *sim, const struct hail_task *task)
+{
+    struct sim_client *client = client_of_slot(sim, task->slot);
+
+    if (!client || (task->if_moved && !client->astray))
+        return;
+    client->astray = false;
+    move(sim, client);
+    hail_shard_followed(&sim->client_shard, task->slot);
+}
+
+static void on_connect(struct sim *sim, uint32_t slot)
+{
+    struct sim_client *client = client_of_slot(sim, slot);
+
+    if (client)
+        client->astray = false; // it has a socket of its own
+    hail_shard_connected(&sim->client_shard, slot, 0);
+}
+
 static void carry_out(struct sim *sim, struct hail_shard *shard)
 {
     struct hail_task task;
@@ -216,9 +248,11 @@ static void carry_out(struct sim *sim, struct hail_shard *shard)
         if (task.op == HAIL_TASK_DATAGRAMS)
             on_datagrams(sim, shard, &task);
         else if (task.op == HAIL_TASK_CONNECT)
-            hail_shard_connected(shard, task.slot, 0);
+            on_connect(sim, task.slot);
         else if (task.op == HAIL_TASK_CLOSE)
             hail_shard_closed(shard, task.slot);
+        else if (task.op == HAIL_TASK_FOLLOW)
+            on_follow(sim, &task);
         else
             sim_fail(sim, "a task that this profile does not have");
     }
@@ -484,9 +518,13 @@ static void trouble(struct sim *sim)
 {
     if (sim->now_ns >= sim->move_ns) {
         struct sim_client *client = &sim->clients[sim_roll(sim) % sim->world.client_count];
-        if (client->connected) // a handshake stays where it began
-            client->address = address_of(ntohl(client->address.v4.sin_addr.s_addr),
-                                         (uint16_t)(1024 + sim_roll(sim) % 60000));
+        uint64_t how = sim_roll(sim) % 4;
+        if (client->connected && how < 2) // a handshake stays where it began
+            move(sim, client);            // an address translator has forgotten it
+        else if (client->connected)
+            client->astray = true; // its machine has another address
+        if (how == 3)              // which the kernel says
+            hail_shard_network_changed(&sim->client_shard);
         sim->move_ns = soon(sim, sim->world.move_ms);
     }
     if (sim->now_ns >= sim->cut_ns) {

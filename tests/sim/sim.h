@@ -82,6 +82,7 @@ struct sim_client {
     uint32_t slot;
     bool connected;
     bool joining;
+    bool astray; // its socket's address is no longer its machine's
     uint32_t joins;
     uint32_t sent;
     uint32_t returned_after_heal;
