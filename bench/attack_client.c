@@ -70,9 +70,9 @@ static void agree(struct client *client, struct wire *wire, const struct hail_cl
     uint8_t stretched[HAIL_STRETCHED_LEN];
     struct hail_welcome_terms terms;
     struct hail_fault_report report;
-    struct hail_address server;
+    struct hail_path server;
 
-    hail_address_set(&server, (const struct sockaddr *)&wire->server);
+    hail_path_set(&server, (const struct sockaddr *)&wire->server);
     client->fragments = 0;
     if (hail_client_welcome(&client->handshake, &client->agreement, &terms, &report, setup,
                             "127.0.0.1", (int64_t)time(NULL), client->welcome, client->welcome_len,

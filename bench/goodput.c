@@ -77,7 +77,7 @@ static void take_message(const uint8_t *data, size_t len)
 
 static void post(enum hail_netsim_way way, const uint8_t *data, size_t len)
 {
-    const struct hail_address nobody = {0};
+    const struct hail_path nobody = {0};
 
     if (way == HAIL_NETSIM_IN) {
         uint64_t free_ns = world.network.paths[0][way].free_ns;

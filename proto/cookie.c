@@ -14,7 +14,7 @@ enum {
     HALF_LEN = 4, // of the time; a cookie lives for less than what that can tell apart
     TIME_LEN = 8,
     MAC_AT = WORD_LEN + HALF_LEN,
-    INPUT_LEN = WORD_LEN + TIME_LEN + HAIL_ADDRESS_KEY_LEN + HAIL_CLIENT_TOKEN_LEN
+    INPUT_LEN = WORD_LEN + TIME_LEN + HAIL_PATH_KEY_LEN + HAIL_CLIENT_TOKEN_LEN
 };
 _Static_assert(HAIL_COOKIE_LEN - MAC_AT == 16, "half of an HMAC-SHA256");
 
@@ -52,7 +52,7 @@ static void word_of(uint8_t word[WORD_LEN], struct hail_cookie_keys keys, uint64
 
 // Writes the cookie of a moment, whose word is there.
 static void make_at(uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie_keys keys,
-                    const struct hail_address *from, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
+                    const struct hail_path *from, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
                     uint64_t ms)
 {
     uint8_t input[INPUT_LEN];
@@ -64,14 +64,14 @@ static void make_at(uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie_keys key
     hail_put_be(at, ms, TIME_LEN);
     memcpy(cookie + WORD_LEN, at + TIME_LEN - HALF_LEN, HALF_LEN);
     at += TIME_LEN;
-    hail_address_key(at, from);
-    memcpy(at + HAIL_ADDRESS_KEY_LEN, token, HAIL_CLIENT_TOKEN_LEN);
+    hail_path_key(at, from);
+    memcpy(at + HAIL_PATH_KEY_LEN, token, HAIL_CLIENT_TOKEN_LEN);
     hail_mac_sha256(key_of(keys, ms / HAIL_COOKIE_PERIOD_MS), mac, input, sizeof input);
     memcpy(cookie + MAC_AT, mac, HAIL_COOKIE_LEN - MAC_AT);
 }
 
 void hail_cookie_make(uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie_keys keys,
-                      const struct hail_address *from, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
+                      const struct hail_path *from, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
                       uint64_t now_ns)
 {
     word_of(cookie, keys, hail_cookie_period(now_ns));
@@ -79,7 +79,7 @@ void hail_cookie_make(uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie_keys k
 }
 
 bool hail_cookie_check(const uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie_keys keys,
-                       const struct hail_address *from, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
+                       const struct hail_path *from, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
                        uint64_t now_ns)
 {
     uint8_t own[HAIL_COOKIE_LEN];

@@ -6,8 +6,8 @@
 
 #include "crypto/mac.h"
 #include "crypto/random.h"
-#include "proto/address.h"
 #include "proto/datagram.h"
+#include "proto/path.h"
 
 enum {
     HAIL_COOKIE_LIFE_MS = 10000,
@@ -43,13 +43,13 @@ void hail_cookie_key_init(struct hail_cookie_key *key, uint64_t first, struct ha
 
 // hail_cookie_make writes a cookie for a sender and its token.
 void hail_cookie_make(uint8_t cookie[HAIL_COOKIE_LEN], struct hail_cookie_keys keys,
-                      const struct hail_address *from, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
+                      const struct hail_path *from, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
                       uint64_t now_ns);
 
 // hail_cookie_check says whether a cookie was made for this sender and token, less than
 // HAIL_COOKIE_LIFE_MS ago.
 HAIL_MUST_USE bool hail_cookie_check(const uint8_t cookie[HAIL_COOKIE_LEN],
-                                     struct hail_cookie_keys keys, const struct hail_address *from,
+                                     struct hail_cookie_keys keys, const struct hail_path *from,
                                      const uint8_t token[HAIL_CLIENT_TOKEN_LEN], uint64_t now_ns);
 
 // hail_cookie_word returns the word of a cookie: its first four bytes, as a number in network

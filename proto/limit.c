@@ -17,7 +17,7 @@ void hail_limit_init(struct hail_limit *limit, uint32_t rate, struct hail_random
     limit->burst_ns = HAIL_NS_PER_S;
 }
 
-bool hail_limit_take(struct hail_limit *limit, const struct hail_address *from, uint64_t now_ns)
+bool hail_limit_take(struct hail_limit *limit, const struct hail_path *from, uint64_t now_ns)
 {
     uint8_t prefix[HAIL_PREFIX_KEY_LEN];
 

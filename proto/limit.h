@@ -5,7 +5,7 @@
 #define HAIL_PROTO_LIMIT_H
 
 #include "crypto/random.h"
-#include "proto/address.h"
+#include "proto/path.h"
 
 enum {
     HAIL_LIMIT_BUCKETS = 4096 // a power of two
@@ -28,7 +28,7 @@ struct hail_limit {
 void hail_limit_init(struct hail_limit *limit, uint32_t rate, struct hail_random *random);
 
 // hail_limit_take says whether `from` may ask once more, and takes it off its account if so.
-HAIL_MUST_USE bool hail_limit_take(struct hail_limit *limit, const struct hail_address *from,
+HAIL_MUST_USE bool hail_limit_take(struct hail_limit *limit, const struct hail_path *from,
                                    uint64_t now_ns);
 
 #endif

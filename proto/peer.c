@@ -28,7 +28,7 @@ static enum hail_direction inwards(const struct hail_peer *peer)
 }
 
 bool hail_peer_init(struct hail_peer *peer, bool is_server, uint32_t conn_id,
-                    const uint8_t stretched[HAIL_STRETCHED_LEN], const struct hail_address *address,
+                    const uint8_t stretched[HAIL_STRETCHED_LEN], const struct hail_path *address,
                     uint32_t ping_ms, uint64_t now_ns)
 {
     memset(peer, 0, sizeof *peer);
@@ -107,12 +107,12 @@ static void challenge(struct hail_peer *peer, uint64_t now_ns)
 
 // A protected packet of `len` bytes came to the server; perhaps from another address than the
 // client's, and perhaps it is the newest so far.
-static void note_address(struct hail_peer *peer, const struct hail_address *from, size_t len,
+static void note_address(struct hail_peer *peer, const struct hail_path *from, size_t len,
                          bool is_newest, struct hail_random *random, uint64_t now_ns)
 {
-    if (hail_address_equal(from, &peer->address))
+    if (hail_path_equal(from, &peer->address))
         return;
-    if (peer->has_candidate && hail_address_equal(from, &peer->candidate)) {
+    if (peer->has_candidate && hail_path_equal(from, &peer->candidate)) {
         if (peer->candidate_room < HAIL_CHALLENGES_MAX * CHALLENGE_LEN)
             peer->candidate_room += (uint32_t)(UNPROVEN_FACTOR * len);
         return;
@@ -128,7 +128,7 @@ static void note_address(struct hail_peer *peer, const struct hail_address *from
 }
 
 enum hail_verdict hail_peer_open(struct hail_peer *peer, struct hail_opened *opened,
-                                 uint8_t *datagram, size_t len, const struct hail_address *from,
+                                 uint8_t *datagram, size_t len, const struct hail_path *from,
                                  struct hail_epochs *epochs, struct hail_random *random,
                                  uint64_t now_ns)
 {
@@ -168,9 +168,9 @@ enum hail_verdict hail_peer_open(struct hail_peer *peer, struct hail_opened *ope
 }
 
 static void on_path_response(struct hail_peer *peer, const struct hail_native_frame *frame,
-                             const struct hail_address *from)
+                             const struct hail_path *from)
 {
-    if (!peer->has_candidate || !hail_address_equal(from, &peer->candidate) ||
+    if (!peer->has_candidate || !hail_path_equal(from, &peer->candidate) ||
         !hail_equal(frame->echo, peer->challenge, sizeof peer->challenge))
         return;
     peer->address = peer->candidate;
@@ -179,7 +179,7 @@ static void on_path_response(struct hail_peer *peer, const struct hail_native_fr
 }
 
 void hail_peer_control(struct hail_peer *peer, const struct hail_native_frame *frame,
-                       const struct hail_address *from)
+                       const struct hail_path *from)
 {
     switch (frame->type) {
     case HAIL_FRAME_PING:
@@ -266,7 +266,7 @@ size_t hail_peer_seal(struct hail_peer *peer, uint8_t *datagram, size_t frames_l
                             peer->next_number++, &peer->send);
 }
 
-uint8_t hail_peer_owes(struct hail_peer *peer, struct hail_address *to)
+uint8_t hail_peer_owes(struct hail_peer *peer, struct hail_path *to)
 {
     uint8_t now = peer->owed & to_address;
 

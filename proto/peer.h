@@ -5,10 +5,10 @@
 #define HAIL_PROTO_PEER_H
 
 #include "crypto/random.h"
-#include "proto/address.h"
 #include "proto/epochs.h"
 #include "proto/frames.h"
 #include "proto/packet.h"
+#include "proto/path.h"
 #include "proto/replay.h"
 
 enum {
@@ -58,9 +58,9 @@ struct hail_peer {
     uint8_t pong[HAIL_FRAME_ECHO_LEN];
     uint8_t response[HAIL_FRAME_ECHO_LEN];
     uint8_t challenge[HAIL_FRAME_ECHO_LEN];
-    struct hail_address address;   // to send to
-    struct hail_address candidate; // a new one, not proven
-    struct hail_address response_to;
+    struct hail_path address;   // to send to
+    struct hail_path candidate; // a new one, not proven
+    struct hail_path response_to;
     struct hail_replay protected_seen;
     struct hail_replay plain_seen;
     struct hail_traffic_keys send;
@@ -73,7 +73,7 @@ struct hail_peer {
 // 0.
 HAIL_MUST_USE bool hail_peer_init(struct hail_peer *peer, bool is_server, uint32_t conn_id,
                                   const uint8_t stretched[HAIL_STRETCHED_LEN],
-                                  const struct hail_address *address, uint32_t ping_ms,
+                                  const struct hail_path *address, uint32_t ping_ms,
                                   uint64_t now_ns);
 void hail_peer_cleanup(struct hail_peer *peer);
 
@@ -91,14 +91,14 @@ struct hail_opened {
 //
 // epochs  Where keys of epochs other than the peer's are kept.
 enum hail_verdict hail_peer_open(struct hail_peer *peer, struct hail_opened *opened,
-                                 uint8_t *datagram, size_t len, const struct hail_address *from,
+                                 uint8_t *datagram, size_t len, const struct hail_path *from,
                                  struct hail_epochs *epochs, struct hail_random *random,
                                  uint64_t now_ns);
 
 // hail_peer_control acts on a control frame of a protected packet: ping, pong, path, update,
 // padding. The rest (close, approved, wait) mean something to the caller alone.
 void hail_peer_control(struct hail_peer *peer, const struct hail_native_frame *frame,
-                       const struct hail_address *from);
+                       const struct hail_path *from);
 
 // hail_peer_overhead returns what a packet to the peer has beside its frames.
 size_t hail_peer_overhead(const struct hail_peer *peer, enum hail_protection protection);
@@ -111,7 +111,7 @@ size_t hail_peer_seal(struct hail_peer *peer, uint8_t *datagram, size_t frames_l
 
 // hail_peer_owes says which of what is owed goes in a packet to `*to`; 0: nothing is. What is
 // returned has been taken off the books.
-uint8_t hail_peer_owes(struct hail_peer *peer, struct hail_address *to);
+uint8_t hail_peer_owes(struct hail_peer *peer, struct hail_path *to);
 
 // hail_peer_frame fills in the frame for one bit of what is owed; of a ticket, the type alone.
 void hail_peer_frame(const struct hail_peer *peer, enum hail_owed owed,

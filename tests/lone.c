@@ -6,6 +6,7 @@
 #include "engine/native/state.h"
 #include "engine/profiles/profiles.h"
 #include "engine/shard/shard.h"
+#include "tests/paths.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -96,8 +97,7 @@ void lone_cleanup(struct lone *end)
 
 void lone_arrive(struct lone *end, uint32_t slot, uint16_t port, const uint8_t *bytes, size_t len)
 {
-    const struct sockaddr_in from = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(0xc0000201u)}};
+    const struct hail_path path = path_from(PATHS_CLIENT, port);
     uint8_t *exact = malloc(len > 0 ? len : 1);
 
     ck_assert_ptr_nonnull(exact);
@@ -105,7 +105,7 @@ void lone_arrive(struct lone *end, uint32_t slot, uint16_t port, const uint8_t *
         memcpy(exact, bytes, len);
     end->sent_count = 0;
     end->shard.now_ns = end->now_ns; // as a backend has it
-    hail_shard_datagram(&end->shard, slot, (const struct sockaddr *)&from, exact, len);
+    hail_shard_datagram(&end->shard, slot, &path, exact, len);
     lone_run(end);
     free(exact);
 }

@@ -9,3 +9,4 @@ function(hail_net_test name)
 endfunction()
 
 hail_net_test(follow)
+hail_net_test(paths)

@@ -10,13 +10,13 @@
 
 static struct hail_policy policy; // no names
 
-struct hail_address pair_address(uint8_t last, uint16_t port)
+struct hail_path pair_address(uint8_t last, uint16_t port)
 {
     const struct sockaddr_in v4 = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(0xc0000200u + last)}};
-    struct hail_address address;
+    struct hail_path address;
 
-    hail_address_set(&address, (const struct sockaddr *)&v4);
+    hail_path_set(&address, (const struct sockaddr *)&v4);
     return address;
 }
 
@@ -63,7 +63,7 @@ void pair_seal(struct pair *pair, bool by_server, enum hail_protection protectio
 }
 
 enum hail_verdict pair_arrive(struct pair *pair, bool at_server, const uint8_t *bytes, size_t len,
-                              const struct hail_address *from)
+                              const struct hail_path *from)
 {
     struct hail_peer *peer = at_server ? &pair->server : &pair->client;
     uint8_t *exact = malloc(len > 0 ? len : 1);
@@ -88,8 +88,7 @@ enum hail_verdict pair_deliver(struct pair *pair, bool at_server, const struct p
                        at_server ? &pair->home : &pair->there);
 }
 
-bool pair_say_owed(struct pair *pair, bool by_server, struct packet *packet,
-                   struct hail_address *to)
+bool pair_say_owed(struct pair *pair, bool by_server, struct packet *packet, struct hail_path *to)
 {
     struct hail_peer *peer = by_server ? &pair->server : &pair->client;
     uint8_t owed = hail_peer_owes(peer, to);
@@ -116,7 +115,7 @@ bool pair_say_owed(struct pair *pair, bool by_server, struct packet *packet,
 }
 
 unsigned pair_hear(struct pair *pair, bool at_server, const struct packet *packet,
-                   const struct hail_address *from)
+                   const struct hail_path *from)
 {
     struct hail_peer *peer = at_server ? &pair->server : &pair->client;
     struct packet copy = *packet;

@@ -539,7 +539,7 @@ static void read_owed(struct hail_unpack *unpack)
 {
     static uint8_t bytes[HAIL_PACKET_MAX];
     static struct hail_peer peer; // the client's, which is not told
-    const struct hail_address from = {0};
+    const struct hail_path from = {0};
     struct hail_opened opened;
     struct wired_end *server = &wired.server;
 

@@ -210,17 +210,17 @@ START_TEST(test_small_ones)
 }
 END_TEST
 
-static struct hail_address address_of(const char *text, uint16_t port)
+static struct hail_path address_of(const char *text, uint16_t port)
 {
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct hail_address address;
+    struct hail_path address;
 
     if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
-        hail_address_set(&address, (struct sockaddr *)&v4);
+        hail_path_set(&address, (struct sockaddr *)&v4);
     } else {
         ck_assert_int_eq(inet_pton(AF_INET6, text, &v6.sin6_addr), 1);
-        hail_address_set(&address, (struct sockaddr *)&v6);
+        hail_path_set(&address, (struct sockaddr *)&v6);
     }
     return address;
 }
@@ -244,8 +244,8 @@ static const struct {
 
 START_TEST(test_cookie)
 {
-    const struct hail_address maker = address_of("192.0.2.1", 7);
-    const struct hail_address user = address_of(cookies[_i].address, cookies[_i].port);
+    const struct hail_path maker = address_of("192.0.2.1", 7);
+    const struct hail_path user = address_of(cookies[_i].address, cookies[_i].port);
     const uint8_t token[HAIL_CLIENT_TOKEN_LEN] = {1};
     const uint8_t shown[HAIL_CLIENT_TOKEN_LEN] = {cookies[_i].token};
     uint64_t made_ns = 5000 * HAIL_NS_PER_MS;
@@ -281,7 +281,7 @@ static bool has_word(const uint32_t words[HAIL_COOKIE_WORDS], const uint8_t *coo
 // up the words before or after, for as long as it is good; and no other.
 START_TEST(test_cookie_words)
 {
-    const struct hail_address from = address_of("192.0.2.1", 7);
+    const struct hail_path from = address_of("192.0.2.1", 7);
     const uint8_t token[HAIL_CLIENT_TOKEN_LEN] = {1};
     const uint64_t drawn_ms = 61234;
     uint8_t cookie[HAIL_COOKIE_LEN];
@@ -321,7 +321,7 @@ END_TEST
 // With a fresh key there is nothing left of the one before, as soon as its cookies are too old.
 START_TEST(test_cookie_key_goes)
 {
-    const struct hail_address from = address_of("192.0.2.1", 7);
+    const struct hail_path from = address_of("192.0.2.1", 7);
     const uint8_t token[HAIL_CLIENT_TOKEN_LEN] = {1};
     uint8_t cookie[HAIL_COOKIE_LEN];
     struct hail_cookie_key key_list[2];
@@ -342,8 +342,8 @@ END_TEST
 
 START_TEST(test_limit)
 {
-    const struct hail_address one = address_of("192.0.2.1", 7);
-    const struct hail_address other_port = address_of("192.0.2.1", 8);
+    const struct hail_path one = address_of("192.0.2.1", 7);
+    const struct hail_path other_port = address_of("192.0.2.1", 8);
     static struct hail_limit limit;
     struct hail_random random;
     uint64_t now_ns = 1000 * HAIL_NS_PER_MS;
@@ -357,9 +357,9 @@ START_TEST(test_limit)
     ck_assert(!hail_limit_take(&limit, &one, now_ns + 99 * HAIL_NS_PER_MS));
     ck_assert_msg(hail_limit_take(&limit, &one, now_ns + 100 * HAIL_NS_PER_MS), "one in 100 ms");
     ck_assert(!hail_limit_take(&limit, &one, now_ns + 100 * HAIL_NS_PER_MS));
-    const struct hail_address far = address_of("2001:db8:1::1", 7);
-    const struct hail_address same_56 = address_of("2001:db8:1:ff::ffff:2", 9);
-    const struct hail_address next_56 = address_of("2001:db8:1:100::1", 7);
+    const struct hail_path far = address_of("2001:db8:1::1", 7);
+    const struct hail_path same_56 = address_of("2001:db8:1:ff::ffff:2", 9);
+    const struct hail_path next_56 = address_of("2001:db8:1:100::1", 7);
     for (taken = 0; hail_limit_take(&limit, taken % 2 ? &far : &same_56, now_ns); taken++)
         continue;
     ck_assert_msg(taken == 10, "a /56 is one source, and not the first: %d", taken);

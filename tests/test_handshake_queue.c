@@ -24,7 +24,7 @@ static void tear_down(void)
 
 static bool add(uint32_t number)
 {
-    const struct hail_address from = {.v4 = {.sin_family = AF_INET, .sin_addr = {number}}};
+    const struct hail_path from = {.v4 = {.sin_family = AF_INET, .sin_addr = {number}}};
 
     return hail_handshake_queue_add(&queue, &from, (const uint8_t *)&number, sizeof number);
 }

@@ -57,7 +57,7 @@ static void take_all(void)
 // Puts all in, each after a gap, and takes each out when it is due.
 static void run(void)
 {
-    struct hail_address address = {0};
+    struct hail_path address = {0};
     uint8_t data[100] = {0};
 
     for (uint32_t i = 0; i < COUNT; i++) {

@@ -123,7 +123,7 @@ static void happen(struct pair *pair, uint64_t *dice)
     bool by_server = test_next(dice) % 2;
     struct hail_peer *peer = by_server ? &pair->server : &pair->client;
     struct packet packet;
-    struct hail_address to;
+    struct hail_path to;
 
     switch (test_next(dice) % 16) {
     case 0:
@@ -193,7 +193,7 @@ START_TEST(test_nonces)
         STEPS = 8000
     };
     static struct pair pairs[PAIRS];
-    const struct hail_address home = pair_address(1, 1000);
+    const struct hail_path home = pair_address(1, 1000);
     uint64_t dice = test_seed();
     struct hail_x25519_pair fixed;
     struct hail_static_key key;
@@ -223,7 +223,7 @@ START_TEST(test_nonces)
             happen(&pairs[test_next(&dice) % PAIRS], &dice);
         for (int i = 0; i < PAIRS; i++) {
             epochs += pairs[i].client.send.epoch + pairs[i].server.send.epoch;
-            moves += !hail_address_equal(&pairs[i].server.address, &home);
+            moves += !hail_path_equal(&pairs[i].server.address, &home);
             pair_cleanup(&pairs[i]);
         }
     }

@@ -279,7 +279,7 @@ static unsigned type_bit(enum hail_frame_type type)
 
 START_TEST(test_owed)
 {
-    struct hail_address to;
+    struct hail_path to;
     struct packet packet;
     struct pair pair;
 
@@ -294,7 +294,7 @@ START_TEST(test_owed)
     hail_peer_tick(&pair.client, pair.now_ns);
     hail_peer_update(&pair.client);
     ck_assert(pair_say_owed(&pair, false, &packet, &to));
-    ck_assert(hail_address_equal(&to, &pair.there));
+    ck_assert(hail_path_equal(&to, &pair.there));
     ck_assert_msg(!pair_say_owed(&pair, false, &packet, &to), "said once");
     ck_assert_uint_eq(pair_hear(&pair, true, &packet, &pair.home),
                       type_bit(HAIL_FRAME_PING) | type_bit(HAIL_FRAME_UPDATE));
@@ -303,7 +303,7 @@ START_TEST(test_owed)
     pair.server.client_id = 77;
     pair.server.owed |= HAIL_OWED_WAIT | HAIL_OWED_APPROVED;
     ck_assert(pair_say_owed(&pair, true, &packet, &to));
-    ck_assert(hail_address_equal(&to, &pair.home));
+    ck_assert(hail_path_equal(&to, &pair.home));
     ck_assert_uint_eq(pair_hear(&pair, false, &packet, &pair.there),
                       type_bit(HAIL_FRAME_PONG) | type_bit(HAIL_FRAME_WAIT) |
                           type_bit(HAIL_FRAME_APPROVED));
@@ -316,12 +316,12 @@ END_TEST
 // else, and for nothing less.
 START_TEST(test_path)
 {
-    const struct hail_address away = pair_address(9, 9);
-    const struct hail_address third = pair_address(10, 9);
+    const struct hail_path away = pair_address(9, 9);
+    const struct hail_path third = pair_address(10, 9);
     struct packet early;
     struct packet packet;
     struct packet response;
-    struct hail_address to;
+    struct hail_path to;
     struct pair pair;
 
     pair_init(&pair);
@@ -342,23 +342,23 @@ START_TEST(test_path)
     ck_assert_int_eq(pair_arrive(&pair, true, packet.bytes, packet.len, &third), HAIL_DROP_REPLAY);
 
     ck_assert(pair.server.has_candidate);
-    ck_assert_msg(hail_address_equal(&pair.server.address, &pair.home), "not yet");
+    ck_assert_msg(hail_path_equal(&pair.server.address, &pair.home), "not yet");
     ck_assert(pair_say_owed(&pair, true, &packet, &to));
-    ck_assert(hail_address_equal(&to, &away));
+    ck_assert(hail_path_equal(&to, &away));
     ck_assert_uint_eq(pair_hear(&pair, false, &packet, &pair.there),
                       type_bit(HAIL_FRAME_PATH_CHALLENGE));
     ck_assert(pair_say_owed(&pair, false, &response, &to));
-    ck_assert_msg(hail_address_equal(&to, &pair.there), "to where the challenge came from");
+    ck_assert_msg(hail_path_equal(&to, &pair.there), "to where the challenge came from");
 
     struct hail_peer before = pair.server;
     (void)pair_hear(&pair, true, &response, &pair.home);
-    ck_assert_msg(hail_address_equal(&pair.server.address, &pair.home), "from the old address");
+    ck_assert_msg(hail_path_equal(&pair.server.address, &pair.home), "from the old address");
     pair.server = before;
     struct hail_native_frame wrong = {.type = HAIL_FRAME_PATH_RESPONSE, .echo = {1}};
     hail_peer_control(&pair.server, &wrong, &away);
-    ck_assert_msg(hail_address_equal(&pair.server.address, &pair.home), "another's response");
+    ck_assert_msg(hail_path_equal(&pair.server.address, &pair.home), "another's response");
     ck_assert_uint_eq(pair_hear(&pair, true, &response, &away), type_bit(HAIL_FRAME_PATH_RESPONSE));
-    ck_assert(hail_address_equal(&pair.server.address, &away));
+    ck_assert(hail_path_equal(&pair.server.address, &away));
     ck_assert(!pair.server.has_candidate);
     pair.now_ns += 3600 * 1000 * HAIL_NS_PER_MS;
     hail_peer_tick(&pair.server, pair.now_ns);
@@ -370,7 +370,7 @@ END_TEST
 // A client sends to the address it was given, wherever answers come from.
 START_TEST(test_client_stays)
 {
-    const struct hail_address away = pair_address(9, 9);
+    const struct hail_path away = pair_address(9, 9);
     struct packet packet;
     struct pair pair;
 
@@ -378,7 +378,7 @@ START_TEST(test_client_stays)
     pair_seal(&pair, true, HAIL_PROTECTION_ENCRYPTED, &packet);
     ck_assert_int_eq(pair_arrive(&pair, false, packet.bytes, packet.len, &away), HAIL_ACCEPT);
     ck_assert(!pair.client.has_candidate);
-    ck_assert(hail_address_equal(&pair.client.address, &pair.there));
+    ck_assert(hail_path_equal(&pair.client.address, &pair.there));
     pair_cleanup(&pair);
 }
 END_TEST
@@ -387,10 +387,10 @@ END_TEST
 // that came from there. What comes anew begins anew.
 START_TEST(test_path_unanswered)
 {
-    const struct hail_address away = pair_address(9, 9);
+    const struct hail_path away = pair_address(9, 9);
     size_t packets_each_time = _i == 0 ? 0 : 10;
     struct packet packet;
-    struct hail_address to;
+    struct hail_path to;
     struct pair pair;
     uint8_t first[HAIL_FRAME_ECHO_LEN];
 
@@ -406,7 +406,7 @@ START_TEST(test_path_unanswered)
         ck_assert_uint_eq(hail_peer_next_ns(&pair.server),
                           pair.now_ns + HAIL_CHALLENGE_RESEND_MS * HAIL_NS_PER_MS);
         while (pair_say_owed(&pair, true, &packet, &to)) {
-            ck_assert(hail_address_equal(&to, &away));
+            ck_assert(hail_path_equal(&to, &away));
             sent += packet.len;
             challenges++;
         }
@@ -421,7 +421,7 @@ START_TEST(test_path_unanswered)
         hail_peer_tick(&pair.server, pair.now_ns);
     }
     ck_assert_int_eq(challenges, packets_each_time > 0 ? HAIL_CHALLENGES_MAX : 2);
-    ck_assert(hail_address_equal(&pair.server.address, &pair.home));
+    ck_assert(hail_path_equal(&pair.server.address, &pair.home));
     ck_assert_uint_eq(hail_peer_next_ns(&pair.server), UINT64_MAX);
     pair_seal(&pair, false, HAIL_PROTECTION_AUTHENTICATED, &packet);
     ck_assert_int_eq(pair_arrive(&pair, true, packet.bytes, packet.len, &away), HAIL_ACCEPT);
@@ -434,11 +434,11 @@ END_TEST
 // On the way to one new address the client turns up at another: only that one counts.
 START_TEST(test_path_overtaken)
 {
-    const struct hail_address away = pair_address(9, 9);
-    const struct hail_address third = pair_address(10, 9);
+    const struct hail_path away = pair_address(9, 9);
+    const struct hail_path third = pair_address(10, 9);
     struct hail_native_frame response = {.type = HAIL_FRAME_PATH_RESPONSE};
     struct packet packet;
-    struct hail_address to;
+    struct hail_path to;
     struct pair pair;
 
     pair_init(&pair);
@@ -448,13 +448,13 @@ START_TEST(test_path_overtaken)
     pair_seal(&pair, false, HAIL_PROTECTION_ENCRYPTED, &packet);
     ck_assert_int_eq(pair_arrive(&pair, true, packet.bytes, packet.len, &third), HAIL_ACCEPT);
     ck_assert(pair_say_owed(&pair, true, &packet, &to));
-    ck_assert(hail_address_equal(&to, &third));
+    ck_assert(hail_path_equal(&to, &third));
     hail_peer_control(&pair.server, &response, &away);
     hail_peer_control(&pair.server, &response, &third);
-    ck_assert(hail_address_equal(&pair.server.address, &pair.home));
+    ck_assert(hail_path_equal(&pair.server.address, &pair.home));
     memcpy(response.echo, pair.server.challenge, sizeof response.echo);
     hail_peer_control(&pair.server, &response, &third);
-    ck_assert(hail_address_equal(&pair.server.address, &third));
+    ck_assert(hail_path_equal(&pair.server.address, &third));
     pair_cleanup(&pair);
 }
 END_TEST

@@ -13,6 +13,7 @@
 #include "engine/shard/command.h"
 #include "engine/shard/conn.h"
 #include "engine/shard/shard.h"
+#include "tests/paths.h"
 #include "tests/vectors.h"
 
 enum {
@@ -125,13 +126,11 @@ static bool work(struct net *net, struct end *end)
 
 static void pass(struct net *net, struct end *from, struct end *to)
 {
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(1000), .sin_addr = {htonl(0xc0000201u)}};
+    const struct hail_path path = path_from(PATHS_CLIENT, 1000);
 
     for (size_t i = 0; i < from->line.count && !net->cut; i++)
-        hail_shard_datagram(&to->shard, to == &net->server ? HAIL_SLOT_NONE : net->slot,
-                            (const struct sockaddr *)&address, from->line.datagrams[i].bytes,
-                            from->line.datagrams[i].len);
+        hail_shard_datagram(&to->shard, to == &net->server ? HAIL_SLOT_NONE : net->slot, &path,
+                            from->line.datagrams[i].bytes, from->line.datagrams[i].len);
     from->line.count = 0;
 }
 

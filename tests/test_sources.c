@@ -16,23 +16,23 @@ enum {
 };
 
 // An IPv4 address for each number.
-static struct hail_address v4(uint32_t number, uint16_t port)
+static struct hail_path v4(uint32_t number, uint16_t port)
 {
     const struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(0x0a000000u + number)}};
-    struct hail_address own;
+    struct hail_path own;
 
-    hail_address_set(&own, (const struct sockaddr *)&address);
+    hail_path_set(&own, (const struct sockaddr *)&address);
     return own;
 }
 
-static struct hail_address v6(const char *text)
+static struct hail_path v6(const char *text)
 {
     struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons(7)};
-    struct hail_address own;
+    struct hail_path own;
 
     ck_assert_int_eq(inet_pton(AF_INET6, text, &address.sin6_addr), 1);
-    hail_address_set(&own, (const struct sockaddr *)&address);
+    hail_path_set(&own, (const struct sockaddr *)&address);
     return own;
 }
 
@@ -117,7 +117,7 @@ static uint32_t crowd(const struct model *model)
 static void compare(const struct hail_sources *sources, const struct model *model, uint64_t dice)
 {
     uint32_t prefix = (uint32_t)(dice % PREFIXES);
-    const struct hail_address from = v4(prefix, (uint16_t)(dice >> 8));
+    const struct hail_path from = v4(prefix, (uint16_t)(dice >> 8));
     struct hail_source_view view = hail_sources_look(sources, &from);
 
     ck_assert_uint_eq(view.handshakes, count(model, prefix, HANDSHAKE));
@@ -146,7 +146,7 @@ START_TEST(test_against_list)
         if (own->has == NOTHING && handshakes < HANDSHAKES_MAX && dice % 8 < 5) {
             // Some prefixes are busier than others.
             uint32_t prefix = (uint32_t)(test_next(&seed) % (1 + test_next(&seed) % PREFIXES));
-            const struct hail_address from = v4(prefix, (uint16_t)dice);
+            const struct hail_path from = v4(prefix, (uint16_t)dice);
             hail_sources_begin(&sources, slot, &from);
             *own = (struct model_slot){HANDSHAKE, prefix, step};
             model.changed[prefix] = step;
@@ -186,7 +186,7 @@ START_TEST(test_many_prefixes)
     init(&sources, &arena, SLOTS, test_seed());
     for (prefix = 0; prefix < STEPS; prefix++) {
         uint32_t slot = prefix % HANDSHAKES_MAX;
-        const struct hail_address from = v4(prefix, 7);
+        const struct hail_path from = v4(prefix, 7);
         if (prefix >= HANDSHAKES_MAX) {
             ck_assert_uint_eq(hail_sources_crowd(&sources), slot);
             ck_assert(hail_sources_end(&sources, slot));
@@ -220,8 +220,8 @@ START_TEST(test_prefix)
 {
     struct hail_sources sources;
     struct hail_arena arena;
-    const struct hail_address one = v6(pairs[_i].one);
-    const struct hail_address other = v6(pairs[_i].other);
+    const struct hail_path one = v6(pairs[_i].one);
+    const struct hail_path other = v6(pairs[_i].other);
 
     init(&sources, &arena, 0, test_seed());
     hail_sources_begin(&sources, 5, &one);
@@ -237,8 +237,8 @@ START_TEST(test_mapped)
 {
     struct hail_sources sources;
     struct hail_arena arena;
-    const struct hail_address plain = v4(0x010203, 7);
-    const struct hail_address mapped = v6("::ffff:10.1.2.3");
+    const struct hail_path plain = v4(0x010203, 7);
+    const struct hail_path mapped = v6("::ffff:10.1.2.3");
 
     init(&sources, &arena, 0, test_seed());
     hail_sources_begin(&sources, 0, &plain);

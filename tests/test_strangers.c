@@ -10,6 +10,7 @@
 #include "engine/shard/command.h"
 #include "engine/shard/shard.h"
 #include "tests/lone.h"
+#include "tests/paths.h"
 
 struct stranger {
     struct hail_client_setup setup;
@@ -472,13 +473,11 @@ START_TEST(test_bad_finishes_wait_nowhere)
     lone_init(&server, &native, true, 1);
     size_t len = greet(&server, &stranger, 3, finish);
     for (uint32_t i = 0; i < 2 * HAIL_HANDSHAKE_QUEUE_MAX; i++) {
-        const struct sockaddr_in from = {
-            .sin_family = AF_INET, .sin_port = htons(LONE_PORT), .sin_addr = {htonl(0xc0000201u)}};
+        const struct hail_path path = path_from(PATHS_CLIENT, LONE_PORT);
         uint8_t forged[HAIL_DATAGRAM_MAX];
         memcpy(forged, finish, len);
         forged[13 + i % (len - 13)] ^= (uint8_t)(1 + i % 255);
-        hail_shard_datagram(&server.shard, HAIL_SLOT_NONE, (const struct sockaddr *)&from, forged,
-                            len);
+        hail_shard_datagram(&server.shard, HAIL_SLOT_NONE, &path, forged, len);
         ck_assert_uint_eq(server.shard.native->server->finishes.count, 0);
     }
     ck_assert_uint_eq(lone_drops(&server, HAIL_DROP_FORGED), 2 * HAIL_HANDSHAKE_QUEUE_MAX);
@@ -493,22 +492,19 @@ END_TEST
 START_TEST(test_finish_waits)
 {
     static const struct hail_native_config native = {.exchange = HAIL_UNSIGNED};
-    static const struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr = {0x010200c0}};
     static const uint8_t nothing[9];
+    const struct hail_path path = path_from(PATHS_CLIENT, LONE_PORT);
     static struct lone server;
     struct stranger strangers[2];
     uint8_t finish[HAIL_DATAGRAM_MAX];
     uint8_t buffer[HAIL_DATAGRAM_MAX];
-    struct sockaddr_in here = from;
 
-    here.sin_port = htons(LONE_PORT);
     lone_init(&server, &native, true, 1);
     (void)greet(&server, &strangers[0], 2, finish);
     size_t len = greet(&server, &strangers[1], 3, finish);
     for (int i = 0; i < 3; i++) {
         memcpy(buffer, finish, len);
-        hail_shard_datagram(&server.shard, HAIL_SLOT_NONE, (const struct sockaddr *)&here, buffer,
-                            len);
+        hail_shard_datagram(&server.shard, HAIL_SLOT_NONE, &path, buffer, len);
         ck_assert_uint_eq(server.shard.native->server->finishes.count, 1);
         if (i == 0)
             ck_assert_mem_eq(buffer + 13, nothing, sizeof nothing);
@@ -688,15 +684,14 @@ END_TEST
 START_TEST(test_hello_twice_in_a_turn)
 {
     static const struct hail_native_config native = {.exchange = HAIL_UNSIGNED};
-    static const struct sockaddr_in from = {.sin_family = AF_INET, .sin_port = 7};
+    const struct hail_path path = path_from(0, htons(7));
     static struct lone server;
     struct stranger stranger;
 
     lone_init(&server, &native, true, 1);
     stranger_init(&stranger, &server, NULL, 3);
     for (int i = 0; i < HAIL_HELLOS_PER_TURN + 3; i++)
-        hail_shard_datagram(&server.shard, HAIL_SLOT_NONE, (const struct sockaddr *)&from,
-                            stranger.hello, HAIL_HELLO_LEN);
+        hail_shard_datagram(&server.shard, HAIL_SLOT_NONE, &path, stranger.hello, HAIL_HELLO_LEN);
     lone_run(&server);
     ck_assert_uint_eq(answer_type(&server), HAIL_DATAGRAM_WELCOME);
     ck_assert_uint_eq(lone_drops(&server, HAIL_DROP_REPLAY), HAIL_HELLOS_PER_TURN + 2);

@@ -12,6 +12,7 @@
 #include "engine/shard/command.h"
 #include "engine/shard/conn.h"
 #include "engine/shard/shard.h"
+#include "tests/paths.h"
 #include "tests/vectors.h"
 
 enum {
@@ -130,8 +131,8 @@ static bool work(struct net *net, struct end *end)
         for (size_t i = 0; task.op == HAIL_TASK_DATAGRAMS && i < task.view_count; i++) {
             ck_assert_uint_lt(end->line.count, LINE_MAX_DATAGRAMS);
             struct datagram *own = &end->line.datagrams[end->line.count++];
-            if (task.address)
-                memcpy(&own->to, task.address, sizeof own->to);
+            if (task.path)
+                own->to = task.path->v4;
             own->slot = task.slot;
             own->len = task.views[i].iov_len;
             memcpy(own->bytes, task.views[i].iov_base, own->len);
@@ -144,11 +145,9 @@ static bool work(struct net *net, struct end *end)
 
 static void at_server(struct net *net, uint32_t from, uint16_t port, uint8_t *bytes, size_t len)
 {
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(from)}};
+    const struct hail_path path = path_from(from, port);
 
-    hail_shard_datagram(&net->server.shard, HAIL_SLOT_NONE, (const struct sockaddr *)&address,
-                        bytes, len);
+    hail_shard_datagram(&net->server.shard, HAIL_SLOT_NONE, &path, bytes, len);
 }
 
 static void pass(struct net *net)

@@ -4,6 +4,7 @@
 #include "crypto/time.h"
 #include "engine/profiles/profiles.h"
 #include "engine/shard/command.h"
+#include "tests/paths.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -108,12 +109,10 @@ void wired_connect(struct wired *wired)
     HAIL_ASSERT(hail_command_run(&wired->client.shard, &command, &done) == HAIL_OK);
 }
 
-// The client's slot of a task. A server's tasks alone have an address.
+// The client's slot of a task. A server's tasks alone have a path.
 static uint32_t client_of(const struct wired_end *end, const struct hail_task *task)
 {
-    const struct sockaddr_in *to = (const struct sockaddr_in *)task->address;
-
-    return to ? (uint32_t)ntohs(to->sin_port) - end->wired->port : task->slot;
+    return task->path ? (uint32_t)ntohs(task->path->v4.sin_port) - end->wired->port : task->slot;
 }
 
 static void post(struct wired_end *end, uint32_t client, const struct iovec *view)
@@ -176,12 +175,9 @@ void wired_lose(struct wired_end *from)
 
 static void reach(struct wired_end *to, uint32_t client, uint8_t *bytes, size_t len)
 {
-    const struct sockaddr_in from = {.sin_family = AF_INET,
-                                     .sin_port = htons((uint16_t)(to->wired->port + client)),
-                                     .sin_addr = {htonl(0xc0000201u)}};
+    const struct hail_path path = path_from(PATHS_CLIENT, (uint16_t)(to->wired->port + client));
 
-    hail_shard_datagram(&to->shard, is_server(to) ? HAIL_SLOT_NONE : client,
-                        (const struct sockaddr *)&from, bytes, len);
+    hail_shard_datagram(&to->shard, is_server(to) ? HAIL_SLOT_NONE : client, &path, bytes, len);
 }
 
 void wired_arrive(struct wired_end *to, uint32_t client, uint8_t *bytes, size_t len)

@@ -6,8 +6,8 @@
 #define HAIL_ENGINE_DELIVERY_OUTBOX_H
 
 #include "engine/memory/slab.h"
-#include "proto/address.h"
 #include "proto/packet.h"
+#include "proto/path.h"
 
 enum {
     HAIL_OUTBOX_CROWDED = 2048, // datagrams; before more comes in, these go out
@@ -31,7 +31,7 @@ struct hail_outgoing {
     bool simulated;     // it has been through the simulated network
     bool alone;         // in no GSO batch: the kernel may not take so long a one
     uint32_t sent;      // the sender's record of it; HAIL_SLAB_NONE: it has none
-    struct hail_address to;
+    struct hail_path to;
 };
 
 struct hail_outbox {

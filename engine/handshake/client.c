@@ -181,7 +181,7 @@ static void end_for(struct hail_shard *shard, uint32_t slot, enum hail_verdict v
 }
 
 static bool make_key(struct hail_shard *shard, uint32_t slot, uint32_t iterations,
-                     const struct hail_address *address)
+                     const struct hail_path *address)
 {
     uint8_t stretched[HAIL_STRETCHED_LEN];
 
@@ -201,7 +201,7 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
     struct hail_chain *in = &shard->native->conns[slot].welcome;
     struct hail_fault_report report = {0};
     struct hail_welcome_terms terms;
-    struct hail_address address;
+    struct hail_path address;
     uint64_t unix_s = hail_context_unix_s(shard->context, shard->now_ns);
     size_t len = in->len;
 
@@ -227,7 +227,7 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
     shard->conns[slot].resumed = client->handshake.hello.pattern == HAIL_HELLO_RESUME;
     if (!shard->conns[slot].resumed)
         client->proven_s = unix_s;
-    hail_address_set(&address, (const struct sockaddr *)&target->addresses.list[target->tried]);
+    hail_path_set(&address, (const struct sockaddr *)&target->addresses.list[target->tried]);
     client->finish_len =
         (uint16_t)hail_client_finish(&native->agreement, client->finish, native->conn_id, data);
     if (client->finish_len == 0 || !make_key(shard, slot, terms.iterations, &address)) {

@@ -23,7 +23,7 @@ void hail_handshake_queue_cleanup(struct hail_handshake_queue *queue)
         hail_wipe(queued->data, queued->len);
 }
 
-bool hail_handshake_queue_add(struct hail_handshake_queue *queue, const struct hail_address *from,
+bool hail_handshake_queue_add(struct hail_handshake_queue *queue, const struct hail_path *from,
                               const uint8_t *data, size_t len)
 {
     if (queue->count == HAIL_HANDSHAKE_QUEUE_MAX)

@@ -5,15 +5,15 @@
 #define HAIL_ENGINE_HANDSHAKE_HANDSHAKE_QUEUE_H
 
 #include "engine/memory/arena.h"
-#include "proto/address.h"
 #include "proto/datagram.h"
+#include "proto/path.h"
 
 enum {
     HAIL_HANDSHAKE_QUEUE_MAX = 1024
 };
 
 struct hail_queued_handshake {
-    struct hail_address from;
+    struct hail_path from;
     uint16_t len;
     uint8_t data[HAIL_DATAGRAM_MAX];
 };
@@ -33,7 +33,7 @@ void hail_handshake_queue_cleanup(struct hail_handshake_queue *queue);
 
 // hail_handshake_queue_add has a datagram wait. False: there is no room.
 HAIL_MUST_USE bool hail_handshake_queue_add(struct hail_handshake_queue *queue,
-                                            const struct hail_address *from, const uint8_t *data,
+                                            const struct hail_path *from, const uint8_t *data,
                                             size_t len);
 
 // hail_handshake_queue_next returns who has waited longest; NULL: nobody waits. It holds until the

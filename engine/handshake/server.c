@@ -24,26 +24,26 @@ _Static_assert((int)HAIL_FINISHES_MAX <= (int)HAIL_PBKDF2_BATCH_MAX, "a turn's a
 _Static_assert((int)HAIL_HELLOS_PER_TURN <= (int)HAIL_GREETINGS_MAX, "another");
 _Static_assert((int)HAIL_STRETCHED_LEN == (int)HAIL_PBKDF2_BLOCK, "and one block each");
 
-static uint32_t *bucket_of(struct hail_server_handshakes *server, const struct hail_address *from,
+static uint32_t *bucket_of(struct hail_server_handshakes *server, const struct hail_path *from,
                            const uint8_t token[HAIL_CLIENT_TOKEN_LEN])
 {
-    uint8_t key[HAIL_ADDRESS_KEY_LEN + HAIL_CLIENT_TOKEN_LEN];
+    uint8_t key[HAIL_PATH_KEY_LEN + HAIL_CLIENT_TOKEN_LEN];
 
-    hail_address_key(key, from);
-    memcpy(key + HAIL_ADDRESS_KEY_LEN, token, HAIL_CLIENT_TOKEN_LEN);
+    hail_path_key(key, from);
+    memcpy(key + HAIL_PATH_KEY_LEN, token, HAIL_CLIENT_TOKEN_LEN);
     uint64_t hash = hail_siphash(server->greeted_key, key, sizeof key);
     return &server->greeted[hash & (server->greeted_count - 1)];
 }
 
 static bool is_of(const struct hail_native *conn, const uint8_t token[HAIL_CLIENT_TOKEN_LEN],
-                  const struct hail_address *from)
+                  const struct hail_path *from)
 {
     return hail_equal(conn->agreement.token, token, HAIL_CLIENT_TOKEN_LEN) &&
-           hail_address_equal(&conn->from, from);
+           hail_path_equal(&conn->from, from);
 }
 
 // The handshake that this hello has begun already.
-static uint32_t find_greeted(struct hail_shard *shard, const struct hail_address *from,
+static uint32_t find_greeted(struct hail_shard *shard, const struct hail_path *from,
                              const uint8_t token[HAIL_CLIENT_TOKEN_LEN])
 {
     uint32_t place = *bucket_of(shard->native->server, from, token); // a slot, plus 1; 0: none
@@ -117,7 +117,7 @@ void hail_server_handshake_forget(struct hail_shard *shard, uint32_t slot)
         *place = conn->lookup_next;
 }
 
-static void refuse(struct hail_shard *shard, const struct hail_address *from,
+static void refuse(struct hail_shard *shard, const struct hail_path *from,
                    const struct hail_hello *hello, enum hail_refusal reason,
                    enum hail_verdict verdict)
 {
@@ -153,7 +153,7 @@ static void send_welcome(struct hail_shard *shard, uint32_t slot, uint8_t wanted
 }
 
 // Whether the sender has to prove his address first, and then whether he asks too often.
-static enum hail_verdict admit(struct hail_shard *shard, const struct hail_address *from,
+static enum hail_verdict admit(struct hail_shard *shard, const struct hail_path *from,
                                const struct hail_hello *hello, bool *retry)
 {
     const struct hail_native_config *config = &shard->context->config.native;
@@ -183,7 +183,7 @@ static enum hail_verdict admit(struct hail_shard *shard, const struct hail_addre
 }
 
 // Agrees on a key with a client that may have one, and keeps the welcome until his finish is here.
-static void greet(struct hail_shard *shard, const struct hail_address *from,
+static void greet(struct hail_shard *shard, const struct hail_path *from,
                   const struct hail_greeting *greeting)
 {
     const struct hail_hello *hello = greeting->hello;
@@ -196,7 +196,7 @@ static void greet(struct hail_shard *shard, const struct hail_address *from,
         return;
     }
     hail_stat_add(&shard->stats, HAIL_STAT_CONNS_ACCEPTED, 1);
-    hail_table_publish_peer(&shard->table, slot, &from->any, hail_address_len(from));
+    hail_table_publish_peer(&shard->table, slot, &from->any, hail_path_len(from));
     hail_conn_begin(shard, slot, HAIL_CONN_OPEN, from);
 
     struct hail_native *conn = &shard->native->conns[slot];
@@ -224,7 +224,7 @@ static void greet(struct hail_shard *shard, const struct hail_address *from,
 }
 
 // What the server is not set up for, in words that the client can report.
-static bool refuse_setup(struct hail_shard *shard, const struct hail_address *from,
+static bool refuse_setup(struct hail_shard *shard, const struct hail_path *from,
                          const struct hail_hello *hello, const struct hail_static_key **key)
 {
     const struct hail_keys *keys = &shard->context->keys;
@@ -253,7 +253,7 @@ static bool refuse_setup(struct hail_shard *shard, const struct hail_address *fr
 // Those who have been let in wait in a handshake queue. False: there is no room, which has been
 // counted.
 static bool let_in(struct hail_shard *shard, struct hail_handshake_queue *queue,
-                   const struct hail_address *from, const uint8_t *data, size_t len)
+                   const struct hail_path *from, const uint8_t *data, size_t len)
 {
     bool added = hail_handshake_queue_add(queue, from, data, len);
 
@@ -262,7 +262,7 @@ static bool let_in(struct hail_shard *shard, struct hail_handshake_queue *queue,
     return added;
 }
 
-static void send_retry(struct hail_shard *shard, const struct hail_address *from,
+static void send_retry(struct hail_shard *shard, const struct hail_path *from,
                        const struct hail_hello *hello)
 {
     uint8_t cookie[HAIL_COOKIE_LEN];
@@ -286,7 +286,7 @@ static void welcome_again(struct hail_shard *shard, uint32_t slot, uint8_t wante
         hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_UNEXPECTED);
 }
 
-void hail_server_handshake_hello(struct hail_shard *shard, const struct hail_address *from,
+void hail_server_handshake_hello(struct hail_shard *shard, const struct hail_path *from,
                                  const uint8_t *data, size_t len)
 {
     const struct hail_static_key *key;
@@ -320,7 +320,7 @@ void hail_server_handshake_hello(struct hail_shard *shard, const struct hail_add
 
 // Whether a resumption's ticket is ours and good, and its owner made the hello. Everything before
 // the key exchange costs little, so that strangers with stale or made-up tickets do.
-static bool resumes(struct hail_shard *shard, const struct hail_address *from,
+static bool resumes(struct hail_shard *shard, const struct hail_path *from,
                     struct hail_greeting *greeting)
 {
     const struct hail_hello *hello = greeting->hello;
@@ -336,7 +336,7 @@ static bool resumes(struct hail_shard *shard, const struct hail_address *from,
 }
 
 // Whether nobody has been greeted for a hello yet; counted if so: it was said again as it waited.
-static bool is_first(struct hail_shard *shard, const struct hail_address *from,
+static bool is_first(struct hail_shard *shard, const struct hail_path *from,
                      const struct hail_hello *hello)
 {
     bool first = find_greeted(shard, from, hello->token) == HAIL_SLOT_NONE;
@@ -351,7 +351,7 @@ static bool is_first(struct hail_shard *shard, const struct hail_address *from,
 static void serve_hellos(struct hail_shard *shard)
 {
     struct hail_hello hellos[HAIL_HELLOS_PER_TURN];
-    struct hail_address from[HAIL_HELLOS_PER_TURN];
+    struct hail_path from[HAIL_HELLOS_PER_TURN];
     struct hail_greeting greetings[HAIL_HELLOS_PER_TURN];
     struct hail_queued_handshake *queued;
     size_t count = 0;
@@ -397,7 +397,7 @@ static void answer_again(struct hail_shard *shard, uint32_t slot)
 }
 
 // Whose finish it is; HAIL_SLOT_NONE: nobody's, which has been counted.
-static uint32_t find_finisher(struct hail_shard *shard, const struct hail_address *from,
+static uint32_t find_finisher(struct hail_shard *shard, const struct hail_path *from,
                               const uint8_t *data, size_t len)
 {
     struct hail_finish finish;
@@ -436,7 +436,7 @@ static void open_finish(struct hail_shard *shard, uint32_t slot, uint8_t *data, 
     hail_wipe(data, len); // it may have a password in it
 }
 
-void hail_server_handshake_finish(struct hail_shard *shard, const struct hail_address *from,
+void hail_server_handshake_finish(struct hail_shard *shard, const struct hail_path *from,
                                   uint8_t *data, size_t len)
 {
     uint32_t slot = find_finisher(shard, from, data, len);
@@ -465,7 +465,7 @@ struct finishers {
 };
 
 // The client asks to join.
-static void ask(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+static void ask(struct hail_shard *shard, uint32_t slot, const struct hail_path *from,
                 struct hail_bytes conn_data, const uint8_t stretched[HAIL_STRETCHED_LEN],
                 struct hail_event_room *reserved)
 {

@@ -38,9 +38,9 @@ void hail_server_handshake_init(struct hail_shard *shard);
 
 // hail_server_handshake_hello and hail_server_handshake_finish are a server's side of a handshake.
 // A finish is opened in place, and nothing is left of it.
-void hail_server_handshake_hello(struct hail_shard *shard, const struct hail_address *from,
+void hail_server_handshake_hello(struct hail_shard *shard, const struct hail_path *from,
                                  const uint8_t *data, size_t len);
-void hail_server_handshake_finish(struct hail_shard *shard, const struct hail_address *from,
+void hail_server_handshake_finish(struct hail_shard *shard, const struct hail_path *from,
                                   uint8_t *data, size_t len);
 
 // hail_server_handshake_turn does what those who wait have asked for, for some of them;

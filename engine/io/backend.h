@@ -62,14 +62,17 @@ enum {
     // A datagram buffer: what the kernel may join into one, and what stands before it. Not a
     // power of two, so that the buffers' beginnings do not all fall into the same cache lines.
     HAIL_IO_DATAGRAM_LEN = 65536 + 320,
-    HAIL_IO_CONTROL_LEN = 24 // CMSG_SPACE(sizeof(int)): the length of each that was joined
+    // The length of each that was joined, and where to it came: CMSG_SPACE of an int, and of a
+    // struct in6_pktinfo, which is the longer of two. The same goes out.
+    HAIL_IO_CONTROL_LEN = 24 + 40
 };
 
 // hail_io_datagrams hands the shard the datagrams that came to a server's socket joined into one
 // buffer; how long each is stands in the header's control message.
 void hail_io_datagrams(struct hail_io *io, const struct msghdr *header, uint8_t *data, size_t len);
 
-// The header of a send of one or more datagrams, which has to stay until it is handed over.
+// The header of a send of one or more datagrams, which has to stay until it is handed over, as the
+// task's path has.
 struct hail_gso_batch {
     struct msghdr header;
     struct iovec views[HAIL_VIEWS_MAX];

@@ -361,7 +361,7 @@ static void push_datagrams(struct epoll *epoll, const struct hail_task *task)
 {
     struct hail_gso_batch batch;
 
-    if (task->address) {
+    if (task->path) {
         if (epoll->gso_count == DATAGRAM_BATCH)
             send_gso_batches(epoll);
         HAIL_ASSERT(epoll->gso_count < DATAGRAM_BATCH);

@@ -290,31 +290,41 @@ bool hail_io_may_accept(const struct hail_io *io, uint64_t *deadline_ns)
     return false;
 }
 
-static size_t segment_len(const struct msghdr *header, size_t len)
+// What the kernel says beside datagrams: how long each of those that it joined is, and which of our
+// addresses they came to.
+static void read_control(const struct msghdr *header, size_t *each, struct hail_path *path)
 {
     struct msghdr copy = *header;
-    int each;
+    struct in_pktinfo v4;
+    struct in6_pktinfo v6;
+    int segment;
 
     for (struct cmsghdr *control = CMSG_FIRSTHDR(&copy); control;
          control = CMSG_NXTHDR(&copy, control)) {
-        if (control->cmsg_level != SOL_UDP || control->cmsg_type != UDP_GRO)
-            continue;
-        memcpy(&each, CMSG_DATA(control), sizeof each);
-        if (each > 0)
-            return (size_t)each;
+        if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) {
+            memcpy(&segment, CMSG_DATA(control), sizeof segment);
+            *each = segment > 0 ? (size_t)segment : *each;
+        } else if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+            memcpy(&v4, CMSG_DATA(control), sizeof v4);
+            hail_path_set_local4(path, &v4.ipi_addr);
+        } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
+            memcpy(&v6, CMSG_DATA(control), sizeof v6);
+            memcpy(path->local, &v6.ipi6_addr, sizeof path->local);
+        }
     }
-    return len;
 }
 
 void hail_io_datagrams(struct hail_io *io, const struct msghdr *header, uint8_t *data, size_t len)
 {
-    size_t each = segment_len(header, len);
+    struct hail_path path;
+    size_t each = len;
     size_t at = 0;
 
+    hail_path_set(&path, header->msg_name);
+    read_control(header, &each, &path);
     do { // one without a byte is one as well
         size_t left = len - at;
-        hail_shard_datagram(io->shard, HAIL_SLOT_NONE, header->msg_name, data + at,
-                            left < each ? left : each);
+        hail_shard_datagram(io->shard, HAIL_SLOT_NONE, &path, data + at, left < each ? left : each);
         at += each;
         if (!hail_shard_crowded(io->shard))
             continue;
@@ -323,27 +333,55 @@ void hail_io_datagrams(struct hail_io *io, const struct msghdr *header, uint8_t 
     } while (at < len);
 }
 
+// Adds a control message of `len` bytes to a header with room for it.
+static void add_control(struct msghdr *header, int level, int type, const void *data, size_t len)
+{
+    struct cmsghdr *control =
+        (struct cmsghdr *)(void *)((uint8_t *)header->msg_control + header->msg_controllen);
+
+    *control = (struct cmsghdr){.cmsg_len = CMSG_LEN(len), .cmsg_level = level, .cmsg_type = type};
+    memcpy(CMSG_DATA(control), data, len);
+    header->msg_controllen += CMSG_SPACE(len);
+    HAIL_ASSERT(header->msg_controllen <= HAIL_IO_CONTROL_LEN);
+}
+
+// A datagram leaves from where it was asked for: left to the routing table, a machine with several
+// addresses answers from another one, which the client does not know.
+static void add_local(struct msghdr *header, const struct hail_path *path)
+{
+    struct in_pktinfo v4 = {0};
+    struct in6_pktinfo v6 = {0};
+
+    if (path->any.sa_family == AF_INET) {
+        hail_path_local4(path, &v4.ipi_spec_dst);
+        add_control(header, IPPROTO_IP, IP_PKTINFO, &v4, sizeof v4);
+    } else { // of a dual-stack socket, the mapped ones too
+        memcpy(&v6.ipi6_addr, path->local, sizeof v6.ipi6_addr);
+        add_control(header, IPPROTO_IPV6, IPV6_PKTINFO, &v6, sizeof v6);
+    }
+}
+
 void hail_io_gso_batch(struct hail_gso_batch *batch, const struct hail_task *task)
 {
     uint16_t each = (uint16_t)task->views[0].iov_len;
+    struct msghdr *header = &batch->header;
 
     HAIL_ASSERT(task->view_count > 0);
     HAIL_ASSERT(task->view_count <= HAIL_VIEWS_MAX);
     HAIL_ASSERT(task->views[0].iov_len <= UINT16_MAX); // the kernel splits by it
     memcpy(batch->views, task->views, task->view_count * sizeof *task->views);
-    batch->header = (struct msghdr){.msg_iov = batch->views, .msg_iovlen = task->view_count};
-    if (task->address) {
-        batch->header.msg_name = (void *)(uintptr_t)task->address;
-        batch->header.msg_namelen = hail_socket_address_len(task->address);
+    *header = (struct msghdr){
+        .msg_iov = batch->views, .msg_iovlen = task->view_count, .msg_control = batch->control};
+    if (task->path) {
+        header->msg_name = (void *)(uintptr_t)&task->path->any;
+        header->msg_namelen = hail_path_len(task->path);
+        if (hail_path_has_local(task->path))
+            add_local(header, task->path);
     }
-    if (task->view_count == 1)
-        return;
-    batch->header.msg_control = batch->control;
-    batch->header.msg_controllen = CMSG_SPACE(sizeof each);
-    struct cmsghdr *control = CMSG_FIRSTHDR(&batch->header);
-    *control = (struct cmsghdr){
-        .cmsg_len = CMSG_LEN(sizeof each), .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT};
-    memcpy(CMSG_DATA(control), &each, sizeof each);
+    if (task->view_count > 1)
+        add_control(header, SOL_UDP, UDP_SEGMENT, &each, sizeof each);
+    if (header->msg_controllen == 0)
+        header->msg_control = NULL;
 }
 
 void hail_io_unsent(struct hail_io *io, const struct hail_unsent *unsent)

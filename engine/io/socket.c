@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proto/address.h"
 #include "proto/datagram.h"
+#include "proto/path.h"
 
 enum {
     BACKLOG = 4096,
@@ -130,6 +130,24 @@ static void search_paths(int fd, int family)
     set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE); // of a dual-stack socket as well
 }
 
+static bool is_any(const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+
+    return address->ss_family == AF_INET ? v4->sin_addr.s_addr == htonl(INADDR_ANY)
+                                         : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+}
+
+// Has the kernel say which of the machine's addresses each datagram came to.
+static void tell_local(int fd, int family)
+{
+    if (family == AF_INET6)
+        set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1); // of IPv4 as well, mapped
+    else
+        set(fd, IPPROTO_IP, IP_PKTINFO, 1);
+}
+
 int hail_socket_bind(struct hail_listen *at, bool is_first, const struct hail_log *log)
 {
     int fd = open_bound(at, is_first, SOCK_DGRAM, log);
@@ -137,6 +155,8 @@ int hail_socket_bind(struct hail_listen *at, bool is_first, const struct hail_lo
     if (fd < 0)
         return -1;
     set(fd, IPPROTO_UDP, UDP_GRO, 1);
+    if (is_any(&at->address))
+        tell_local(fd, at->address.ss_family);
     search_paths(fd, at->address.ss_family);
     (void)enlarge(fd, SO_SNDBUFFORCE, SO_SNDBUF);
     int len = enlarge(fd, SO_RCVBUFFORCE, SO_RCVBUF);
@@ -243,11 +263,11 @@ void hail_socket_rebind(int fd, const struct sockaddr *to)
 }
 
 // The address that a socket sends from, its port aside. False: it has none.
-static bool source_of(int fd, struct hail_address *source)
+static bool source_of(int fd, struct hail_path *source)
 {
     socklen_t len = sizeof *source;
 
-    *source = (struct hail_address){0};
+    *source = (struct hail_path){0};
     if (getsockname(fd, &source->any, &len) < 0)
         return false;
     if (source->any.sa_family == AF_INET6)
@@ -259,28 +279,28 @@ static bool source_of(int fd, struct hail_address *source)
 
 bool hail_socket_has_source(int fd)
 {
-    struct hail_address source;
+    struct hail_path source;
 
     if (!source_of(fd, &source))
         return false;
     int other = socket(source.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (other < 0)
         return true; // unknown
-    bool has = bind(other, &source.any, hail_address_len(&source)) == 0;
+    bool has = bind(other, &source.any, hail_path_len(&source)) == 0;
     close(other);
     return has;
 }
 
 bool hail_socket_moved(int fd, const struct sockaddr *to)
 {
-    struct hail_address now;
-    struct hail_address then;
+    struct hail_path now;
+    struct hail_path then;
     int other = socket(to->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     if (other < 0)
         return false;
     bool moved = connect(other, to, hail_socket_address_len(to)) == 0 && source_of(other, &now) &&
-                 source_of(fd, &then) && !hail_address_equal(&now, &then);
+                 source_of(fd, &then) && !hail_path_equal(&now, &then);
     close(other);
     return moved;
 }

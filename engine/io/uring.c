@@ -447,26 +447,26 @@ static void push_send(struct uring *uring, const struct hail_task *task)
 // Without waiting: sent when the ring is handed over, or not at all.
 static void push_datagrams(struct uring *uring, const struct hail_task *task)
 {
-    int fd = task->address ? uring->io.listen_fd : uring->sockets[task->slot].fd;
+    int fd = task->path ? uring->io.listen_fd : uring->sockets[task->slot].fd;
+    bool has_local = task->path && hail_path_has_local(task->path);
 
     if (uring->send_count == SENDS_PER_SUBMIT)
         submit(uring);
     HAIL_ASSERT(task->view_count > 0);
     HAIL_ASSERT(task->view_count <= HAIL_VIEWS_MAX); // counted in a byte of user_data
     struct io_uring_sqe *sqe = prepare(uring, OP_DATAGRAMS, 0);
-    if (task->view_count == 1) {
+    if (task->view_count == 1 && !has_local) {
         io_uring_prep_send(sqe, fd, task->views[0].iov_base, task->views[0].iov_len,
                            MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (task->address)
-            io_uring_prep_send_set_addr(sqe, task->address,
-                                        (uint16_t)hail_socket_address_len(task->address));
+        if (task->path)
+            io_uring_prep_send_set_addr(sqe, &task->path->any, (uint16_t)hail_path_len(task->path));
     } else {
         struct hail_gso_batch *batch = &uring->sends[uring->send_count++];
         hail_io_gso_batch(batch, task);
         io_uring_prep_sendmsg(sqe, fd, &batch->header, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
-    sqe->user_data = tag(OP_DATAGRAMS, task->address ? 0 : task->slot) | (uint64_t)task->view_count
-                                                                             << COUNT_SHIFT;
+    sqe->user_data = tag(OP_DATAGRAMS, task->path ? 0 : task->slot) | (uint64_t)task->view_count
+                                                                          << COUNT_SHIFT;
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
     uring->has_datagrams = true;
 }

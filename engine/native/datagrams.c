@@ -23,7 +23,7 @@ void hail_datagrams_show(const struct hail_shard *shard, uint32_t slot, bool sen
                                    sent, data, len, config->user);
 }
 
-void hail_datagrams_whole(struct hail_shard *shard, uint32_t slot, const struct hail_address *to,
+void hail_datagrams_whole(struct hail_shard *shard, uint32_t slot, const struct hail_path *to,
                           const uint8_t *data, size_t len)
 {
     uint32_t index = hail_packets_begin(&shard->delivery, slot, HAIL_OUTGOING_WHOLE);
@@ -183,7 +183,7 @@ static bool may_follow(struct hail_shard *shard, uint32_t first, uint32_t last)
         return false;
     seal(shard, next);
     return list[next].len <= list[first].len && !list[next].alone &&
-           hail_address_equal(&list[next].to, &list[first].to);
+           hail_path_equal(&list[next].to, &list[first].to);
 }
 
 // A client whose packets are not answered looks for another way: source.h.
@@ -203,7 +203,7 @@ bool hail_datagrams_task(struct hail_shard *shard, struct hail_task *task)
     uint32_t slot = shard->delivery.outbox.list[first].slot;
     task->op = HAIL_TASK_DATAGRAMS;
     task->slot = slot;
-    task->address = shard->context->is_server ? &shard->delivery.outbox.list[first].to.any : NULL;
+    task->path = shard->context->is_server ? &shard->delivery.outbox.list[first].to : NULL;
     task->view_count = 0;
     uint32_t last = first;
     size_t bytes = add_view(shard, task, first);

@@ -13,7 +13,7 @@ void hail_datagrams_show(const struct hail_shard *shard, uint32_t slot, bool sen
 
 // hail_datagrams_whole adds a datagram that is whole to the outbox; dropped and counted when it is
 // full. slot HAIL_SLOT_NONE: to `to`.
-void hail_datagrams_whole(struct hail_shard *shard, uint32_t slot, const struct hail_address *to,
+void hail_datagrams_whole(struct hail_shard *shard, uint32_t slot, const struct hail_path *to,
                           const uint8_t *data, size_t len);
 
 // hail_datagrams_simulated adds one of a client's that the simulated network had kept.

@@ -166,8 +166,7 @@ void hail_native_begin(struct hail_shard *shard, uint32_t slot)
 }
 
 bool hail_native_key(struct hail_shard *shard, uint32_t slot,
-                     const uint8_t stretched[HAIL_STRETCHED_LEN],
-                     const struct hail_address *address)
+                     const uint8_t stretched[HAIL_STRETCHED_LEN], const struct hail_path *address)
 {
     struct hail_native *native = &shard->native->conns[slot];
     bool is_server = shard->context->is_server;
@@ -246,13 +245,13 @@ void hail_native_flush(struct hail_shard *shard, uint32_t slot)
     const struct hail_native_frame limits = {.type = HAIL_FRAME_LIMITS,
                                              .message_max = shard->context->config.message_max};
     struct hail_native_frame frame;
-    struct hail_address to;
+    struct hail_path to;
     uint8_t owed;
 
     if (!native->keyed)
         return;
     while ((owed = hail_peer_owes(&native->peer, &to)) != 0) {
-        bool elsewhere = !hail_address_equal(&to, &native->peer.address);
+        bool elsewhere = !hail_path_equal(&to, &native->peer.address);
         uint32_t index = elsewhere
                              ? hail_packets_begin(&shard->delivery, slot, HAIL_PROTECTION_ENCRYPTED)
                              : hail_packets_for(&shard->delivery, slot, HAIL_PROTECTION_ENCRYPTED,
@@ -354,14 +353,14 @@ static enum hail_verdict on_ack(struct hail_shard *shard, uint32_t slot,
 
 // A path response: perhaps the peer has another address now.
 static void on_path(struct hail_shard *shard, uint32_t slot, const struct hail_native_frame *frame,
-                    const struct hail_address *from)
+                    const struct hail_path *from)
 {
     struct hail_native *native = &shard->native->conns[slot];
     struct hail_acks *acks = &shard->delivery.conns[slot].acks;
-    const struct hail_address before = native->peer.address;
+    const struct hail_path before = native->peer.address;
 
     hail_peer_control(&native->peer, frame, from);
-    if (hail_address_equal(&before, &native->peer.address))
+    if (hail_path_equal(&before, &native->peer.address))
         return;
     hail_stat_add(&shard->stats, HAIL_STAT_PATHS_CHANGED, 1);
     hail_sender_moved(&shard->delivery, slot);
@@ -370,7 +369,7 @@ static void on_path(struct hail_shard *shard, uint32_t slot, const struct hail_n
     hail_recovery_moved(&shard->delivery, slot);
     hail_conn_arm(shard, slot);
     hail_table_publish_peer(&shard->table, slot, &native->peer.address.any,
-                            hail_address_len(&native->peer.address));
+                            hail_path_len(&native->peer.address));
 }
 
 void hail_native_ticket_scope(const struct hail_shard *shard, uint32_t slot,
@@ -408,7 +407,7 @@ static enum hail_verdict take_ticket(struct hail_shard *shard, uint32_t slot,
 
 static enum hail_verdict on_control(struct hail_shard *shard, uint32_t slot,
                                     const struct hail_native_frame *frame, uint32_t flags,
-                                    const struct hail_address *from)
+                                    const struct hail_path *from)
 {
     bool is_server = shard->context->is_server;
 
@@ -464,7 +463,7 @@ static enum hail_eliciting eliciting(const struct hail_native_frame *frame)
 }
 
 static void on_frames(struct hail_shard *shard, uint32_t slot, const struct hail_opened *opened,
-                      const struct hail_address *from)
+                      const struct hail_path *from)
 {
     const struct hail_native *native = &shard->native->conns[slot];
     enum hail_eliciting most = HAIL_ELICITS_NOTHING;
@@ -530,7 +529,7 @@ static bool is_too_fast(struct hail_shard *shard, struct hail_native *native, ui
     return false;
 }
 
-void hail_native_packet(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+void hail_native_packet(struct hail_shard *shard, uint32_t slot, const struct hail_path *from,
                         uint8_t *data, size_t len)
 {
     struct hail_native *native = &shard->native->conns[slot];

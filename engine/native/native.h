@@ -46,7 +46,7 @@ uint32_t hail_native_find(const struct hail_shard *shard, uint32_t conn_id);
 HAIL_MUST_USE bool hail_native_is_open(const struct hail_shard *shard, uint32_t slot);
 
 // hail_native_packet takes in a packet of an open connection.
-void hail_native_packet(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+void hail_native_packet(struct hail_shard *shard, uint32_t slot, const struct hail_path *from,
                         uint8_t *data, size_t len);
 
 // hail_native_ticket_scope tells what a ticket of a client's connection is good for.
@@ -59,6 +59,6 @@ void hail_native_flush(struct hail_shard *shard, uint32_t slot);
 // hail_native_key makes the connection's keys from the stretched key. False: no memory.
 HAIL_MUST_USE bool hail_native_key(struct hail_shard *shard, uint32_t slot,
                                    const uint8_t stretched[HAIL_STRETCHED_LEN],
-                                   const struct hail_address *address);
+                                   const struct hail_path *address);
 
 #endif

@@ -161,8 +161,8 @@ static uint64_t arrives_ns(struct hail_netsim_path *path, size_t len, uint64_t n
 }
 
 void hail_netsim_put(struct hail_netsim *netsim, uint32_t slot, struct hail_conn conn,
-                     enum hail_netsim_way way, const struct hail_address *address,
-                     const uint8_t *data, size_t len, uint64_t now_ns)
+                     enum hail_netsim_way way, const struct hail_path *address, const uint8_t *data,
+                     size_t len, uint64_t now_ns)
 {
     struct hail_netsim_path *path = &netsim->paths[slot][way];
     int copies = happens(path, path->how.duplication) ? 2 : 1;

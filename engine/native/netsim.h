@@ -34,7 +34,7 @@ struct hail_netsim_held {
     uint8_t way;
     bool rebinds; // no datagram: the port is to be changed
     uint16_t len;
-    struct hail_address address; // in: where it came from; out: where it goes
+    struct hail_path address; // in: where it came from; out: where it goes
     uint8_t data[HAIL_OUTBOX_ROOM];
 };
 
@@ -68,8 +68,8 @@ static inline bool hail_netsim_on(const struct hail_netsim *netsim, uint32_t slo
 
 // hail_netsim_put takes a datagram: a copy. It is on for it.
 void hail_netsim_put(struct hail_netsim *netsim, uint32_t slot, struct hail_conn conn,
-                     enum hail_netsim_way way, const struct hail_address *address,
-                     const uint8_t *data, size_t len, uint64_t now_ns);
+                     enum hail_netsim_way way, const struct hail_path *address, const uint8_t *data,
+                     size_t len, uint64_t now_ns);
 
 // hail_netsim_take returns what is due, the earliest first; NULL: nothing is. It is the caller's
 // until hail_netsim_free.

@@ -36,7 +36,7 @@ void hail_simulate_set(struct hail_shard *shard, uint32_t slot,
 }
 
 bool hail_simulate_takes(struct hail_shard *shard, uint32_t slot, enum hail_netsim_way way,
-                         const struct hail_address *address, const uint8_t *data, size_t len)
+                         const struct hail_path *address, const uint8_t *data, size_t len)
 {
     if (!hail_netsim_on(&shard->native->netsim, slot, way))
         return false;

@@ -27,7 +27,7 @@ void hail_simulate_set(struct hail_shard *shard, uint32_t slot,
 // hail_simulate_takes says whether it has taken a datagram of a connection, which is then to go no
 // further; it comes back when it is due.
 HAIL_MUST_USE bool hail_simulate_takes(struct hail_shard *shard, uint32_t slot,
-                                       enum hail_netsim_way way, const struct hail_address *address,
+                                       enum hail_netsim_way way, const struct hail_path *address,
                                        const uint8_t *data, size_t len);
 
 #endif

@@ -47,7 +47,7 @@ struct hail_native {
     uint32_t finish_mark; // server: a keyed hash of the finish that has opened
     uint64_t resend_ns;   // client, in the handshake: when to say it again; server: when the finish
                           // may be answered again
-    struct hail_address from; // server: where the hello came from
+    struct hail_path from; // server: where the hello came from
     struct hail_agreement agreement;
     struct hail_chain welcome; // server: until the finish is here, in a pool of its own; client:
                                // what has come of it

@@ -59,7 +59,7 @@ static void cleanup(struct hail_shard *shard)
     hail_wipe(&mlapi->result, sizeof mlapi->result);
 }
 
-static bool admit(struct hail_shard *shard, const struct hail_address *from)
+static bool admit(struct hail_shard *shard, const struct hail_path *from)
 {
     return hail_limit_take(&shard->mlapi->accept.accepts, from, shard->now_ns);
 }

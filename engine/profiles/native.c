@@ -75,7 +75,7 @@ static void cleanup(struct hail_shard *shard)
 
 // A datagram whose connection lives on another shard: its address had changed, and the kernel does
 // not steer here.
-static void pass_on(struct hail_shard *shard, uint8_t owner, const struct hail_address *from,
+static void pass_on(struct hail_shard *shard, uint8_t owner, const struct hail_path *from,
                     const uint8_t *data, size_t len)
 {
     const struct hail_context *context = shard->context;
@@ -97,7 +97,7 @@ static void pass_on(struct hail_shard *shard, uint8_t owner, const struct hail_a
 // Whether a datagram that came to a server's port is a packet of a connection of this shard: the
 // slot that it is for. All else goes to what it is for, or is counted: HAIL_SLOT_NONE.
 static uint32_t sort(struct hail_shard *shard, enum hail_datagram_type type,
-                     const struct hail_address *from, uint8_t *data, size_t len)
+                     const struct hail_path *from, uint8_t *data, size_t len)
 {
     uint32_t slot = HAIL_SLOT_NONE;
 
@@ -121,7 +121,7 @@ static uint32_t sort(struct hail_shard *shard, enum hail_datagram_type type,
 
 // Of a client: what came to a connection's socket.
 static void on_client_datagram(struct hail_shard *shard, uint32_t slot,
-                               const struct hail_address *from, uint8_t *data, size_t len)
+                               const struct hail_path *from, uint8_t *data, size_t len)
 {
     enum hail_datagram_type type;
     enum hail_verdict verdict = hail_datagram_type_of(&type, data, len);
@@ -135,7 +135,7 @@ static void on_client_datagram(struct hail_shard *shard, uint32_t slot,
 }
 
 // A datagram that the simulated network had kept.
-static void arrived(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+static void arrived(struct hail_shard *shard, uint32_t slot, const struct hail_path *from,
                     uint8_t *data, size_t len)
 {
     if (!hail_native_is_open(shard, slot))
@@ -146,7 +146,7 @@ static void arrived(struct hail_shard *shard, uint32_t slot, const struct hail_a
         on_client_datagram(shard, slot, from, data, len);
 }
 
-static void datagram(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+static void datagram(struct hail_shard *shard, uint32_t slot, const struct hail_path *from,
                      uint8_t *data, size_t len)
 {
     enum hail_datagram_type type;

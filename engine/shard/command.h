@@ -7,8 +7,8 @@
 #include "engine/client/target.h"
 #include "engine/hail.h"
 #include "engine/memory/mailbox.h"
-#include "proto/address.h"
 #include "proto/message.h"
+#include "proto/path.h"
 
 enum hail_command_op {
     HAIL_COMMAND_CONNECT,
@@ -38,7 +38,7 @@ struct hail_command {
     const struct hail_conn *conns; // SEND_MANY
     size_t conn_count;
     const struct hail_addresses *addresses; // CONNECT
-    const struct hail_address *from;        // DATAGRAM
+    const struct hail_path *from;           // DATAGRAM
     uint32_t timeout_ms; // SEND* of a call that wants a response; 0: the config's
     bool posted;         // it has crossed threads, and whoever made it is not told how it went
 };

@@ -43,7 +43,7 @@ static void count_handshakes(struct hail_shard *shard, uint32_t count)
 
 // The oldest goes, not the newest, and of the prefix that has most: somebody who opens connections
 // and never finishes a handshake pushes out his own.
-static void make_room(struct hail_shard *shard, const struct hail_address *from)
+static void make_room(struct hail_shard *shard, const struct hail_path *from)
 {
     const struct hail_config *config = &shard->context->config;
     struct hail_source_view own = hail_sources_look(&shard->sources, from);
@@ -59,10 +59,9 @@ static void make_room(struct hail_shard *shard, const struct hail_address *from)
         hail_conn_end(shard, out, HAIL_CLOSED_CROWDED_OUT, false, NULL);
 }
 
-static void handshake_begin(struct hail_shard *shard, uint32_t slot,
-                            const struct hail_address *from)
+static void handshake_begin(struct hail_shard *shard, uint32_t slot, const struct hail_path *from)
 {
-    static const struct hail_address own; // all of a client's are of one prefix
+    static const struct hail_path own; // all of a client's are of one prefix
 
     make_room(shard, from ? from : &own);
     hail_sources_begin(&shard->sources, slot, from ? from : &own);
@@ -85,7 +84,7 @@ static bool is_full(const struct hail_shard *shard)
 }
 
 enum hail_verdict hail_conn_take(struct hail_shard *shard, uint32_t *slot,
-                                 const struct hail_address *from)
+                                 const struct hail_path *from)
 {
     uint32_t most = shard->context->config.conns_per_prefix;
 
@@ -130,7 +129,7 @@ void hail_conn_enter(struct hail_conn_slot *conn, enum hail_conn_state next)
 }
 
 void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state,
-                     const struct hail_address *from)
+                     const struct hail_path *from)
 {
     struct hail_conn_slot *conn = &shard->conns[slot];
 

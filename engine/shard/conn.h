@@ -12,7 +12,7 @@
 // is stopping. Those who have not proven their keys yet have slots of their own, handshakes_max of
 // them, so that strangers cannot keep players out.
 HAIL_MUST_USE enum hail_verdict hail_conn_take(struct hail_shard *shard, uint32_t *slot,
-                                               const struct hail_address *from);
+                                               const struct hail_path *from);
 
 // hail_conn_enter is the only place where a connection's state changes, and asserts that the new
 // state may follow.
@@ -23,7 +23,7 @@ void hail_conn_enter(struct hail_conn_slot *conn, enum hail_conn_state next);
 //
 // from  Whose handshake it is; NULL: a client's own.
 void hail_conn_begin(struct hail_shard *shard, uint32_t slot, enum hail_conn_state state,
-                     const struct hail_address *from);
+                     const struct hail_path *from);
 
 // hail_conn_prove takes note that a client has proven its keys: it gets a place of conns_max, and
 // nobody can crowd it out any more. False: there is none for it; it is told, and its connection

@@ -7,8 +7,8 @@
 #include "crypto/base.h"
 #include "engine/hail.h"
 #include "engine/shard/task.h"
-#include "proto/address.h"
 #include "proto/message.h"
+#include "proto/path.h"
 
 struct hail_context;
 struct hail_shard;
@@ -45,7 +45,7 @@ struct hail_profile_ops {
     // ---- A connection's life
 
     // Over streams: whether a peer may connect now; then that it has.
-    bool (*admit)(struct hail_shard *shard, const struct hail_address *from);
+    bool (*admit)(struct hail_shard *shard, const struct hail_path *from);
     void (*accepted)(struct hail_shard *shard, uint32_t slot);
     void (*begin)(struct hail_shard *shard, uint32_t slot);
     void (*connect)(struct hail_shard *shard, uint32_t slot); // or NULL: it is to be made
@@ -67,7 +67,7 @@ struct hail_profile_ops {
     // ---- What comes and goes
 
     void (*input)(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len);
-    void (*datagram)(struct hail_shard *shard, uint32_t slot, const struct hail_address *from,
+    void (*datagram)(struct hail_shard *shard, uint32_t slot, const struct hail_path *from,
                      uint8_t *data, size_t len);
     // Tries again what waited for room among the events.
     void (*retry)(struct hail_shard *shard, uint32_t slot);

@@ -141,11 +141,11 @@ static const struct sockaddr *target_of(const struct hail_shard *shard, uint32_t
 uint32_t hail_shard_accept(struct hail_shard *shard, const struct sockaddr *peer,
                            socklen_t peer_len)
 {
-    struct hail_address from;
+    struct hail_path from;
     uint32_t slot;
 
     HAIL_ASSERT(is_ours(shard));
-    hail_address_set(&from, peer);
+    hail_path_set(&from, peer);
     enum hail_verdict verdict =
         shard->profile->admit(shard, &from) ? hail_conn_take(shard, &slot, &from) : HAIL_DROP_RATE;
     if (verdict == HAIL_DROP_RATE || verdict == HAIL_DROP_PREFIX)
@@ -200,17 +200,18 @@ void hail_shard_input(struct hail_shard *shard, uint32_t slot, uint8_t *data, si
     shard->profile->input(shard, slot, data, len);
 }
 
-void hail_shard_datagram(struct hail_shard *shard, uint32_t slot, const struct sockaddr *from,
+void hail_shard_datagram(struct hail_shard *shard, uint32_t slot, const struct hail_path *path,
                          uint8_t *data, size_t len)
 {
-    struct hail_address address;
+    struct hail_path own;
 
     HAIL_ASSERT_SLOW(is_ours(shard));
     HAIL_ASSERT(slot == HAIL_SLOT_NONE || is_slot(shard, slot));
-    if (slot != HAIL_SLOT_NONE)
-        from = target_of(shard, slot);
-    hail_address_set(&address, from);
-    shard->profile->datagram(shard, slot, &address, data, len);
+    if (slot != HAIL_SLOT_NONE) {
+        hail_path_set(&own, target_of(shard, slot));
+        path = &own;
+    }
+    shard->profile->datagram(shard, slot, path, data, len);
 }
 
 bool hail_shard_crowded(const struct hail_shard *shard)

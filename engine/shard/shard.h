@@ -35,8 +35,9 @@ void hail_shard_input(struct hail_shard *shard, uint32_t slot, uint8_t *data, si
 // hail_shard_datagram takes in one datagram, on the hail profile. It is decrypted in place.
 //
 // slot     A client's connection, whose socket it came to; HAIL_SLOT_NONE: a server's port.
-// from     Where it came from; of a client's, whose socket takes nothing from elsewhere, not used.
-void hail_shard_datagram(struct hail_shard *shard, uint32_t slot, const struct sockaddr *from,
+// path     From where to where it came; of a client's, whose socket takes nothing from elsewhere,
+//          not used.
+void hail_shard_datagram(struct hail_shard *shard, uint32_t slot, const struct hail_path *path,
                          uint8_t *data, size_t len);
 
 // hail_shard_crowded says whether the datagrams that wait for the backend leave little room for the

@@ -39,7 +39,7 @@ static struct hail_source *source_at(const struct hail_sources *sources, uint32_
 }
 
 // The hash stands for the prefix: that two of them have the same is not to be feared.
-static uint64_t hash_of(const struct hail_sources *sources, const struct hail_address *from)
+static uint64_t hash_of(const struct hail_sources *sources, const struct hail_path *from)
 {
     uint8_t prefix[HAIL_PREFIX_KEY_LEN];
 
@@ -131,7 +131,7 @@ static void set_rank(struct hail_sources *sources, uint32_t source, uint32_t han
 }
 
 struct hail_source_view hail_sources_look(const struct hail_sources *sources,
-                                          const struct hail_address *from)
+                                          const struct hail_path *from)
 {
     uint32_t source = find(sources, hash_of(sources, from));
 
@@ -152,8 +152,7 @@ uint32_t hail_sources_crowd(const struct hail_sources *sources)
     return source_at(sources, sources->ranks[sources->most].first)->oldest - 1;
 }
 
-void hail_sources_begin(struct hail_sources *sources, uint32_t slot,
-                        const struct hail_address *from)
+void hail_sources_begin(struct hail_sources *sources, uint32_t slot, const struct hail_path *from)
 {
     struct hail_source_member *member = &sources->members[slot];
     uint32_t source = find_or_add(sources, hash_of(sources, from));

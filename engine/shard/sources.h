@@ -1,5 +1,5 @@
 // sources.h: who begins handshakes and who has connections, by source prefix: an IPv4 address or an
-// IPv6 /56 (proto/address.h). So that one source cannot crowd the others out, it says which prefix
+// IPv6 /56 (proto/path.h). So that one source cannot crowd the others out, it says which prefix
 // has the most unfinished handshakes, and which of them is the oldest. On memory that is reserved
 // at start, with places for as many prefixes as there can be, in steps that do not depend on how
 // many there are.
@@ -9,7 +9,7 @@
 
 #include "crypto/random.h"
 #include "engine/memory/slab.h"
-#include "proto/address.h"
+#include "proto/path.h"
 
 // A prefix that has something. What names another one, here and below, is an index plus 1; 0: none.
 struct hail_source {
@@ -63,7 +63,7 @@ struct hail_source_view {
 
 // hail_sources_look says what the prefix of `from` has.
 struct hail_source_view hail_sources_look(const struct hail_sources *sources,
-                                          const struct hail_address *from);
+                                          const struct hail_path *from);
 
 // hail_sources_crowd returns the slot of the oldest unfinished handshake of the prefix that has the
 // most of them, of several the one that has had so many for the longest; HAIL_SLOT_NONE: there is
@@ -71,8 +71,7 @@ struct hail_source_view hail_sources_look(const struct hail_sources *sources,
 uint32_t hail_sources_crowd(const struct hail_sources *sources);
 
 // hail_sources_begin begins a handshake in a slot that has nothing.
-void hail_sources_begin(struct hail_sources *sources, uint32_t slot,
-                        const struct hail_address *from);
+void hail_sources_begin(struct hail_sources *sources, uint32_t slot, const struct hail_path *from);
 
 // hail_sources_join makes a slot's handshake a connection, unless its prefix has `most` of them
 // already: then it returns false, and nothing changed. 0: connections are not counted, and the slot

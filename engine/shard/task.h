@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+struct hail_path;
+
 enum {
     HAIL_VIEWS_MAX = 16 // pieces of one send
 };
@@ -23,7 +25,7 @@ enum hail_task_op {
     HAIL_TASK_RESUME,
     HAIL_TASK_CLOSE,    // let go of everything, then hail_shard_closed
     HAIL_TASK_DATAGRAMS // `views`: a datagram each, all as long as the first but the last, which
-                        // may be shorter; to `address`, or if NULL through the socket of `slot`
+                        // may be shorter; by `path`, or if NULL through the socket of `slot`
 };
 
 // Work for the backend. What it points to holds until the task is done; of HAIL_TASK_DATAGRAMS,
@@ -31,7 +33,8 @@ enum hail_task_op {
 struct hail_task {
     enum hail_task_op op;
     uint32_t slot;
-    const struct sockaddr *address;
+    const struct sockaddr *address; // to connect to
+    const struct hail_path *path;   // of a server's datagrams
     bool resets;   // HAIL_TASK_CLOSE: without a word, so that the kernel keeps nothing of it either
     bool if_moved; // HAIL_TASK_FOLLOW: if that is another than the socket has
     size_t view_count;

@@ -18,7 +18,7 @@ enum {
 
 static const uint64_t made_ns = 1000000000000;
 
-static void address_from(struct hail_address *address, const uint8_t *bytes)
+static void address_from(struct hail_path *address, const uint8_t *bytes)
 {
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
     struct sockaddr_in v4 = {.sin_family = AF_INET};
@@ -27,7 +27,7 @@ static void address_from(struct hail_address *address, const uint8_t *bytes)
     memcpy(&v4.sin_port, bytes + 1, 2);
     memcpy(&v6.sin6_addr, bytes + 3, 16);
     memcpy(&v4.sin_addr, bytes + 3, 4);
-    hail_address_set(address, bytes[0] % 2 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6);
+    hail_path_set(address, bytes[0] % 2 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct hail_cookie_key secrets[2];
     const struct hail_cookie_keys keys[2] = {{&secrets[0], &secrets[0]},
                                              {&secrets[1], &secrets[1]}};
-    struct hail_address from;
+    struct hail_path from;
     struct hail_random dice;
 
     if (size > 0)

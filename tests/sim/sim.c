@@ -14,6 +14,7 @@
 
 #include "crypto/time.h"
 #include "engine/context/config.h"
+#include "tests/paths.h"
 #include "tests/sim/ids.h"
 #include "tests/sim/messages.h"
 
@@ -22,7 +23,9 @@ enum {
     HEAL_AT_S = 26,
     COME_BACK_MS = 4000,
     LONGEST_JOIN_MS = 10000, // the handshake's timeout
-    SECRET_FLOOR = HAIL_ENCRYPTED
+    SECRET_FLOOR = HAIL_ENCRYPTED,
+    SERVER_ADDRESSES = 3,
+    SERVER_PORT = 7777
 };
 
 static const struct hail_channel channels[SIM_CHANNEL_COUNT] = {
@@ -126,19 +129,20 @@ static void post(struct sim *sim, struct sim_datagram *datagram)
     }
 }
 
-static struct hail_address address_of(uint32_t host, uint16_t port)
+// The server's machine has several addresses, and each client asks at one of them.
+static struct hail_path server_address(uint64_t number)
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct hail_address address;
-
-    v4.sin_addr.s_addr = htonl(host);
-    hail_address_set(&address, (struct sockaddr *)&v4);
-    return address;
+    return path_from(0x0a000001 + (uint32_t)(number % SERVER_ADDRESSES), SERVER_PORT);
 }
 
-static struct hail_address server_address(void)
+static uint32_t index_of(const struct sim *sim, const struct sim_client *client)
 {
-    return address_of(0x0a000001, 7777);
+    return (uint32_t)(client - sim->clients);
+}
+
+static bool is_server(const struct hail_path *path)
+{
+    return ntohs(path->v4.sin_port) == SERVER_PORT;
 }
 
 static struct sim_client *client_of_slot(struct sim *sim, uint32_t slot)
@@ -160,29 +164,49 @@ static void deliver_to_server(struct sim *sim, struct sim_datagram *datagram)
         shard = datagram->bytes[1];
     if (steered && chance(sim, sim->world.misdirection))
         shard = (shard + 1) % SIM_SHARDS;
+    struct hail_path path = datagram->from;
+    hail_path_set_local4(&path, &datagram->to.v4.sin_addr);
     sim->shards[shard].now_ns = sim->now_ns;
-    hail_shard_datagram(&sim->shards[shard], HAIL_SLOT_NONE, &datagram->from.any, datagram->bytes,
-                        datagram->len);
+    hail_shard_datagram(&sim->shards[shard], HAIL_SLOT_NONE, &path, datagram->bytes, datagram->len);
 }
 
 static void deliver(struct sim *sim, struct sim_datagram *datagram)
 {
-    const struct hail_address server = server_address();
-
-    if (hail_address_equal(&datagram->to, &server)) {
+    if (is_server(&datagram->to)) {
         deliver_to_server(sim, datagram);
         return;
     }
     for (uint32_t i = 0; i < sim->world.client_count; i++) {
         struct sim_client *client = &sim->clients[i];
-        if (!hail_address_equal(&datagram->to, &client->address) ||
-            client->slot == HAIL_SLOT_NONE || client->astray)
+        if (!hail_path_equal(&datagram->to, &client->address) || client->slot == HAIL_SLOT_NONE ||
+            client->astray)
             continue;
+        // Its socket is connected: it takes nothing from elsewhere.
+        const struct hail_path server = server_address(index_of(sim, client));
+        if (!hail_path_equal(&datagram->from, &server))
+            return;
         sim->client_shard.now_ns = sim->now_ns;
-        hail_shard_datagram(&sim->client_shard, client->slot, &datagram->from.any, datagram->bytes,
+        hail_shard_datagram(&sim->client_shard, client->slot, &datagram->from, datagram->bytes,
                             datagram->len);
         return;
     }
+}
+
+// Where a datagram of a task leaves from and goes to.
+static struct sim_datagram addressed(const struct sim *sim, const struct hail_task *task,
+                                     const struct sim_client *client)
+{
+    struct sim_datagram datagram = {0};
+
+    if (client) {
+        datagram.from = client->address;
+        datagram.to = server_address(index_of(sim, client));
+        return datagram;
+    }
+    datagram.from = server_address(0);
+    hail_path_local4(task->path, &datagram.from.v4.sin_addr);
+    hail_path_set(&datagram.to, &task->path->any);
+    return datagram;
 }
 
 static void on_datagrams(struct sim *sim, const struct hail_shard *shard,
@@ -196,13 +220,9 @@ static void on_datagrams(struct sim *sim, const struct hail_shard *shard,
         return;
     }
     for (size_t i = 0; i < task->view_count; i++) {
-        struct sim_datagram datagram = {.from = server_address(), .to = server_address()};
         if (shard == &sim->client_shard && !client)
             return;
-        if (client)
-            datagram.from = client->address;
-        else
-            hail_address_set(&datagram.to, task->address);
+        struct sim_datagram datagram = addressed(sim, task, client);
         if (task->views[i].iov_len == 0 || task->views[i].iov_len > HAIL_PACKET_MAX)
             sim_fail(sim, "a datagram of no or too great length");
         if (task->views[i].iov_len > task->views[0].iov_len ||
@@ -216,8 +236,8 @@ static void on_datagrams(struct sim *sim, const struct hail_shard *shard,
 
 static void move(struct sim *sim, struct sim_client *client)
 {
-    client->address = address_of(ntohl(client->address.v4.sin_addr.s_addr),
-                                 (uint16_t)(1024 + sim_roll(sim) % 60000));
+    client->address = path_from(ntohl(client->address.v4.sin_addr.s_addr),
+                                (uint16_t)(1024 + sim_roll(sim) % 60000));
 }
 
 static void on_follow(struct sim *sim, const struct hail_task *task)
@@ -354,7 +374,7 @@ static void join(struct sim *sim, uint32_t index)
 {
     struct sim_client *client = &sim->clients[index];
     struct hail_addresses addresses = {.host = "play.test", .count = 1};
-    const struct hail_address server = server_address();
+    const struct hail_path server = server_address(index);
     const struct hail_command command = {
         .op = HAIL_COMMAND_CONNECT,
         .tag = index,
@@ -372,7 +392,7 @@ static void join(struct sim *sim, uint32_t index)
     }
     client->joining = true;
     client->joins++;
-    client->address = address_of(0x0a010000 + index, (uint16_t)(1024 + sim_roll(sim) % 60000));
+    client->address = path_from(0x0a010000 + index, (uint16_t)(1024 + sim_roll(sim) % 60000));
     // The slot that a connect takes is the one the table gives next.
     if (hail_command_run(&sim->client_shard, &command, &done) != HAIL_OK)
         sim_fail(sim, "a client cannot connect");
@@ -477,8 +497,8 @@ static uint64_t soon(struct sim *sim, uint32_t mean_ms)
 static void be_hostile(struct sim *sim)
 {
     struct sim_datagram datagram = {
-        .from = address_of((uint32_t)sim_roll(sim), (uint16_t)(1 + sim_roll(sim) % 65535)),
-        .to = server_address(),
+        .from = path_from((uint32_t)sim_roll(sim), (uint16_t)(1 + sim_roll(sim) % 65535)),
+        .to = server_address(sim_roll(sim)),
         .len = (uint16_t)(1 + sim_roll(sim) % HAIL_PACKET_MAX),
     };
     struct hail_hello hello = {.version = HAIL_WIRE_VERSION, .pattern = sim->server.keys.pattern};
@@ -501,7 +521,7 @@ static void be_hostile(struct sim *sim)
     default: // something that was heard: as it was, changed, cut short, from another address
         if (sim->capture_count == 0)
             return;
-        struct hail_address from = datagram.from;
+        struct hail_path from = datagram.from;
         datagram = sim->captures[sim_roll(sim) % sim->capture_count];
         if (chance(sim, 300))
             datagram.from = from;

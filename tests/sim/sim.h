@@ -54,8 +54,8 @@ struct sim_world {
 
 struct sim_datagram {
     uint64_t at_ns;
-    struct hail_address from;
-    struct hail_address to;
+    struct hail_path from;
+    struct hail_path to;
     uint16_t len;
     uint8_t bytes[HAIL_OUTBOX_ROOM];
 };
@@ -78,7 +78,7 @@ struct sim_message {
 // An honest client: it joins, talks, and joins again when it was thrown out.
 struct sim_client {
     struct hail_conn conn;
-    struct hail_address address;
+    struct hail_path address;
     uint32_t slot;
     bool connected;
     bool joining;
