@@ -178,6 +178,19 @@ static void on_path_response(struct hail_peer *peer, const struct hail_native_fr
     peer->owed &= (uint8_t)~HAIL_OWED_CHALLENGE;
 }
 
+// A challenge that was overtaken by a change of the path is not answered: the next one will be.
+static void on_path_challenge(struct hail_peer *peer, const struct hail_native_frame *frame,
+                              const struct hail_path *from)
+{
+    bool elsewhere = !hail_path_equal(from, &peer->address);
+
+    if (elsewhere && !(peer->has_candidate && hail_path_equal(from, &peer->candidate)))
+        return;
+    memcpy(peer->response, frame->echo, sizeof peer->response);
+    peer->response_elsewhere = elsewhere;
+    peer->owed |= HAIL_OWED_RESPONSE;
+}
+
 void hail_peer_control(struct hail_peer *peer, const struct hail_native_frame *frame,
                        const struct hail_path *from)
 {
@@ -187,9 +200,7 @@ void hail_peer_control(struct hail_peer *peer, const struct hail_native_frame *f
         peer->owed |= HAIL_OWED_PONG;
         return;
     case HAIL_FRAME_PATH_CHALLENGE:
-        memcpy(peer->response, frame->echo, sizeof peer->response);
-        peer->response_to = *from;
-        peer->owed |= HAIL_OWED_RESPONSE;
+        on_path_challenge(peer, frame, from);
         return;
     case HAIL_FRAME_PATH_RESPONSE:
         on_path_response(peer, frame, from);
@@ -273,7 +284,8 @@ uint8_t hail_peer_owes(struct hail_peer *peer, struct hail_path *to)
     *to = peer->address;
     if (now == 0 && (peer->owed & HAIL_OWED_RESPONSE)) {
         now = HAIL_OWED_RESPONSE;
-        *to = peer->response_to;
+        if (peer->response_elsewhere && peer->has_candidate)
+            *to = peer->candidate;
     } else if (now == 0 && (peer->owed & HAIL_OWED_CHALLENGE)) {
         now = HAIL_OWED_CHALLENGE;
         *to = peer->candidate;

@@ -27,7 +27,7 @@ enum {
 enum hail_owed {
     HAIL_OWED_PING = 1u << 0,
     HAIL_OWED_PONG = 1u << 1,
-    HAIL_OWED_RESPONSE = 1u << 2,  // to a path challenge, to `response_to`
+    HAIL_OWED_RESPONSE = 1u << 2,  // to a path challenge, by the path that it came by
     HAIL_OWED_CHALLENGE = 1u << 3, // to `candidate`
     HAIL_OWED_WAIT = 1u << 4,
     HAIL_OWED_APPROVED = 1u << 5,
@@ -39,10 +39,11 @@ enum hail_owed {
 struct hail_peer {
     bool is_server; // our end
     bool has_candidate;
-    bool keeps_before;   // packets of the receiving epoch before are taken until `before_until_ns`
-    bool update_pending; // begin a new sending epoch as soon as it may be
-    uint8_t owed;        // enum hail_owed
-    uint8_t challenges;  // sent to the candidate
+    bool keeps_before; // packets of the receiving epoch before are taken until `before_until_ns`
+    bool response_elsewhere; // the challenge came by the candidate path
+    bool update_pending;     // begin a new sending epoch as soon as it may be
+    uint8_t owed;            // enum hail_owed
+    uint8_t challenges;      // sent to the candidate
     uint32_t conn_id;
     uint32_t candidate_room; // bytes that may go there before it is proven
     uint32_t ping_ms;        // client: after so long without a protected packet of ours; 0: never
@@ -60,7 +61,6 @@ struct hail_peer {
     uint8_t challenge[HAIL_FRAME_ECHO_LEN];
     struct hail_path address;   // to send to
     struct hail_path candidate; // a new one, not proven
-    struct hail_path response_to;
     struct hail_replay protected_seen;
     struct hail_replay plain_seen;
     struct hail_traffic_keys send;
