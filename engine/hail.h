@@ -347,6 +347,11 @@ struct hail_native_config {
 
     uint32_t datagram_max; // bytes of the longest that is sent; above 1,200 only as far as the path
                            // is found to take it; 1,200 to 1,452; 0: 1,452
+    uint32_t
+        keepalive_ms; // client: after so long without a protected packet of its own it pings,
+                      // so that address translators and firewalls, which forget a silent path
+                      // after 30 s or more, do not forget this one (RFC 8085, section 3.5);
+                      // and after a third of the server's idle timeout at the latest; 0: 20,000
 };
 
 // What moves the bytes.
@@ -435,7 +440,8 @@ struct hail_config {
     uint32_t calls_max;            // RPCs that await a response, per connection; 0: 16
     uint32_t handshake_timeout_ms; // from TCP connect to connected; 0: 10,000
     uint32_t idle_timeout_ms;      // silence that ends a connection; 0: never, as MLAPI; on the
-                                   // hail profile, where nothing else tells, 10,000
+                                   // hail profile, where nothing else tells, 10,000, and a client
+                                   // has its server's
     uint32_t stall_timeout_ms; // to finish a message begun (hail: to go on with one that is waited
                                // for), or to take any of what waits; 0: 30,000
     uint32_t command_queue_bytes; // calls from other threads that wait; 0: 4 MiB

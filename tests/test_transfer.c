@@ -285,7 +285,7 @@ START_TEST(test_moving_listener)
 {
     enum {
         MOVE_MS = 300,
-        PING_MS = 10000 / HAIL_PING_PART
+        PING_MS = 10000 / HAIL_PING_PART // of the idle timeout
     };
     static uint8_t data[MESSAGE];
     const struct hail_message_view view = {.kind = HAIL_MESSAGE_UNNAMED,

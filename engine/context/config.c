@@ -123,6 +123,7 @@ static bool check_limits(struct hail_context *context)
         {"native.source_per_s", &config->native.source_per_s, 100, 1, HAIL_LIMIT_PER_S_MAX},
         {"native.simulated_max", &config->native.simulated_max,
          config->native.simulation ? 4096 : 0, 0, 1u << 20},
+        {"native.keepalive_ms", &config->native.keepalive_ms, 20000, 1, UINT32_MAX},
         {"native.send_rate", &config->native.send_rate, 0, 0, UINT32_MAX},
         {"native.receive_rate", &config->native.receive_rate, 0, 0, UINT32_MAX},
         {"native.coalesce_us", &config->native.coalesce_us, 0, 0, HAIL_LIMIT_COALESCE_US_MAX},

@@ -513,6 +513,11 @@ uint64_t hail_receiver_next_ns(const struct hail_delivery *delivery, uint32_t sl
                : (*delivery->now_ns / HAIL_NS_PER_MS + (uint64_t)(int64_t)in_ms) * HAIL_NS_PER_MS;
 }
 
+void hail_receiver_excuse(struct hail_delivery *delivery, uint32_t slot)
+{
+    delivery->conns[slot].held_ms = now_ms(delivery);
+}
+
 bool hail_receiver_due(struct hail_delivery *delivery, uint32_t slot, bool is_open)
 {
     uint32_t stall_ms = delivery->limits.stall_timeout_ms;

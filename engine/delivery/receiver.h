@@ -88,6 +88,10 @@ void hail_receiver_hold(struct hail_delivery *delivery, uint32_t slot);
 HAIL_MUST_USE bool hail_receiver_judge(struct hail_delivery *delivery, uint32_t slot,
                                        const struct hail_intake *intake);
 
+// hail_receiver_excuse says that the other end has not been heard of: it may be out of reach, and
+// the time for which it has not gone on with a message begins anew.
+void hail_receiver_excuse(struct hail_delivery *delivery, uint32_t slot);
+
 // hail_receiver_next_ns returns when to look at what was begun and not finished; UINT64_MAX: there
 // is none. hail_receiver_due does so, and sets that anew, if the connection is open: others take
 // nothing more. Unreliable messages that get nowhere are dropped; false: a reliable one gets

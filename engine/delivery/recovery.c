@@ -264,13 +264,27 @@ uint64_t hail_recovery_next_ns(const struct hail_delivery *delivery, uint32_t sl
     return next;
 }
 
+static bool is_stalled(const struct hail_delivery *delivery, const struct hail_sender *sender)
+{
+    uint64_t stall_ns = delivery->limits.stall_timeout_ms * HAIL_NS_PER_MS;
+
+    return sender->bytes > 0 && *delivery->now_ns >= sender->progress_ns + stall_ns;
+}
+
+void hail_recovery_excuse(struct hail_delivery *delivery, uint32_t slot)
+{
+    struct hail_sender *sender = hail_sender_of(delivery, slot);
+
+    if (is_stalled(delivery, sender))
+        sender->progress_ns = *delivery->now_ns;
+}
+
 bool hail_recovery_due(struct hail_delivery *delivery, uint32_t slot)
 {
     struct hail_sender *sender = hail_sender_of(delivery, slot);
     uint64_t now_ns = *delivery->now_ns;
 
-    if (sender->bytes > 0 &&
-        now_ns >= sender->progress_ns + delivery->limits.stall_timeout_ms * HAIL_NS_PER_MS)
+    if (is_stalled(delivery, sender))
         return false;
     if (now_ns >= sender->loss_ns) {
         find_lost(delivery, slot);

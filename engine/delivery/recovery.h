@@ -17,6 +17,10 @@ HAIL_MUST_USE enum hail_verdict hail_recovery_acked(struct hail_delivery *delive
 // old one, so the oldest goes again at once, and the answer to it tells of the rest.
 void hail_recovery_moved(struct hail_delivery *delivery, uint32_t slot);
 
+// hail_recovery_excuse says that the other end has not been heard of: it may be out of reach, and
+// the time for which it has taken nothing begins anew.
+void hail_recovery_excuse(struct hail_delivery *delivery, uint32_t slot);
+
 // hail_recovery_due does what is due; hail_recovery_next_ns says when that is. False: the other end
 // has taken nothing for stall_timeout_ms, and the connection is to be ended.
 HAIL_MUST_USE bool hail_recovery_due(struct hail_delivery *delivery, uint32_t slot);

@@ -165,15 +165,24 @@ void hail_native_begin(struct hail_shard *shard, uint32_t slot)
     }
 }
 
+// Silence before a client pings: no longer than middle boxes remember it, nor so long that a lost
+// ping or two let the idle timeout pass.
+static uint32_t ping_ms_of(uint32_t keepalive_ms, uint32_t idle_timeout_ms)
+{
+    uint32_t part_ms = idle_timeout_ms / HAIL_PING_PART;
+
+    if (idle_timeout_ms == 0 || keepalive_ms < part_ms)
+        return keepalive_ms;
+    return part_ms > 0 ? part_ms : 1;
+}
+
 bool hail_native_key(struct hail_shard *shard, uint32_t slot,
                      const uint8_t stretched[HAIL_STRETCHED_LEN], const struct hail_path *address)
 {
     struct hail_native *native = &shard->native->conns[slot];
     bool is_server = shard->context->is_server;
-    uint32_t ping_ms = native->idle_timeout_ms == 0 ? HAIL_PING_DEFAULT_MS
-                       : native->idle_timeout_ms < HAIL_PING_PART
-                           ? 1
-                           : native->idle_timeout_ms / HAIL_PING_PART;
+    uint32_t ping_ms =
+        ping_ms_of(shard->context->config.native.keepalive_ms, native->idle_timeout_ms);
 
     HAIL_ASSERT(!native->keyed);
     if (!hail_peer_init(&native->peer, is_server, native->conn_id, stretched, address,
@@ -649,6 +658,15 @@ uint64_t hail_native_next_ns(const struct hail_shard *shard, uint32_t slot)
     return next;
 }
 
+// Whether a peer may be out of reach: then it is no slow reader or writer, and the idle timeout
+// decides.
+static bool is_silent(const struct hail_shard *shard, uint32_t slot)
+{
+    uint64_t stall_ns = shard->context->config.stall_timeout_ms * HAIL_NS_PER_MS;
+
+    return shard->now_ns - shard->conns[slot].heard_ns >= stall_ns / 2;
+}
+
 bool hail_native_due(struct hail_shard *shard, uint32_t slot)
 {
     struct hail_native *native = &shard->native->conns[slot];
@@ -659,13 +677,19 @@ bool hail_native_due(struct hail_shard *shard, uint32_t slot)
         hail_conn_end(shard, slot, HAIL_CLOSED_IDLE, false, NULL);
         return false;
     }
+    bool silent = native->keyed && is_silent(shard, slot);
+    if (silent && native->idle_timeout_ms > 0) {
+        hail_recovery_excuse(&shard->delivery, slot);
+        hail_receiver_excuse(&shard->delivery, slot);
+    }
     if (native->keyed && !hail_recovery_due(&shard->delivery, slot)) {
-        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_READER, false, NULL);
+        hail_conn_end(shard, slot, silent ? HAIL_CLOSED_IDLE : HAIL_CLOSED_SLOW_READER, false,
+                      NULL);
         return false;
     }
     if (native->keyed && shard->now_ns >= hail_receiver_next_ns(&shard->delivery, slot) &&
         !hail_receiver_due(&shard->delivery, slot, shard->conns[slot].state == HAIL_CONN_OPEN)) {
-        hail_conn_end(shard, slot, HAIL_CLOSED_SLOW_WRITER, false,
+        hail_conn_end(shard, slot, silent ? HAIL_CLOSED_IDLE : HAIL_CLOSED_SLOW_WRITER, false,
                       "a message was begun, or one before it is missing, and nothing more of it "
                       "came for stall_timeout_ms");
         return false;
