@@ -261,7 +261,7 @@ inline struct hail_mlapi_config hail_mlapi_init(void)
 // A bad network, one direction of it: see hail_simulate. What is 0 does not happen.
 struct hail_simulation {
     size_t size;          // sizeof(struct hail_simulation), set by the caller
-    uint64_t seed;        // of the dice; 0: drawn
+    uint64_t seed;        // of the dice, which differ by connection and direction; 0: drawn
     uint32_t delay_us;    // of each datagram; at most 60 s, as all times here
     uint32_t jitter_us;   // more, from 0 up, evenly; datagrams keep their turn
     uint32_t loss;        // how many in 1,000,000 do not arrive

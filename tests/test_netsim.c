@@ -134,28 +134,50 @@ START_TEST(test_row)
 }
 END_TEST
 
-// The same seed, the same fate.
-START_TEST(test_seed_repeats)
+// Which of the first 64 datagrams of a connection's direction are lost.
+static uint64_t fate(uint64_t seed, bool is_server, uint64_t id, enum hail_netsim_way way)
 {
-    static uint32_t first[2 * COUNT];
-    const struct hail_simulation how = {.size = sizeof how,
-                                        .seed = 42,
-                                        .jitter_us = 9000,
-                                        .loss = 100000,
-                                        .duplication = 100000,
-                                        .reordering = 100000,
-                                        .reorder_us = 9000};
+    const struct hail_simulation how = {.size = sizeof how, .loss = 500000};
+    const struct hail_conn own = {id};
+    const uint8_t data[100] = {0};
+    const struct hail_path path = {0};
+    uint64_t lost = 0;
 
     network_init(&how, ROOM);
-    run();
-    uint32_t count = network.arrival_count;
-    memcpy(first, network.reassemblies, sizeof first);
+    hail_netsim_set(&network.netsim, 0, own, way, &how, hail_netsim_seed(seed, is_server, own),
+                    network.now_ns);
+    for (int i = 0; i < 64; i++) {
+        uint64_t before = network.netsim.lost;
+        hail_netsim_put(&network.netsim, 0, own, way, &path, data, sizeof data, network.now_ns);
+        lost = lost << 1 | (network.netsim.lost > before);
+    }
     hail_arena_cleanup(&network.arena);
-    network_init(&how, ROOM);
-    run();
-    ck_assert_uint_eq(network.arrival_count, count);
-    ck_assert_mem_eq(network.reassemblies, first, sizeof first);
-    hail_arena_cleanup(&network.arena);
+    return lost;
+}
+
+// The same seed, the same fate, but another for each connection, each direction and either end.
+START_TEST(test_seed_repeats)
+{
+    static const struct {
+        uint64_t seed;
+        bool is_server;
+        uint64_t id;
+        enum hail_netsim_way way;
+    } all[] = {
+        {42, false, 7, HAIL_NETSIM_OUT}, {42, false, 7, HAIL_NETSIM_IN},
+        {42, true, 7, HAIL_NETSIM_OUT},  {42, true, 7, HAIL_NETSIM_IN},
+        {42, false, 8, HAIL_NETSIM_OUT}, {42, false, 8, HAIL_NETSIM_IN},
+        {42, true, 8, HAIL_NETSIM_OUT},  {42, false, 7 + (UINT64_C(1) << 32), HAIL_NETSIM_OUT},
+        {43, false, 7, HAIL_NETSIM_OUT}, {43, false, 6, HAIL_NETSIM_OUT},
+    };
+    uint64_t fates[sizeof all / sizeof all[0]];
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        fates[i] = fate(all[i].seed, all[i].is_server, all[i].id, all[i].way);
+        ck_assert_uint_eq(fate(all[i].seed, all[i].is_server, all[i].id, all[i].way), fates[i]);
+        for (size_t j = 0; j < i; j++)
+            ck_assert_msg(fates[j] != fates[i], "%zu and %zu", i, j);
+    }
 }
 END_TEST
 

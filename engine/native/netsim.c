@@ -21,14 +21,24 @@ void hail_netsim_init(struct hail_netsim *netsim, struct hail_arena *arena, uint
     hail_slab_init(&netsim->held, arena, max, sizeof(struct hail_netsim_held));
 }
 
-// The next roll (Steele, Lea, Flood: SplitMix64, 2014).
-static uint64_t roll(struct hail_netsim_path *path)
-{
-    uint64_t z = path->dice += UINT64_C(0x9e3779b97f4a7c15);
+// SplitMix64's step and output (Steele, Lea, Flood, 2014).
+static const uint64_t golden = UINT64_C(0x9e3779b97f4a7c15);
 
+static uint64_t mix(uint64_t z)
+{
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
     return z ^ z >> 31;
+}
+
+static uint64_t roll(struct hail_netsim_path *path)
+{
+    return mix(path->dice += golden);
+}
+
+uint64_t hail_netsim_seed(uint64_t seed, bool is_server, struct hail_conn conn)
+{
+    return mix(mix(seed + golden) + conn.id * 2 + is_server);
 }
 
 static bool happens(struct hail_netsim_path *path, uint32_t in_a_million)
@@ -130,7 +140,7 @@ void hail_netsim_set(struct hail_netsim *netsim, uint32_t slot, struct hail_conn
     if (!how)
         return;
     path->how = *how;
-    path->dice = how->seed != 0 ? how->seed : seed;
+    path->dice = mix(seed + (uint64_t)way);
     if (path->how.queue_us == 0)
         path->how.queue_us = QUEUE_US;
     if (way == HAIL_NETSIM_OUT && how->rebind_ms > 0)

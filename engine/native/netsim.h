@@ -51,10 +51,14 @@ struct hail_netsim {
 void hail_netsim_init(struct hail_netsim *netsim, struct hail_arena *arena, uint32_t slots,
                       uint32_t max);
 
+// hail_netsim_seed returns what a connection's dice start from: each of a simulation's has its own,
+// and the same again with the same seed.
+uint64_t hail_netsim_seed(uint64_t seed, bool is_server, struct hail_conn conn);
+
 // hail_netsim_set has one direction of a connection go through the simulation; NULL: not any more,
 // and what is on its way still arrives.
 //
-// seed  What the dice start from, where `how` has no seed.
+// seed  What the dice of both directions start from, each in its own way; `how->seed` is not used.
 void hail_netsim_set(struct hail_netsim *netsim, uint32_t slot, struct hail_conn conn,
                      enum hail_netsim_way way, const struct hail_simulation *how, uint64_t seed,
                      uint64_t now_ns);

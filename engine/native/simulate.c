@@ -7,11 +7,14 @@
 static void set(struct hail_shard *shard, uint32_t slot, enum hail_netsim_way way,
                 const struct hail_simulation *how)
 {
+    struct hail_conn conn = hail_table_name(&shard->table, slot);
     uint64_t seed;
 
-    hail_random_bytes(&shard->random, &seed, sizeof seed);
-    hail_netsim_set(&shard->native->netsim, slot, hail_table_name(&shard->table, slot), way, how,
-                    seed, shard->now_ns);
+    if (how && how->seed != 0)
+        seed = hail_netsim_seed(how->seed, shard->context->is_server, conn);
+    else
+        hail_random_bytes(&shard->random, &seed, sizeof seed);
+    hail_netsim_set(&shard->native->netsim, slot, conn, way, how, seed, shard->now_ns);
 }
 
 void hail_simulate_begin(struct hail_shard *shard, uint32_t slot)
