@@ -42,11 +42,26 @@ uint16_t hail_pmtu_probe(struct hail_pmtu *pmtu, uint64_t now_ns)
     return pmtu->probing;
 }
 
-void hail_pmtu_arrived(struct hail_pmtu *pmtu, size_t len, bool is_probe, uint64_t now_ns)
+static uint32_t in_ms(uint64_t ns)
 {
-    if (len > HAIL_DATAGRAM_MAX)
+    return (uint32_t)(ns / HAIL_NS_PER_MS);
+}
+
+static bool is_after(uint32_t a_ms, uint32_t b_ms)
+{
+    return (int32_t)(a_ms - b_ms) > 0;
+}
+
+void hail_pmtu_arrived(struct hail_pmtu *pmtu, const struct hail_pmtu_packet *packet,
+                       uint64_t now_ns)
+{
+    if (packet->len > HAIL_DATAGRAM_MAX) {
+        uint32_t sent_ms = in_ms(packet->sent_ns);
+        if (pmtu->arrived_ms == 0 || is_after(sent_ms, pmtu->arrived_ms))
+            pmtu->arrived_ms = sent_ms;
         pmtu->losses = 0;
-    if (!is_probe || len != pmtu->probing)
+    }
+    if (!packet->is_probe || packet->len != pmtu->probing)
         return;
     pmtu->size = pmtu->probing;
     pmtu->probing = 0;
@@ -69,15 +84,27 @@ static void miss(struct hail_pmtu *pmtu, uint64_t now_ns)
         rest(pmtu, HAIL_PMTU_RAISE_MS, now_ns);
 }
 
-bool hail_pmtu_lost(struct hail_pmtu *pmtu, size_t len, bool is_probe, uint64_t now_ns)
+// Whether a long packet that is lost begins another flight of such losses.
+static bool is_news(const struct hail_pmtu *pmtu, const struct hail_pmtu_packet *packet)
 {
-    if (is_probe) {
-        if (len == pmtu->probing)
+    uint32_t sent_ms = in_ms(packet->sent_ns);
+
+    if (pmtu->arrived_ms != 0 && !is_after(sent_ms, pmtu->arrived_ms))
+        return false; // one that was sent later has passed
+    return pmtu->losses == 0 || is_after(sent_ms, pmtu->lost_ms);
+}
+
+bool hail_pmtu_lost(struct hail_pmtu *pmtu, const struct hail_pmtu_packet *packet, uint64_t now_ns)
+{
+    if (packet->is_probe) {
+        if (packet->len == pmtu->probing)
             miss(pmtu, now_ns);
         return false;
     }
-    return len > HAIL_DATAGRAM_MAX && ++pmtu->losses >= HAIL_PMTU_LOSSES &&
-           hail_pmtu_fall(pmtu, now_ns);
+    if (packet->len <= HAIL_DATAGRAM_MAX || !is_news(pmtu, packet))
+        return false;
+    pmtu->lost_ms = in_ms(now_ns);
+    return ++pmtu->losses >= HAIL_PMTU_LOSSES && hail_pmtu_fall(pmtu, now_ns);
 }
 
 bool hail_pmtu_fall(struct hail_pmtu *pmtu, uint64_t now_ns)

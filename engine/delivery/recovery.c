@@ -64,7 +64,9 @@ static uint64_t take_arrived(struct hail_delivery *delivery, uint32_t slot,
         hail_sent_packets_free(delivery, slot, index);
         hail_congestion_acked(&sender->congestion, sent.bytes, sent.sent_ns, *delivery->now_ns,
                               sender->limited);
-        hail_pmtu_arrived(&sender->pmtu, sent.len, sent.is_probe, *delivery->now_ns);
+        hail_pmtu_arrived(&sender->pmtu,
+                          &(struct hail_pmtu_packet){sent.len, sent.is_probe, sent.sent_ns},
+                          *delivery->now_ns);
         settle_ranges(delivery, slot, sent.range_first);
         if (sent.number == ack->ranges[0].last)
             largest_sent_ns = sent.sent_ns;
@@ -79,7 +81,9 @@ static void lose(struct hail_delivery *delivery, uint32_t slot, struct hail_sent
 {
     struct hail_sender *sender = hail_sender_of(delivery, slot);
 
-    if (hail_pmtu_lost(&sender->pmtu, sent->len, sent->is_probe, *delivery->now_ns))
+    const struct hail_pmtu_packet packet = {sent->len, sent->is_probe, sent->sent_ns};
+
+    if (hail_pmtu_lost(&sender->pmtu, &packet, *delivery->now_ns))
         hail_stat_add(delivery->stats, HAIL_STAT_PATH_FALLS, 1);
     if (sent->is_probe)
         return;
