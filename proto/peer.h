@@ -19,7 +19,7 @@ enum {
     HAIL_EPOCH_KEPT_MS = 3000, // the one before, for packets that are late
     HAIL_CHALLENGE_RESEND_MS = 250,
     HAIL_CHALLENGES_MAX = 8, // or turns to send one; then the new address is forgotten
-    HAIL_CONTROL_MAX = 64 // bytes of the longest control frame that a peer owes
+    HAIL_CONTROL_MAX = 64    // bytes of the longest control frame that a peer owes
 };
 
 // What is to be sent as soon as possible; each at most once.

@@ -137,6 +137,7 @@ START_TEST(test_answers_from_where_it_was_asked)
     config.profile = HAIL_PROFILE_HAIL;
     config.native.exchange = HAIL_UNSIGNED;
     config.native.cookies = row->cookies;
+    config.idle_timeout_ms = 60000;
     config.conns_max = CONNS_MAX;
     config.handshakes_max = CONNS_MAX;
     config.native.source_per_s = 1000000;
@@ -153,7 +154,10 @@ START_TEST(test_answers_from_where_it_was_asked)
     join_all(&client, hail_port(server.endpoint), row->is_v6);
     talk(&client);
     ck_assert_uint_eq(live_count(&client, HAIL_EVENT_CLOSED), 0);
-    ck_assert_uint_eq(unwanted(&net, client_host, row->is_v6), 0);
+    // On a machine so slow that answers are missed, clients take other ports, and what was on its
+    // way to the old ones finds nobody.
+    if (live_stat(&client, "sources_changed") == 0)
+        ck_assert_uint_eq(unwanted(&net, client_host, row->is_v6), 0);
     // Each is told of the end, from the same address; if the kernel has no room for so many words
     // at once, they are lost.
     live_stop(&server, 0);
