@@ -94,7 +94,43 @@ void hail_write_bytes(struct hail_writer *writer, const void *data, size_t len)
 {
     struct hail_bits_writer bits = begin_write(writer);
 
+    hail_bits_write_bit(&bits, !data);
+    if (data) {
+        hail_bits_write_zigzag(&bits, (int64_t)len);
+        hail_bits_write_bytes(&bits, data, len);
+    }
+    end_write(writer, &bits);
+}
+
+void hail_write_array(struct hail_writer *writer, size_t count)
+{
+    hail_write_present(writer);
+    hail_write_int(writer, (int64_t)count);
+}
+
+void hail_write_null(struct hail_writer *writer)
+{
+    hail_write_bool(writer, true);
+}
+
+void hail_write_present(struct hail_writer *writer)
+{
+    hail_write_bool(writer, false);
+}
+
+void hail_write_stream_bytes(struct hail_writer *writer, const void *data, size_t len)
+{
+    struct hail_bits_writer bits = begin_write(writer);
+
     hail_bits_write_array(&bits, data, len);
+    end_write(writer, &bits);
+}
+
+void hail_write_stream_string(struct hail_writer *writer, const char *text)
+{
+    struct hail_bits_writer bits = begin_write(writer);
+
+    hail_bits_write_string(&bits, text);
     end_write(writer, &bits);
 }
 
@@ -164,23 +200,46 @@ double hail_read_double(struct hail_reader *reader)
     return value;
 }
 
-bool hail_read_string(struct hail_reader *reader, char *out, size_t capacity)
+bool hail_read_present(struct hail_reader *reader)
+{
+    return !hail_read_bool(reader) && !reader->failed;
+}
+
+bool hail_read_array(struct hail_reader *reader, size_t *count)
+{
+    *count = 0;
+    if (!hail_read_present(reader))
+        return false;
+    int64_t said = hail_read_int(reader);
+    if (said < 0 || (uint64_t)said > 8 * reader->len - reader->bit)
+        reader->failed = true;
+    if (!reader->failed)
+        *count = (size_t)said;
+    return !reader->failed;
+}
+
+bool hail_read_stream_string(struct hail_reader *reader, char *out, size_t capacity)
 {
     struct hail_bits_reader bits = begin_read(reader);
-    bool is_null = hail_bits_read_bit(&bits);
 
     if (capacity > 0)
         out[0] = 0;
-    if (!is_null)
-        hail_bits_read_string(&bits, out, capacity);
+    hail_bits_read_string(&bits, out, capacity);
     end_read(reader, &bits);
-    return !is_null && !bits.failed;
+    return !bits.failed;
 }
 
-size_t hail_read_bytes(struct hail_reader *reader, void *out, size_t capacity)
+bool hail_read_string(struct hail_reader *reader, char *out, size_t capacity)
+{
+    if (capacity > 0)
+        out[0] = 0;
+    return hail_read_present(reader) && hail_read_stream_string(reader, out, capacity);
+}
+
+// The bytes of an array whose length has been read.
+static size_t read_elements(struct hail_reader *reader, void *out, size_t capacity, size_t len)
 {
     struct hail_bits_reader bits = begin_read(reader);
-    size_t len = hail_bits_read_length(&bits);
 
     if (len > capacity)
         bits.failed = true;
@@ -188,4 +247,20 @@ size_t hail_read_bytes(struct hail_reader *reader, void *out, size_t capacity)
         hail_bits_read_bytes(&bits, out, len);
     end_read(reader, &bits);
     return bits.failed ? 0 : len;
+}
+
+size_t hail_read_bytes(struct hail_reader *reader, void *out, size_t capacity)
+{
+    size_t len;
+
+    return hail_read_array(reader, &len) ? read_elements(reader, out, capacity, len) : 0;
+}
+
+size_t hail_read_stream_bytes(struct hail_reader *reader, void *out, size_t capacity)
+{
+    struct hail_bits_reader bits = begin_read(reader);
+    size_t len = hail_bits_read_length(&bits);
+
+    end_read(reader, &bits);
+    return read_elements(reader, out, capacity, len);
 }

@@ -145,7 +145,24 @@ enum hail_event_type {
     HAIL_EVENT_CALL = 4,      // an RPC; hail_respond when `wants_response`
     HAIL_EVENT_RESPONSE = 5,  // the answer to a hail_call of ours
     HAIL_EVENT_CLOSED = 6,    // the last event of a connection; its name is stale from here on
-    HAIL_EVENT_WRITABLE = 7   // hail profile: unsent_max was reached, and half of it is free again
+    HAIL_EVENT_WRITABLE = 7,  // hail profile: unsent_max was reached, and half of it is free again
+    HAIL_EVENT_SCENE = 8      // mlapi: one of MLAPI's own messages about objects and scenes
+};
+
+// MLAPI's own messages about objects, scenes and variables, by their numbers on its wire (MLAPI.md,
+// "Objects and scenes"). hail carries them; what they mean is the game's. A server sends all but
+// HAIL_SCENE_SWITCHED; a client sends that one and the two of variables.
+enum hail_scene_type {
+    HAIL_ADD_OBJECT = 5,       // hail_write_object
+    HAIL_DESTROY_OBJECT = 6,   // hail_write_uint: its network id
+    HAIL_SWITCH_SCENE = 7,     // hail_write_scene_switch, and then its objects
+    HAIL_SCENE_SWITCHED = 8,   // hail_write_stream_bytes: the 16 bytes of the switch that is done
+    HAIL_CHANGE_OWNER = 9,     // hail_write_uint twice: network id, number of the new owner
+    HAIL_ADD_OBJECTS = 10,     // hail_write_uint: how many, and then they
+    HAIL_VAR_DELTA = 12,       // hail_write_uint twice, network id and behaviour; what changed
+    HAIL_VAR_UPDATE = 13,      // the same
+    HAIL_DESTROY_OBJECTS = 21, // hail_write_uint: how many; of each its network id
+    HAIL_SYNCED_VAR = 23       // as HAIL_VAR_DELTA
 };
 
 enum hail_close_reason {
@@ -198,6 +215,7 @@ struct hail_event {
     uint64_t call_id;        // CALL that wants a response; RESPONSE: as given to hail_call
     uint64_t client_id;      // CONNECTED: the number the server gave the client
     uint8_t channel;         // MESSAGE, CALL: the number of its channel; mlapi: 0
+    uint8_t scene_type;      // SCENE: enum hail_scene_type; `data` is what its writer wrote
     const char *text;        // CLOSED: a sentence for a person, if there is more to say; else NULL
     bool resumed;            // CONNECTED, on the hail profile: by a ticket
     struct hail_conn next;   // CLOSED: what takes its place (reconnect_ms); 0: nothing
@@ -225,6 +243,8 @@ struct hail_mlapi_config {
     uint16_t protocol_version;
     const char *const *scenes; // names, any order
     size_t scene_count;
+    const char *scene; // server: of `scenes`, the one that is active when it starts; NULL: the one
+                       // with index 0; see hail_set_scene
     const uint64_t *prefab_hashes; // any order
     size_t prefab_count;
     bool allow_runtime_scene_changes;
@@ -236,6 +256,8 @@ struct hail_mlapi_config {
     bool enable_encryption;
     bool sign_key_exchange;
     bool connection_approval; // connection requests carry connection data
+    bool takes_scenes_plain;  // SCENE events below default_floor as well: MLAPI 12 sends all of
+                              // these messages in the clear, so that others can change them
     enum hail_hash_size rpc_hash_size;
 };
 #ifdef __cplusplus // C++17 has no designated initializers: there, and below, it is a call
@@ -605,6 +627,31 @@ HAIL_API size_t hail_poll(struct hail_endpoint *endpoint, struct hail_event *eve
 HAIL_API enum hail_status hail_approve(struct hail_endpoint *endpoint, struct hail_conn conn,
                                        uint64_t tag);
 
+// Where a client of the mlapi profile begins: "approved" says it.
+struct hail_scene {
+    uint32_t index;                    // hail_scene_index
+    uint32_t object_count;             // of the objects that it finds there
+    const struct hail_writer *objects; // hail_write_object with HAIL_APPROVED, one after another;
+                                       // NULL: none
+};
+
+// hail_approve_into approves as hail_approve does, and sends the client into a scene with objects.
+// Objects that were added before somebody joined are for him to be told of by this.
+//
+// Returns  As hail_approve; HAIL_EINVAL on the hail profile, for a writer that failed, or for
+//          objects that take more than message_max bytes.
+HAIL_API enum hail_status hail_approve_into(struct hail_endpoint *endpoint, struct hail_conn conn,
+                                            uint64_t tag, const struct hail_scene *scene);
+
+// hail_scene_index returns the index of the scene called `name` among those of the config, as MLAPI
+// counts them: in ordinal order. UINT32_MAX: it is not one of them, or not valid UTF-8.
+HAIL_API uint32_t hail_scene_index(const struct hail_mlapi_config *mlapi, const char *name);
+
+// hail_set_scene says which scene a server is in from now on: what hail_approve tells clients. Tell
+// those that are there already by HAIL_SWITCH_SCENE. Returns HAIL_OK; HAIL_EINVAL: not a server of
+// the mlapi profile, or without runtime scene changes an index that no scene has.
+HAIL_API enum hail_status hail_set_scene(struct hail_endpoint *endpoint, uint32_t index);
+
 // hail_deny refuses a client and closes its connection. MLAPI has no message for it: `reason` goes
 // to the log and to the CLOSED event's text; NULL: none; at most 200 bytes are kept. Returns
 // as hail_approve.
@@ -638,6 +685,7 @@ struct hail_message {
     uint8_t channel; // its number: of config.channels, or an enum hail_channel_kind
     bool named;
     uint64_t name_hash; // when named: hail_name_hash
+    uint8_t scene_type; // mlapi: enum hail_scene_type, and `data` is what its writer wrote; else 0
 };
 
 // hail_name_hash returns what a name is on this endpoint's wire, for hail_message and hail_call. 0
@@ -769,7 +817,8 @@ struct hail_response {
 HAIL_API enum hail_status hail_respond(struct hail_endpoint *endpoint, struct hail_conn conn,
                                        const struct hail_response *response);
 
-// Arguments and results, bit-packed as MLAPI's typed RPCs have them. A writer that ran out of room,
+// Arguments and results, bit-packed as MLAPI's typed RPCs have them: MLAPI.md has a table of C#'s
+// types ("Types") and the calls for each. A writer that ran out of room,
 // or a reader out of bytes, is `failed` and stays so; check once at the end.
 struct hail_writer {
     uint8_t *data; // yours
@@ -786,30 +835,87 @@ struct hail_reader {
 
 HAIL_API void hail_writer_init(struct hail_writer *writer, void *data, size_t capacity);
 HAIL_API void hail_write_bool(struct hail_writer *writer, bool value);
-HAIL_API void hail_write_uint(struct hail_writer *writer, uint64_t value); // byte to ulong, char
-HAIL_API void hail_write_int(struct hail_writer *writer, int64_t value);   // short, int, long
-HAIL_API void hail_write_byte(struct hail_writer *writer, uint8_t value);  // byte, unpacked
+HAIL_API void hail_write_byte(struct hail_writer *writer, uint8_t value);  // byte, sbyte
+HAIL_API void hail_write_uint(struct hail_writer *writer, uint64_t value); // ushort to ulong, char
+HAIL_API void hail_write_int(struct hail_writer *writer, int64_t value);   // short to long, enums
 HAIL_API void hail_write_float(struct hail_writer *writer, float value);
 HAIL_API void hail_write_double(struct hail_writer *writer, double value);
 HAIL_API void hail_write_string(struct hail_writer *writer, const char *text); // NULL: null
-HAIL_API void hail_write_bytes(struct hail_writer *writer, const void *data, size_t len);
+HAIL_API void hail_write_bytes(struct hail_writer *writer, const void *data,
+                               size_t len);                        // byte[]; data NULL: null
 HAIL_API size_t hail_writer_len(const struct hail_writer *writer); // bytes to send
+
+// hail_write_array begins an array of any type: write its `count` elements next, each by its type's
+// call. hail_write_null writes a null in place of an array, a string, an object or a nullable
+// value; hail_write_present goes before one that is there and has no call of its own.
+HAIL_API void hail_write_array(struct hail_writer *writer, size_t count);
+HAIL_API void hail_write_null(struct hail_writer *writer);
+HAIL_API void hail_write_present(struct hail_writer *writer);
+
+// hail_write_stream_bytes and hail_write_stream_string write what methods that read their stream
+// by hand call WriteByteArray and WriteStringPacked: no null, and another length.
+HAIL_API void hail_write_stream_bytes(struct hail_writer *writer, const void *data, size_t len);
+HAIL_API void hail_write_stream_string(struct hail_writer *writer, const char *text);
 
 HAIL_API void hail_reader_init(struct hail_reader *reader, const void *data, size_t len);
 HAIL_API bool hail_read_bool(struct hail_reader *reader);
+HAIL_API uint8_t hail_read_byte(struct hail_reader *reader);
 HAIL_API uint64_t hail_read_uint(struct hail_reader *reader);
 HAIL_API int64_t hail_read_int(struct hail_reader *reader);
-HAIL_API uint8_t hail_read_byte(struct hail_reader *reader);
 HAIL_API float hail_read_float(struct hail_reader *reader);
 HAIL_API double hail_read_double(struct hail_reader *reader);
 
-// hail_read_string reads into `out`, terminated; fails when it needs more than `capacity` bytes. A
-// null string gives false and an empty text.
-HAIL_API bool hail_read_string(struct hail_reader *reader, char *out, size_t capacity);
+// hail_read_present tells whether something follows, or null. hail_read_array tells too, and how
+// many elements; it fails when there cannot be so many, each of a bit at least.
+HAIL_API bool hail_read_present(struct hail_reader *reader);
+HAIL_API bool hail_read_array(struct hail_reader *reader, size_t *count);
 
-// hail_read_bytes copies a byte array and returns its length; fails, and returns 0, when it is
-// longer than `capacity`.
+// hail_read_string and hail_read_stream_string read into `out`, terminated; they fail when it needs
+// more than `capacity` bytes. A null string gives false and an empty text.
+HAIL_API bool hail_read_string(struct hail_reader *reader, char *out, size_t capacity);
+HAIL_API bool hail_read_stream_string(struct hail_reader *reader, char *out, size_t capacity);
+
+// hail_read_bytes and hail_read_stream_bytes copy a byte array and return its length; they fail,
+// and return 0, when it is longer than `capacity`. A null array has the length 0.
 HAIL_API size_t hail_read_bytes(struct hail_reader *reader, void *out, size_t capacity);
+HAIL_API size_t hail_read_stream_bytes(struct hail_reader *reader, void *out, size_t capacity);
+
+// A networked object, as MLAPI's messages describe it to clients.
+struct hail_object {
+    uint64_t network_id; // not 0, and unlike any other's: the game counts them
+    uint64_t owner;      // the number of a client (event->client_id); 0: the server
+    uint64_t parent;     // with has_parent: the network id of an object that the client has already
+    uint64_t hash;       // its prefab's; of an object of the scene, with scene management and
+                         // without prefab sync, its NetworkedInstanceId
+    bool is_player;
+    bool has_parent;
+    bool is_scene_object; // it is in the scene's file, and not made of a prefab
+    bool has_transform;
+    float position[3];
+    float rotation[3];                   // Euler angles, degrees
+    const struct hail_writer *variables; // what its networked and then its synced variables wrote,
+                                         // unless enable_networked_var is off; NULL: it has none
+    const void *payload; // HAIL_ADD_OBJECT, HAIL_ADD_OBJECTS: for its NetworkStart; NULL: none
+    size_t payload_len;
+};
+
+enum {
+    HAIL_APPROVED = 4,         // where hail_write_object writes for, beside enum hail_scene_type
+    HAIL_SCENE_SWITCH_LEN = 16 // bytes of a scene switch's own number, a GUID in MLAPI
+};
+
+// hail_write_object adds an object to a message's body. `type` is what the message will be, since
+// each has a form of its own: HAIL_ADD_OBJECT, HAIL_ADD_OBJECTS, HAIL_SWITCH_SCENE (objects of the
+// new scene alone) or HAIL_APPROVED (hail_approve_into). The writer fails for any other.
+HAIL_API void hail_write_object(const struct hail_endpoint *endpoint, struct hail_writer *writer,
+                                int type, const struct hail_object *object);
+
+// hail_write_scene_switch begins a HAIL_SWITCH_SCENE; `object_count` calls of hail_write_object
+// follow. A client that has loaded the scene says so by HAIL_SCENE_SWITCHED with the same `id`,
+// which is unlike any other's and not all zero.
+HAIL_API void hail_write_scene_switch(struct hail_writer *writer, uint32_t scene,
+                                      const uint8_t id[HAIL_SCENE_SWITCH_LEN],
+                                      uint32_t object_count);
 
 // ---- Keys and what is known of a connection, from any thread without locks
 

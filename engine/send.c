@@ -79,6 +79,9 @@ static enum hail_status check_view(const struct hail_endpoint *endpoint,
         (view->body_len > 0 && !view->body))
         return HAIL_EINVAL;
     bool native = endpoint->context.config.profile == HAIL_PROFILE_HAIL;
+    if (view->kind == HAIL_MESSAGE_SCENE &&
+        (native || !hail_mlapi_scene_type(view->scene_type, endpoint->context.is_server)))
+        return HAIL_EINVAL;
     if (!native && view->flags != 0 && !endpoint->context.setup.encryption)
         return HAIL_ENOKEY;
     return HAIL_OK;
@@ -87,9 +90,12 @@ static enum hail_status check_view(const struct hail_endpoint *endpoint,
 static struct hail_message_view view_of(const struct hail_message *message)
 {
     return (struct hail_message_view){
-        .kind = message->named ? HAIL_MESSAGE_NAMED : HAIL_MESSAGE_UNNAMED,
+        .kind = message->scene_type != 0 ? HAIL_MESSAGE_SCENE
+                : message->named         ? HAIL_MESSAGE_NAMED
+                                         : HAIL_MESSAGE_UNNAMED,
         .flags = message->flags,
         .name_hash = message->name_hash,
+        .scene_type = message->scene_type,
         .channel = message->channel,
         .body = message->data,
         .body_len = message->len,
@@ -100,6 +106,28 @@ enum hail_status hail_approve(struct hail_endpoint *endpoint, struct hail_conn c
 {
     const struct hail_command command = {.op = HAIL_COMMAND_APPROVE, .conn = conn, .tag = tag};
 
+    return dispatch(endpoint, &command);
+}
+
+enum hail_status hail_approve_into(struct hail_endpoint *endpoint, struct hail_conn conn,
+                                   uint64_t tag, const struct hail_scene *scene)
+{
+    const struct hail_writer *objects = scene->objects;
+    struct hail_command command = {
+        .op = HAIL_COMMAND_APPROVE,
+        .conn = conn,
+        .tag = tag,
+        .scene = {.index = scene->index, .object_count = scene->object_count},
+        .has_scene = true,
+    };
+
+    if (objects && !objects->failed) {
+        command.view.body = objects->data;
+        command.view.body_len = hail_writer_len(objects);
+    }
+    if (endpoint->context.config.profile != HAIL_PROFILE_MLAPI || (objects && objects->failed) ||
+        command.view.body_len > endpoint->context.config.message_max)
+        return HAIL_EINVAL;
     return dispatch(endpoint, &command);
 }
 

@@ -18,8 +18,14 @@ enum hail_message_kind {
     HAIL_MESSAGE_CALL,    // an RPC that wants no response
     HAIL_MESSAGE_REQUEST, // an RPC that wants one
     HAIL_MESSAGE_RESPONSE,
-    HAIL_MESSAGE_ERROR // a response that says why there is none; not on mlapi
+    HAIL_MESSAGE_ERROR, // a response that says why there is none; not on mlapi
+    HAIL_MESSAGE_SCENE  // one of MLAPI's own about objects, scenes and variables; on mlapi alone
 };
+
+static inline bool hail_message_answers(enum hail_message_kind kind)
+{
+    return kind == HAIL_MESSAGE_RESPONSE || kind == HAIL_MESSAGE_ERROR;
+}
 
 // Why; values as on the wire.
 enum hail_call_error {
@@ -37,6 +43,7 @@ struct hail_message_view {
     uint16_t behaviour;  // CALL, REQUEST: the behaviour's order on it
     uint64_t call_id;    // REQUEST, RESPONSE, ERROR: names the call, chosen by its caller
     uint8_t error;       // ERROR: enum hail_call_error
+    uint8_t scene_type;  // SCENE: its MLAPI type
     uint8_t channel;     // the number of the channel it travels by; the mlapi wire has none: 0
     const uint8_t *body; // payload, arguments or result; borrowed
     size_t body_len;

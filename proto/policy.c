@@ -82,9 +82,11 @@ enum hail_verdict hail_policy_check(const struct hail_policy *policy, uint16_t *
     bool is_rpc = message->kind == HAIL_MESSAGE_CALL || message->kind == HAIL_MESSAGE_REQUEST;
     const struct hail_policy_rule *rule = NULL;
 
-    HAIL_ASSERT(message->kind < HAIL_MESSAGE_RESPONSE);
+    HAIL_ASSERT(!hail_message_answers(message->kind));
     *handler = HAIL_POLICY_NO_HANDLER;
-    if (message->kind == HAIL_MESSAGE_UNNAMED)
+    if (message->kind == HAIL_MESSAGE_SCENE && policy->takes_scenes_plain)
+        return HAIL_ACCEPT;
+    if (message->kind == HAIL_MESSAGE_UNNAMED || message->kind == HAIL_MESSAGE_SCENE)
         return check_floor(message->flags, policy->default_floor);
     rule = find(policy, is_rpc, message->name_hash);
     if (!rule)

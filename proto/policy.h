@@ -45,10 +45,11 @@ struct hail_policy_rule {
 struct hail_policy {
     struct hail_policy_rule rules[HAIL_POLICY_NAMES_MAX];
     size_t rule_count;
-    uint8_t default_floor; // for unnamed messages and, if they are taken, unknown names
-    bool takes_unknown;    // deliver names without a rule; false: HAIL_DROP_NAME
-    size_t channel_count;  // declared; none: four, one for each guarantee, with no floor
-    uint8_t bare;          // number of hail_policy_bare's channel, plus one; 0: it is looked for
+    uint8_t default_floor;   // for unnamed messages and, if they are taken, unknown names
+    bool takes_unknown;      // deliver names without a rule; false: HAIL_DROP_NAME
+    bool takes_scenes_plain; // MLAPI's messages about objects and scenes are below no floor
+    size_t channel_count;    // declared; none: four, one for each guarantee, with no floor
+    uint8_t bare;            // number of hail_policy_bare's channel, plus one; 0: it is looked for
     struct hail_policy_channel channels[HAIL_POLICY_CHANNELS_MAX];
 };
 

@@ -18,6 +18,13 @@ hail_endpoint_test(rpc)
 hail_endpoint_test(neighbours)
 hail_endpoint_test(memory)
 
+hail_test(types hail_shared)
+target_link_libraries(test_types PRIVATE hail_flags)
+
+# It reads the wire as well, by what is inside.
+hail_test(scenes hail_engine)
+target_sources(test_scenes PRIVATE live_endpoint.c)
+
 # Sanitizers have a heap of their own.
 if(NOT HAIL_SANITIZE AND NOT HAIL_FUZZ)
     hail_endpoint_test(heap)

@@ -22,7 +22,7 @@ import sys
 # Bottom first. A folder includes itself, those before it in its line or above, and hail.h.
 WINGS = ["memory", "context", "packet", "delivery", "client", "shard", "native", "handshake",
          "mlapi", "profiles", "io", ""]
-API = {"hail", "endpoint", "send", "args", "worker", "profiles"}
+API = {"hail", "endpoint", "send", "args", "scene", "worker", "profiles"}
 FUNCTION = re.compile(r"^[a-z][^;{}#/]*?\b([a-z_0-9]+)\(([^;{}]*)\)\n\{", re.M)
 
 

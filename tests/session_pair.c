@@ -120,12 +120,14 @@ void session_pair_step(struct pair *pair)
     bool approval = pair->network.connection_approval;
 
     if (pair->stage == STAGE_DECISION) {
-        struct hail_mlapi_approval out;
-        hail_mlapi_server_approve(&pair->server, &out, 7, 1.5F, &pair->random);
-        ck_assert_int_eq(session_pair_give(pair, &pair->client, out.time_sync, out.time_sync_len),
-                         HAIL_ACCEPT);
-        pair->len = out.approved_len;
-        memcpy(pair->message, out.approved, pair->len);
+        const struct hail_mlapi_approved_body approved = {.client_id = 7, .server_time_s = 1.5F};
+        uint8_t sync[HAIL_MLAPI_SYNC_MAX];
+        ck_assert_int_eq(
+            session_pair_give(pair, &pair->client, sync, hail_mlapi_server_sync(sync, 1.5F)),
+            HAIL_ACCEPT);
+        pair->len = hail_mlapi_server_approve(&pair->server, pair->message, sizeof pair->message,
+                                              &approved, &pair->random);
+        ck_assert_uint_gt(pair->len, 0);
     } else {
         ck_assert_int_eq(
             session_pair_give(pair, session_pair_receiver(pair), pair->message, pair->len),

@@ -163,13 +163,15 @@ static void play(struct pair *pair, const json_t *row, const json_t *request,
         check_reply(pair, to, HAIL_MLAPI_CONNECTION_REQUEST, &want);
         free(want.data);
     } else if (type == HAIL_MLAPI_CONNECTION_REQUEST) {
-        struct hail_mlapi_approval approval;
+        const struct hail_mlapi_approved_body approved = {.client_id = 1, .server_time_s = 0.25F};
+        uint8_t approval[160];
         ck_assert_int_eq(pair->result.event, HAIL_MLAPI_EVENT_REQUEST);
         ck_assert_uint_eq(pair->result.data.len, pair->client.conn_data.len);
         if (pair->client.conn_data.len > 0)
             ck_assert_mem_eq(pair->result.data.data, pair->client.conn_data.data,
                              pair->client.conn_data.len);
-        hail_mlapi_server_approve(to, &approval, 1, 0.25F, &pair->random);
+        ck_assert_uint_gt(
+            hail_mlapi_server_approve(to, approval, sizeof approval, &approved, &pair->random), 0);
     } else if (type == HAIL_MLAPI_CONNECTION_APPROVED) {
         ck_assert_int_eq(pair->result.event, HAIL_MLAPI_EVENT_CONNECTED);
         ck_assert_uint_eq(pair->result.client_id, 1);
@@ -351,10 +353,12 @@ END_TEST
 #define BIT(type) (1u << HAIL_MLAPI_##type)
 #define FROM_CLIENT                                                                                \
     (BIT(UNNAMED) | BIT(NAMED) | BIT(SERVER_RPC) | BIT(SERVER_RPC_REQUEST) |                       \
-     BIT(CLIENT_RPC_RESPONSE))
+     BIT(CLIENT_RPC_RESPONSE) | BIT(SCENE_SWITCHED) | BIT(VAR_DELTA) | BIT(VAR_UPDATE))
 #define FROM_SERVER                                                                                \
     (BIT(UNNAMED) | BIT(NAMED) | BIT(CLIENT_RPC) | BIT(CLIENT_RPC_REQUEST) |                       \
-     BIT(SERVER_RPC_RESPONSE) | BIT(TIME_SYNC))
+     BIT(SERVER_RPC_RESPONSE) | BIT(TIME_SYNC) | BIT(ADD_OBJECT) | BIT(DESTROY_OBJECT) |           \
+     BIT(SWITCH_SCENE) | BIT(CHANGE_OWNER) | BIT(ADD_OBJECTS) | BIT(VAR_DELTA) | BIT(VAR_UPDATE) | \
+     BIT(DESTROY_OBJECTS) | BIT(SYNCED_VAR))
 
 // Which types each end takes when, of all that there are.
 static const struct {

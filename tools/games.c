@@ -107,6 +107,7 @@ void games_relay(struct hail_endpoint *endpoint, const struct hail_event *event,
     case HAIL_EVENT_CONNECTED:
     case HAIL_EVENT_RESPONSE:
     case HAIL_EVENT_WRITABLE:
+    case HAIL_EVENT_SCENE: // a server's to answer, not another client's
         return;
     }
 }

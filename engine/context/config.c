@@ -271,6 +271,7 @@ static bool own_pointers(struct hail_context *context, const struct hail_config 
     config->native.server_name = copy_text(heap, given->native.server_name, &failed);
     config->native.key_log_file = copy_text(heap, given->native.key_log_file, &failed);
     config->mlapi.scenes = NULL; // they enter the config hash, and are not kept
+    config->mlapi.scene = NULL;
     config->mlapi.prefab_hashes = NULL;
     if (given->native.simulation) {
         context->simulation = *given->native.simulation;
@@ -336,6 +337,7 @@ static enum hail_status build_policy(struct hail_context *context)
 
     context->policy.default_floor = (uint8_t)config->default_floor;
     context->policy.takes_unknown = config->takes_unknown_names;
+    context->policy.takes_scenes_plain = config->mlapi.takes_scenes_plain;
     for (size_t i = 0; i < config->handler_count; i++) {
         const struct hail_handler *handler = &context->handlers[i];
         bool unmet = handler->floor != 0 && !has_keys(config);
@@ -443,6 +445,13 @@ static enum hail_status build_setup(struct hail_context *context, const struct h
         return HAIL_EINVAL;
     }
     context->setup.conn_data_max = context->config.conn_data_max;
+    uint32_t scene = 0;
+    if (mlapi->scene && !hail_mlapi_scene_index(&scene, &network, mlapi->scene)) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR,
+                      "config field=mlapi.scene: \"%s\" is not one of mlapi.scenes", mlapi->scene);
+        return HAIL_EINVAL;
+    }
+    context->scene = scene;
     return HAIL_OK;
 }
 

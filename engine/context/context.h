@@ -39,6 +39,7 @@ struct hail_context {
     struct hail_arena events_arena;
     int events_fd;               // eventfd that hail_fd shows; -1 with callbacks
     _Atomic uint64_t client_ids; // numbers given to clients so far
+    _Atomic uint32_t scene;      // index of the one that clients are approved into
 };
 
 // hail_context_unix_s returns what CLOCK_REALTIME would say at `now_ns`, in seconds, had nobody set

@@ -60,24 +60,34 @@ void hail_mlapi_reply(struct hail_shard *shard, uint32_t slot)
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
 }
 
+// Queues a message of `len` bytes that lies in `framed`; 0: it did not fit there.
+static enum hail_status queue_written(struct hail_shard *shard, uint32_t slot, size_t len)
+{
+    return len > 0 ? hail_mlapi_queue(shard, slot, shard->mlapi->framed, len) : HAIL_EFULL;
+}
+
 // Time sync and approved, as the mlapi profile has them.
-void hail_mlapi_approve(struct hail_shard *shard, uint32_t slot)
+void hail_mlapi_approve(struct hail_shard *shard, uint32_t slot,
+                        const struct hail_mlapi_scene *scene)
 {
     struct hail_conn_slot *conn = &shard->conns[slot];
-    struct hail_mlapi_approval approval;
+    uint8_t *message = shard->mlapi->framed + HAIL_MLAPI_FRAME_HEADER_LEN;
     uint64_t age_ns = shard->now_ns - shard->context->start_ns;
+    struct hail_mlapi_approved_body approved = {
+        .client_id = conn->client_id,
+        .server_time_s = (float)age_ns / 1e9f,
+        .scene.index = atomic_load_explicit(&shard->context->scene, memory_order_relaxed),
+    };
 
-    hail_mlapi_server_approve(conn->session, &approval, conn->client_id, (float)age_ns / 1e9f,
-                              &shard->random);
-    memcpy(shard->mlapi->framed + HAIL_MLAPI_FRAME_HEADER_LEN, approval.time_sync,
-           approval.time_sync_len);
+    if (scene)
+        approved.scene = *scene;
     enum hail_status status =
-        hail_mlapi_queue(shard, slot, shard->mlapi->framed, approval.time_sync_len);
-    if (status == HAIL_OK) {
-        memcpy(shard->mlapi->framed + HAIL_MLAPI_FRAME_HEADER_LEN, approval.approved,
-               approval.approved_len);
-        status = hail_mlapi_queue(shard, slot, shard->mlapi->framed, approval.approved_len);
-    }
+        queue_written(shard, slot, hail_mlapi_server_sync(message, approved.server_time_s));
+    if (status == HAIL_OK)
+        status = queue_written(shard, slot,
+                               hail_mlapi_server_approve(conn->session, message,
+                                                         shard->mlapi->framed_max, &approved,
+                                                         &shard->random));
     if (status != HAIL_OK)
         hail_conn_end(shard, slot, HAIL_CLOSED_NO_BUFFER, false, NULL);
     else

@@ -26,6 +26,7 @@ struct hail_mlapi_shard {
     struct hail_mlapi_result result; // of a session's last step
     uint8_t *assembled;              // a message put together from what came
     uint8_t *framed;                 // a message being written, and before it room for its header
+    size_t framed_max;               // the longest, header not counted
 };
 
 // hail_mlapi_ambient returns the dice and clocks for a session.
@@ -41,7 +42,8 @@ HAIL_MUST_USE enum hail_status hail_mlapi_queue(struct hail_shard *shard, uint32
 void hail_mlapi_reply(struct hail_shard *shard, uint32_t slot);
 
 // hail_mlapi_approve sends time sync and approved, and ends the handshake.
-void hail_mlapi_approve(struct hail_shard *shard, uint32_t slot);
+void hail_mlapi_approve(struct hail_shard *shard, uint32_t slot,
+                        const struct hail_mlapi_scene *scene);
 
 // hail_mlapi_send protects and queues an application message, or has the sealer protect it later.
 HAIL_MUST_USE enum hail_status hail_mlapi_send(struct hail_shard *shard, uint32_t slot,

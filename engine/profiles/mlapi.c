@@ -36,6 +36,7 @@ static void reserve(struct hail_shard *shard, const struct hail_context *context
 
     mlapi->assembled = hail_arena_take(&shard->arena, len, 1);
     mlapi->framed = hail_arena_take(&shard->arena, len, 1);
+    mlapi->framed_max = len - HAIL_MLAPI_FRAME_HEADER_LEN;
     if (context->setup.encryption)
         hail_sealer_reserve(&mlapi->sealer, &shard->arena);
 }

@@ -263,8 +263,9 @@ static bool asks(const struct hail_shard *shard, uint32_t slot)
     return shard->native->conns[slot].state == HAIL_NATIVE_EXPECT_DECISION;
 }
 
-static void approve(struct hail_shard *shard, uint32_t slot)
+static void approve(struct hail_shard *shard, uint32_t slot, const struct hail_mlapi_scene *scene)
 {
+    (void)scene;
     hail_native_approve(shard, slot);
     hail_conn_joined(shard, slot);
 }

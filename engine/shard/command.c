@@ -45,7 +45,9 @@ static enum hail_status decide(struct hail_shard *shard, uint32_t slot,
         return HAIL_ESTATE;
     if (command->op == HAIL_COMMAND_APPROVE) {
         conn->tag = command->tag;
-        hail_conn_approve(shard, slot);
+        struct hail_mlapi_scene scene = command->scene;
+        scene.objects = (struct hail_bytes){command->view.body, command->view.body_len};
+        hail_conn_approve(shard, slot, command->has_scene ? &scene : NULL);
         return conn->state == HAIL_CONN_OPEN ? HAIL_OK : HAIL_EFULL;
     }
     size_t len =

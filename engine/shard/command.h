@@ -39,6 +39,8 @@ struct hail_command {
     size_t conn_count;
     const struct hail_addresses *addresses; // CONNECT
     const struct hail_path *from;           // DATAGRAM
+    struct hail_mlapi_scene scene;          // APPROVE, has_scene: the view's body is its objects
+    bool has_scene;
     uint32_t timeout_ms; // SEND* of a call that wants a response; 0: the config's
     bool posted;         // it has crossed threads, and whoever made it is not told how it went
 };

@@ -183,13 +183,14 @@ void hail_conn_joined(struct hail_shard *shard, uint32_t slot)
         shard->profile->joined(shard, slot);
 }
 
-void hail_conn_approve(struct hail_shard *shard, uint32_t slot)
+void hail_conn_approve(struct hail_shard *shard, uint32_t slot,
+                       const struct hail_mlapi_scene *scene)
 {
     HAIL_ASSERT(shard->context->is_server);
     HAIL_ASSERT(shard->conns[slot].proven);
     shard->conns[slot].client_id =
         atomic_fetch_add_explicit(&shard->shared->client_ids, 1, memory_order_relaxed) + 1;
-    shard->profile->approve(shard, slot);
+    shard->profile->approve(shard, slot, scene);
 }
 
 bool hail_conn_append(struct hail_shard *shard, uint32_t slot, struct hail_chain *chain,

@@ -43,8 +43,10 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
 // hail_conn_release frees a slot that the backend has let go of, once the application is told.
 void hail_conn_release(struct hail_shard *shard, uint32_t slot);
 
-// hail_conn_approve lets a client in that has asked.
-void hail_conn_approve(struct hail_shard *shard, uint32_t slot);
+// hail_conn_approve lets a client in that has asked; on mlapi into this scene, or, NULL, the one of
+// all.
+void hail_conn_approve(struct hail_shard *shard, uint32_t slot,
+                       const struct hail_mlapi_scene *scene);
 
 // hail_conn_append adds bytes to a chain of the connection, which then holds them; false, and
 // counted: there is no room for them. hail_conn_consume drops the first `len` of them.

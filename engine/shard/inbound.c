@@ -19,7 +19,7 @@ void hail_inbound_request(struct hail_shard *shard, uint32_t slot, struct hail_e
         return;
     hail_stat_add(&shard->stats, HAIL_STAT_REQUESTS, 1);
     if (shard->context->config.approves_all) {
-        hail_conn_approve(shard, slot);
+        hail_conn_approve(shard, slot, NULL);
         return;
     }
     struct hail_event event = hail_event_of(shard, slot, HAIL_EVENT_REQUEST);
@@ -64,7 +64,7 @@ static bool admit(struct hail_shard *shard, uint32_t slot, struct hail_message_v
     uint16_t index = HAIL_POLICY_NO_HANDLER;
 
     *handler = NULL;
-    if (message->kind >= HAIL_MESSAGE_RESPONSE) {
+    if (hail_message_answers(message->kind)) {
         if (hail_calls_settle(shard, slot, message, &message->call_id))
             return true;
         hail_shard_drop(shard, slot, HAIL_DROP_CALL);
@@ -121,7 +121,8 @@ bool hail_inbound_message(struct hail_shard *shard, uint32_t slot,
     if (!admit(shard, slot, message, &handler))
         return false;
     enum hail_event_type type =
-        message->kind >= HAIL_MESSAGE_RESPONSE ? HAIL_EVENT_RESPONSE
+        hail_message_answers(message->kind)   ? HAIL_EVENT_RESPONSE
+        : message->kind == HAIL_MESSAGE_SCENE ? HAIL_EVENT_SCENE
         : message->kind == HAIL_MESSAGE_CALL || message->kind == HAIL_MESSAGE_REQUEST
             ? HAIL_EVENT_CALL
             : HAIL_EVENT_MESSAGE;
@@ -138,6 +139,7 @@ bool hail_inbound_message(struct hail_shard *shard, uint32_t slot,
     event->call_id = message->call_id;
     event->status = status_of(message);
     event->channel = message->channel;
+    event->scene_type = message->scene_type;
     hail_shard_message(shard, slot, message, true);
     return true;
 }

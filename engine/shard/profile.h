@@ -11,6 +11,7 @@
 #include "proto/path.h"
 
 struct hail_context;
+struct hail_mlapi_scene;
 struct hail_shard;
 
 // A profile. Functions that are marked "or NULL" may be missing. `slot` is a connection's.
@@ -56,8 +57,9 @@ struct hail_profile_ops {
     void (*followed)(struct hail_shard *shard, uint32_t slot);
     bool (*unanswered)(const struct hail_shard *shard, uint32_t slot);
     bool (*asks)(const struct hail_shard *shard, uint32_t slot); // for the application's decision
-    void (*approve)(struct hail_shard *shard, uint32_t slot);    // ends the handshake
-    void (*joined)(struct hail_shard *shard, uint32_t slot);     // or NULL
+    // Ends the handshake. `scene`: mlapi's alone, or NULL.
+    void (*approve)(struct hail_shard *shard, uint32_t slot, const struct hail_mlapi_scene *scene);
+    void (*joined)(struct hail_shard *shard, uint32_t slot);                      // or NULL
     enum hail_status (*update_keys)(struct hail_shard *shard, uint32_t slot);     // or NULL
     void (*simulate)(struct hail_shard *shard, uint32_t slot, const void *order); // or NULL
     void (*end)(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,

@@ -108,7 +108,9 @@ bool hail_mlapi_approved_read(struct hail_mlapi_approved_body *approved, bool sc
     struct hail_mlapi_approved_body own = {.client_id = hail_bits_read_varint(&reader)};
 
     if (scene_management) {
-        hail_bits_read_varint(&reader); // the scene's index
+        uint64_t index = hail_bits_read_varint(&reader);
+        reader.failed |= index > UINT32_MAX;
+        own.scene.index = (uint32_t)index;
         if (read_array(&reader).len != GUID_LEN)
             return false;
     }
@@ -128,12 +130,34 @@ size_t hail_mlapi_approved_write(uint8_t *out, size_t capacity,
 
     hail_bits_write_varint(&writer, approved->client_id);
     if (scene_management) {
-        hail_bits_write_varint(&writer, 0);
-        hail_bits_write_array(&writer, guid, sizeof guid);
+        hail_bits_write_varint(&writer, approved->scene.index);
+        hail_bits_write_array(&writer, guid, sizeof guid); // nobody waits for who is where
     }
     hail_bits_write_float(&writer, approved->server_time_s);
-    hail_bits_write_varint(&writer, 0); // objects are the application's to send
+    hail_bits_write_varint(&writer, approved->scene.object_count);
+    hail_bits_write_bytes(&writer, approved->scene.objects.data, approved->scene.objects.len);
     return written(&writer);
+}
+
+bool hail_mlapi_scene_type(uint8_t type, bool from_server)
+{
+    switch (type) {
+    case HAIL_MLAPI_ADD_OBJECT:
+    case HAIL_MLAPI_DESTROY_OBJECT:
+    case HAIL_MLAPI_SWITCH_SCENE:
+    case HAIL_MLAPI_CHANGE_OWNER:
+    case HAIL_MLAPI_ADD_OBJECTS:
+    case HAIL_MLAPI_DESTROY_OBJECTS:
+    case HAIL_MLAPI_SYNCED_VAR:
+        return from_server;
+    case HAIL_MLAPI_SCENE_SWITCHED:
+        return !from_server;
+    case HAIL_MLAPI_VAR_DELTA:
+    case HAIL_MLAPI_VAR_UPDATE:
+        return true;
+    default:
+        return false;
+    }
 }
 
 enum hail_mlapi_type hail_mlapi_message_type(enum hail_message_kind kind, bool from_server)
@@ -149,8 +173,9 @@ enum hail_mlapi_type hail_mlapi_message_type(enum hail_message_kind kind, bool f
         return from_server ? HAIL_MLAPI_CLIENT_RPC_REQUEST : HAIL_MLAPI_SERVER_RPC_REQUEST;
     case HAIL_MESSAGE_RESPONSE: // named after who was called
         return from_server ? HAIL_MLAPI_SERVER_RPC_RESPONSE : HAIL_MLAPI_CLIENT_RPC_RESPONSE;
-    case HAIL_MESSAGE_ERROR:
-        break; // this wire has none
+    case HAIL_MESSAGE_ERROR: // this wire has none
+    case HAIL_MESSAGE_SCENE:
+        break; // the type is the view's
     }
     HAIL_UNREACHABLE("every kind has its case");
 }
@@ -211,13 +236,13 @@ size_t hail_mlapi_message_body_len(const struct hail_message_view *view)
 {
     uint8_t fields[FIELDS_MAX];
 
-    return (view->kind == HAIL_MESSAGE_UNNAMED ? 0 : write_fields(fields, view)) + view->body_len;
+    return write_fields(fields, view) + view->body_len;
 }
 
 void hail_mlapi_message_body_write(uint8_t *out, const struct hail_message_view *view)
 {
     uint8_t fields[FIELDS_MAX];
-    size_t len = view->kind == HAIL_MESSAGE_UNNAMED ? 0 : write_fields(fields, view);
+    size_t len = write_fields(fields, view);
 
     memcpy(out, fields, len);
     if (view->body_len > 0)

@@ -41,10 +41,18 @@ HAIL_MUST_USE bool hail_mlapi_request_read(struct hail_mlapi_request_body *reque
 size_t hail_mlapi_request_write(uint8_t *out, size_t capacity,
                                 const struct hail_mlapi_request_body *request, bool has_data);
 
-// A server's answer. Objects that a server with a scene sends along are not looked at.
+// Where a client is to be, and what it finds there.
+struct hail_mlapi_scene {
+    uint32_t index;
+    uint32_t object_count;
+    struct hail_bytes objects; // one after another, as WriteSpawnCallForObject has them
+};
+
+// A server's answer. A reader does not look at the objects.
 struct hail_mlapi_approved_body {
     uint64_t client_id;
     float server_time_s;
+    struct hail_mlapi_scene scene;
 };
 
 HAIL_MUST_USE bool hail_mlapi_approved_read(struct hail_mlapi_approved_body *approved,
@@ -53,7 +61,12 @@ size_t hail_mlapi_approved_write(uint8_t *out, size_t capacity,
                                  const struct hail_mlapi_approved_body *approved,
                                  bool scene_management);
 
-// hail_mlapi_message_type returns the message type for a kind sent by a server or a client.
+// hail_mlapi_scene_type says whether a server, or a client, sends messages of this type about
+// objects, scenes and variables.
+bool hail_mlapi_scene_type(uint8_t type, bool from_server);
+
+// hail_mlapi_message_type returns the message type for a kind sent by a server or a client; of
+// HAIL_MESSAGE_SCENE there are many.
 enum hail_mlapi_type hail_mlapi_message_type(enum hail_message_kind kind, bool from_server);
 
 // hail_mlapi_message_kind does the reverse; false: an application's messages from that side have no

@@ -47,6 +47,22 @@ static int compare_ordinal(const char *a, const char *b)
     return one < other ? -1 : one > other;
 }
 
+bool hail_mlapi_scene_index(uint32_t *index, const struct hail_mlapi_network *network,
+                            const char *name)
+{
+    bool is_there = false;
+    uint32_t before = 0;
+
+    for (size_t i = 0; i < network->scene_count; i++) {
+        int order = compare_ordinal(network->scenes[i], name);
+        is_there |= order == 0;
+        before += order < 0;
+    }
+    if (is_there)
+        *index = before;
+    return is_there;
+}
+
 // The scenes in ordinal order, by repeated search for the next: there are few, and nothing to
 // allocate.
 static bool feed_scenes(struct hash *hash, const struct hail_mlapi_network *network)

@@ -33,6 +33,11 @@ struct hail_mlapi_network {
 // hail_mlapi_network_init sets MLAPI's defaults, encryption off.
 void hail_mlapi_network_init(struct hail_mlapi_network *network);
 
+// hail_mlapi_scene_index tells a scene's index: its place among the names in ordinal order, as
+// MLAPI sorts them. False: it is not one of them.
+HAIL_MUST_USE bool hail_mlapi_scene_index(uint32_t *index, const struct hail_mlapi_network *network,
+                                          const char *name);
+
 // hail_mlapi_network_hash computes the hash. Returns false when a scene name is not valid UTF-8 or
 // there are more scenes or prefabs than the maxima.
 HAIL_MUST_USE bool hail_mlapi_network_hash(const struct hail_mlapi_network *network,

@@ -8,7 +8,6 @@
 
 #include "crypto/secret.h"
 #include "proto/mlapi/bits.h"
-#include "proto/mlapi/body.h"
 
 static const uint8_t stretch_salt[] = "P1sN0R4inb0wPl5P1sPls"; // MLAPI's, without the terminator
 static const uint32_t stretch_iterations = 1000;
@@ -42,6 +41,8 @@ bool hail_mlapi_setup_init(struct hail_mlapi_setup *setup, const struct hail_mla
         .encryption = network->enable_encryption,
         .signing = network->enable_encryption && network->sign_key_exchange,
         .scene_management = network->enable_scene_management,
+        .prefab_hashes = !network->enable_scene_management || network->use_prefab_sync,
+        .networked_var = network->enable_networked_var,
         .connection_approval = network->connection_approval,
         .rpc_hash_size = network->rpc_hash_size,
         .config_hash = hash,
@@ -238,31 +239,31 @@ static enum hail_verdict on_request(struct hail_mlapi_session *session,
     return HAIL_ACCEPT;
 }
 
-void hail_mlapi_server_approve(struct hail_mlapi_session *session,
-                               struct hail_mlapi_approval *approval, uint64_t client_id,
-                               float server_time_s, struct hail_random *random)
+size_t hail_mlapi_server_sync(uint8_t out[HAIL_MLAPI_SYNC_MAX], float server_time_s)
 {
-    const struct hail_mlapi_approved_body approved = {client_id, server_time_s};
+    struct hail_bits_writer writer = hail_bits_writer(out + 1, HAIL_MLAPI_SYNC_MAX - 1);
+
+    hail_bits_write_float(&writer, server_time_s);
+    return hail_mlapi_wrap(out, hail_bits_len(&writer), HAIL_MLAPI_TIME_SYNC, 0, NULL, NULL);
+}
+
+size_t hail_mlapi_server_approve(struct hail_mlapi_session *session, uint8_t *out, size_t capacity,
+                                 const struct hail_mlapi_approved_body *approved,
+                                 struct hail_random *random)
+{
     uint32_t flags = session->setup->encryption ? HAIL_FLAGS_BOTH : 0;
     size_t offset = hail_mlapi_body_offset(flags);
     uint8_t iv[HAIL_CBC_BLOCK];
 
     HAIL_ASSERT(session->state == HAIL_MLAPI_EXPECT_DECISION);
-    struct hail_bits_writer writer =
-        hail_bits_writer(approval->time_sync + 1, sizeof approval->time_sync - 1);
-    hail_bits_write_float(&writer, server_time_s);
-    approval->time_sync_len = hail_mlapi_wrap(approval->time_sync, hail_bits_len(&writer),
-                                              HAIL_MLAPI_TIME_SYNC, 0, NULL, NULL);
-
-    size_t len =
-        hail_mlapi_approved_write(approval->approved + offset, sizeof approval->approved - offset,
-                                  &approved, session->setup->scene_management);
-    HAIL_ASSERT(len > 0);
-    HAIL_ASSERT(hail_mlapi_wrapped_len(flags, len) <= sizeof approval->approved);
+    HAIL_ASSERT(capacity >= HAIL_MLAPI_OVERHEAD_MAX);
+    size_t len = hail_mlapi_approved_write(out + offset, capacity - offset, approved,
+                                           session->setup->scene_management);
+    if (len == 0 || hail_mlapi_wrapped_len(flags, len) > capacity)
+        return 0;
     hail_random_bytes(random, iv, sizeof iv);
-    approval->approved_len = hail_mlapi_wrap(
-        approval->approved, len, HAIL_MLAPI_CONNECTION_APPROVED, flags, &session->keys, iv);
     enter(session, HAIL_MLAPI_CONNECTED);
+    return hail_mlapi_wrap(out, len, HAIL_MLAPI_CONNECTION_APPROVED, flags, &session->keys, iv);
 }
 
 // Something is wrong with the server's hail, and no other will come.
@@ -404,8 +405,12 @@ static enum hail_verdict on_message(const struct hail_mlapi_session *session,
 {
     struct hail_message_view message = {.flags = packet->flags};
 
-    if (!hail_mlapi_message_kind(&message.kind, packet->type, !session->is_server))
+    if (hail_mlapi_scene_type(packet->type, !session->is_server)) {
+        message.kind = HAIL_MESSAGE_SCENE;
+        message.scene_type = packet->type;
+    } else if (!hail_mlapi_message_kind(&message.kind, packet->type, !session->is_server)) {
         return HAIL_DROP_UNEXPECTED;
+    }
     if (!hail_mlapi_message_read(&message, (struct hail_bytes){packet->body, packet->body_len}))
         return HAIL_DROP_MALFORMED;
     result->event = HAIL_MLAPI_EVENT_MESSAGE;
@@ -493,6 +498,8 @@ size_t hail_mlapi_session_prepare(struct hail_mlapi_session *session, struct hai
         .flags = message->flags,
         .keys = &session->keys,
     };
-    uint8_t type = (uint8_t)hail_mlapi_message_type(message->kind, session->is_server);
+    uint8_t type = message->kind == HAIL_MESSAGE_SCENE
+                       ? message->scene_type
+                       : (uint8_t)hail_mlapi_message_type(message->kind, session->is_server);
     return hail_mlapi_prepare(bare, type, iv);
 }

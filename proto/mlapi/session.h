@@ -7,6 +7,7 @@
 
 #include "crypto/identity.h"
 #include "crypto/kex.h"
+#include "proto/mlapi/body.h"
 #include "proto/mlapi/network.h"
 #include "proto/mlapi/packer.h"
 
@@ -31,6 +32,8 @@ struct hail_mlapi_setup {
     bool encryption;          // else no hail, no key, everything in the clear
     bool signing;             // the hail carries a certificate and a signature
     bool scene_management;    // shapes the approved message
+    bool prefab_hashes;       // objects are known by their prefab's hash, those of a scene as well
+    bool networked_var;       // objects carry their variables
     bool connection_approval; // a connection request carries data
     enum hail_mlapi_hash_size rpc_hash_size;
     uint64_t config_hash;
@@ -156,21 +159,18 @@ void hail_mlapi_server_agree(struct hail_mlapi_session *const *sessions, size_t 
 void hail_mlapi_server_greet(struct hail_mlapi_result *result,
                              const struct hail_mlapi_ambient *ambient);
 
-// hail_mlapi_server_approve answers a request: two messages, time sync and approved, in `out`
-// (capacity HAIL_MLAPI_APPROVAL_MAX each). The session is in HAIL_MLAPI_EXPECT_DECISION and then
-// connected.
+// hail_mlapi_server_sync writes a time sync, which goes before "approved"; returns its length.
 enum {
-    HAIL_MLAPI_APPROVAL_MAX = 160
+    HAIL_MLAPI_SYNC_MAX = 16
 };
-struct hail_mlapi_approval {
-    size_t time_sync_len;
-    size_t approved_len;
-    uint8_t time_sync[HAIL_MLAPI_APPROVAL_MAX];
-    uint8_t approved[HAIL_MLAPI_APPROVAL_MAX];
-};
-void hail_mlapi_server_approve(struct hail_mlapi_session *session,
-                               struct hail_mlapi_approval *approval, uint64_t client_id,
-                               float server_time_s, struct hail_random *random);
+size_t hail_mlapi_server_sync(uint8_t out[HAIL_MLAPI_SYNC_MAX], float server_time_s);
+
+// hail_mlapi_server_approve answers a request: the session is in HAIL_MLAPI_EXPECT_DECISION and
+// then connected. Returns the message's length, or 0: it does not fit into `capacity` bytes, and
+// the session is as it was.
+size_t hail_mlapi_server_approve(struct hail_mlapi_session *session, uint8_t *out, size_t capacity,
+                                 const struct hail_mlapi_approved_body *approved,
+                                 struct hail_random *random);
 
 // hail_mlapi_message_len returns the length of `message` on the wire, frame not counted: the room
 // that hail_mlapi_session_prepare needs.

@@ -76,11 +76,12 @@ for _signed in (False, True):
 @scenario("join: scenes, prefabs, version and hash size in the configuration")
 def join_configured():
     keys = {"protocol_version": 300, "scenes": "lobby, arena", "prefab_hashes": "77, 5",
-            "rpc_hash_size": 64, "use_prefab_sync": True}
+            "rpc_hash_size": 64, "use_prefab_sync": True, "scene": "lobby"}
     config = Config(protocol_version=300, scenes=["lobby", "arena"], prefabs=[77, 5],
                     rpc_hash_size=2, prefab_sync=True)
     with Haild(settings(mlapi_keys=keys)) as server:
         with Client(server.address, config).join() as client:
+            equal(client.scene, 1, "the scene that the server is in")
             echo(client, BOTH, NAMED, varint(mlapi.name_hash("chat", 2)) + b"hello")
 
 
@@ -290,7 +291,7 @@ def tampered(client):
             empty = bytes([flags]) + bytes(head - 1) + iv + mlapi.Aes256(key).cbc_encrypt(iv, b"")
             yield name + ": no type", mlapi.seal(key, empty) if flags == BOTH else empty
     for flags in FLAGS:
-        unknown = (5, 6, 12, 13, 21, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 40, 63)
+        unknown = (5, 6, 7, 9, 10, 21, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 40, 63)
         for kind in unknown + ((64, 127, 255) if flags else ()):
             yield "type %d" % kind, mlapi.wrap(key, flags, kind, b"what is this")
         for kind in (0, 1, 2, 3, 4, 11, 17, 18):  # the handshake's, and what only a server sends

@@ -133,6 +133,8 @@ static const struct option options[] = {
     {"mlapi", "protocol_version", KIND_U16, CONFIG(mlapi.protocol_version), 0, 65535, "0"},
     {"mlapi", "scenes", KIND_SCENES, OWN(scenes), 0, 0,
      "names, separated by commas; may be repeated"},
+    {"mlapi", "scene", KIND_TEXT, CONFIG(mlapi.scene), 0, 0,
+     "of scenes, the one that clients are sent to; the first in ordinal order"},
     {"mlapi", "prefab_hashes", KIND_PREFABS, OWN(prefab_hashes), 0, 0,
      "numbers, separated by commas; may be repeated"},
     {"mlapi", "allow_runtime_scene_changes", KIND_BOOL, CONFIG(mlapi.allow_runtime_scene_changes),

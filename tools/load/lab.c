@@ -165,6 +165,8 @@ static void on_event(struct hail_endpoint *endpoint, const struct hail_event *ev
         lab_fault(lab, "the server sent something that is no message: an event of type %d",
                   (int)event->type);
         return;
+    case HAIL_EVENT_SCENE: // a game's server has objects, and we no use for them
+        return;
     }
 }
 
