@@ -57,10 +57,9 @@ static const struct {
      "--pin needs --profile hail"},
     {"tickets on mlapi", "--connect h:1 --handshakes 9 --resume", "--resume needs --profile hail"},
     {"tickets for nothing", "--connect h:1 --profile hail --resume", "and --handshakes"},
-    {"floors on mlapi", "--connect h:1 --floors f", "--floors is for --profile hail"},
-    {"floors of nowhere", "--connect h:1 --profile hail --floors /nonexistent", "No such file"},
+    {"a file of nowhere", "--connect h:1 --config /nonexistent", "No such file"},
     {"a channel without a file", "--connect h:1 --profile hail --channel chat",
-     "--channel chat: must be unreliable, sequenced, reliable or ordered, or with --floors"},
+     "--channel chat: must be unreliable, sequenced, reliable or ordered, or with --config"},
     {"a dump of mlapi", "--connect h:1 --dump f", "--dump is for --profile hail"},
     {"a bad network of mlapi", "--connect h:1 --simulate delay=1ms",
      "--simulate is for --profile hail"},
@@ -208,13 +207,13 @@ static const struct {
     {"what its kind does not", CHANNELS, "--channel more --size 5000", PLAN_WRONG, 0, 0,
      "up to 1350 bytes"},
     {"a kind that it has not", CHANNELS, "--channel reliable", PLAN_WRONG, 0, 0,
-     "--channel reliable: is neither the name nor the kind of a channel in the file of --floors"},
+     "--channel reliable: is neither the name nor the kind of a channel in the file of --config"},
     {"a name that it has not", CHANNELS, "--channel trade", PLAN_WRONG, 0, 0,
      "--channel trade: is neither"},
     {"none declared", "", "--channel ordered", PLAN_GOOD, HAIL_RELIABLE_ORDERED,
      HAIL_RELIABLE_ORDERED, ""},
     {"a name where none is declared", "", "--channel chat", PLAN_WRONG, 0, 0,
-     "the file of --floors has no channels"},
+     "the file of --config has no channels"},
     {"a fault in the file", "[channel a]\n", "", PLAN_WRONG, 0, 0,
      ":3: [channel a]: kind is missing"},
 };
@@ -229,8 +228,7 @@ START_TEST(test_channel)
     ck_assert_ptr_nonnull(file);
     fprintf(file, "[server]\nprofile = hail\n%s", chosen[_i].channels);
     fclose(file);
-    snprintf(line, sizeof line, "--connect h:1 --profile hail --floors %s %s", path,
-             chosen[_i].arguments);
+    snprintf(line, sizeof line, "--connect h:1 --config %s %s", path, chosen[_i].arguments);
     memset(told, 0, sizeof told);
     enum plan_result result = read_line(line);
     unlink(path);
@@ -242,6 +240,67 @@ START_TEST(test_channel)
                   "%s: channel %u of kind %d", chosen[_i].why, plan.channel,
                   (int)plan.channel_kind);
     ck_assert_int_eq(plan_may_lose(&plan), chosen[_i].kind != HAIL_RELIABLE_ORDERED);
+}
+END_TEST
+
+// What the server's file says goes, and what the command line adds may not differ.
+static const struct {
+    const char *why;
+    const char *file;
+    const char *arguments;
+    const char *told; // NULL: it is good
+    bool native;
+    bool sign;
+    bool encryption;
+    bool scenes;
+} joined[] = {
+    {"mlapi as it comes", "profile = mlapi\n", "", NULL, false, false, true, true},
+    {"mlapi, all of it else",
+     "profile = mlapi\n[mlapi]\nenable_scene_management = no\nsign_key_exchange = yes\n", "", NULL,
+     false, true, true, false},
+    {"in the clear", "profile = mlapi\n[mlapi]\nenable_encryption = no\n", "", NULL, false, false,
+     false, true},
+    {"hail is signed unless it says otherwise", "profile = hail\n", "--sign --profile hail", NULL,
+     true, true, true, true},
+    {"hail, unsigned", "profile = hail\n[hail]\nexchange = unsigned\n", "", NULL, true, false, true,
+     true},
+    {"data of no bytes is connection data", "profile = mlapi\n[mlapi]\nconnection_approval = yes\n",
+     "--data=", NULL, false, false, true, true},
+    {"no data where some is due", "profile = mlapi\n[mlapi]\nconnection_approval = yes\n", "",
+     "it has connection_approval", false, false, false, false},
+    {"no key where one is pinned", "profile = hail\n[hail]\nexchange = pinned\n", "",
+     "give the server's key with --pin", false, false, false, false},
+    {"another profile", "profile = mlapi\n", "--profile hail", "it says otherwise", false, false,
+     false, false},
+    {"a certificate where there is none", "profile = mlapi\n", "--sign", "it says otherwise", false,
+     false, false, false},
+    {"no key where there is one", "profile = mlapi\n", "--no-encryption", "it says otherwise",
+     false, false, false, false},
+};
+
+START_TEST(test_config)
+{
+    char path[] = "/tmp/test_plan_XXXXXX";
+    char line[256];
+    FILE *file = fdopen(mkstemp(path), "w");
+
+    ck_assert_ptr_nonnull(file);
+    fprintf(file, "[server]\n%s", joined[_i].file);
+    fclose(file);
+    snprintf(line, sizeof line, "--connect h:1 --config %s%s%s", path,
+             joined[_i].arguments[0] ? " " : "", joined[_i].arguments);
+    memset(told, 0, sizeof told);
+    enum plan_result result = read_line(line);
+    unlink(path);
+    ck_assert_msg((result == PLAN_GOOD) == !joined[_i].told, "%s: %s", joined[_i].why, told);
+    if (joined[_i].told) {
+        ck_assert_msg(strstr(told, joined[_i].told) != NULL, "%s: %s", joined[_i].why, told);
+        return;
+    }
+    ck_assert_int_eq(plan.profile == HAIL_PROFILE_HAIL, joined[_i].native);
+    ck_assert_int_eq(plan.sign, joined[_i].sign);
+    ck_assert_int_eq(plan.encryption, joined[_i].encryption);
+    ck_assert_int_eq(plan.scene_management, joined[_i].scenes);
 }
 END_TEST
 
@@ -294,6 +353,7 @@ int main(void)
     tcase_add_test(tests, test_what_is_measured);
     tcase_add_test(tests, test_limits);
     tcase_add_test(tests, test_simulation);
+    tcase_add_loop_test(tests, test_config, 0, sizeof joined / sizeof joined[0]);
     tcase_add_loop_test(tests, test_channel, 0, sizeof chosen / sizeof *chosen);
     tcase_add_loop_test(tests, test_advice, 0, sizeof advised / sizeof *advised);
     tcase_add_test(tests, test_advice_after_joining);

@@ -142,10 +142,11 @@ def mismatches():
             refused(haild.address, words=["names, floors or channels"])
             ini = os.path.join(made, "floors.ini")
             with open(ini, "w", encoding="utf-8") as file:
-                file.write("[server]\nprofile = hail\n[floors]\ntrade = both\n")
-            all_came(load(haild.address, "--floors", ini)[0])
-            all_came(load(haild.address, "--floors", ini, "--name", "trade", "--flags", "both")[0])
-            told, errors = load(haild.address, "--floors", ini, "--name", "trade", "--flags",
+                file.write("[server]\nprofile = hail\n[hail]\nexchange = unsigned\n"
+                           "[floors]\ntrade = both\n")
+            all_came(load(haild.address, "--config", ini)[0])
+            all_came(load(haild.address, "--config", ini, "--name", "trade", "--flags", "both")[0])
+            told, errors = load(haild.address, "--config", ini, "--name", "trade", "--flags",
                                 "authenticated", want=1)
             check("did not come back" in errors, errors)
             check(haild.counters()["dropped_floor"] > 0, "below the floor")
@@ -163,7 +164,7 @@ def channels():
         path = os.path.join(made, "channels.ini")
         with open(path, "w", encoding="utf-8") as file:
             file.write(ini(settings(**DECLARED)))
-        how = ["--floors", path]
+        how = ["--config", path]
         refused(haild.address, words=["names, floors or channels"])
         for name, more in ((None, ["--flags", "all"]), ("moves", ["--flags", "authenticated"]),
                            ("chat", ["--size", "5000"])):

@@ -418,6 +418,18 @@ def no_data():
         load(server, *brief("--data", "room"))
 
 
+@scenario("hail-load --config: joins a server of scenes, prefabs and a version by its own file")
+def joins_by_file():
+    settings = basic()
+    settings["mlapi"] = {"connection_approval": True, "scenes": "Lobby, Arena", "scene": "Lobby",
+                         "prefab_hashes": "77, 5", "protocol_version": 9, "rpc_hash_size": 64}
+    with Folder() as folder, Haild(settings) as server:
+        path = folder.write("server.ini", ini(settings))
+        load(server, *brief("--config", path, "--data", "", "--name", "chat"))
+        _, errors = load(server, *brief("--data", ""), want=1)
+        has(errors, "cannot join", "--config")
+
+
 # What was lost after it joined was configured rightly.
 def lost(errors):
     has(errors, "lost a connection to", "s after it joined", "log and counters")

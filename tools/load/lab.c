@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "crypto/time.h"
-#include "tools/daemon/settings.h"
+#include "tools/load/joining.h"
 #include "tools/load/traffic.h"
 
 enum {
@@ -239,32 +239,16 @@ static bool start_client(struct lab *lab)
     static struct settings settings; // large, and one thread starts clients
     struct hail_config config = HAIL_CONFIG_INIT;
 
-    config.profile = plan->profile;
+    if (!joining_apply(plan, &settings, &config)) {
+        settings_cleanup(&settings);
+        return false;
+    }
     config.io = plan->io;
-    config.native.exchange = plan->sign ? HAIL_SIGNED : plan->pins ? HAIL_PINNED : HAIL_UNSIGNED;
-    config.native.static_key = plan->pins ? plan->server_key : NULL;
     if (plan->simulation_text) {
         config.native.simulation = &plan->simulation;
         config.native.simulated_max = simulated_max(plan, lab->player_count);
     }
     config.native.on_datagram = lab->dump ? on_datagram : NULL;
-    config.mlapi.enable_encryption = plan->encryption;
-    config.mlapi.sign_key_exchange = plan->sign;
-    config.mlapi.enable_scene_management = plan->scene_management;
-    config.mlapi.connection_approval = plan->data_len > 0;
-    config.trust_file = plan->trust_file;
-    if (plan->floors_file) {
-        if (!settings_read(&settings, plan->floors_file, stderr)) {
-            settings_cleanup(&settings);
-            return false;
-        }
-        config.channels = settings.config.channels;
-        config.channel_count = settings.config.channel_count;
-        config.handlers = settings.config.handlers;
-        config.handler_count = settings.config.handler_count;
-        config.default_floor = settings.config.default_floor;
-    }
-    config.takes_unknown_names = true;
     config.on_event = on_event;
     config.on_log = on_log;
     config.user = lab;

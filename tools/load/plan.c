@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/daemon/settings.h"
 #include "tools/load/hex.h"
+#include "tools/load/joining.h"
 #include "tools/simulation.h"
 
 enum option_id {
@@ -31,7 +31,7 @@ enum option_id {
     OPTION_SIGN,
     OPTION_RESUME,
     OPTION_PIN,
-    OPTION_FLOORS,
+    OPTION_CONFIG,
     OPTION_SIMULATE,
     OPTION_SERVER_NAME,
     OPTION_TRUST,
@@ -67,7 +67,7 @@ static const struct option options[] = {
     {"sign", no_argument, NULL, OPTION_SIGN},
     {"resume", no_argument, NULL, OPTION_RESUME},
     {"pin", required_argument, NULL, OPTION_PIN},
-    {"floors", required_argument, NULL, OPTION_FLOORS},
+    {"config", required_argument, NULL, OPTION_CONFIG},
     {"simulate", required_argument, NULL, OPTION_SIMULATE},
     {"server-name", required_argument, NULL, OPTION_SERVER_NAME},
     {"trust", required_argument, NULL, OPTION_TRUST},
@@ -101,7 +101,7 @@ static const char help_text[] =
     "                          (without it: the next message when one is back)\n"
     "  --outstanding N         without --rate: messages under way on each connection; 1\n"
     "  --name NAME             send named messages\n"
-    "  --channel NAME          hail: unreliable, sequenced, reliable or ordered, or with --floors\n"
+    "  --channel NAME          hail: unreliable, sequenced, reliable or ordered, or with --config\n"
     "                          a channel's name; unreliable\n"
     "  --simulate SPEC         hail: over a bad network, the same each way; some of\n"
     "                          delay=25ms,jitter=5ms,loss=1%,duplicate=0.5%,reorder=1%:2ms,\n"
@@ -116,18 +116,18 @@ static const char help_text[] =
     "  --resume                hail: come back with tickets, but for the first --concurrent\n"
     "  --idle N                join N connections and keep them for --duration\n"
     "joining, as the server is configured\n"
+    "  --config FILE           the server's own INI file, which says all of this but --trust,\n"
+    "                          --server-name, --pin and --data: both ends need the same\n"
     "  --profile NAME          mlapi, over TCP, or hail, over UDP: messages that are lost are "
     "then\n"
     "                          told, and are no fault; mlapi\n"
     "  --sign                  the server signs its key: check the certificate for HOST\n"
     "  --server-name NAME      with --sign: check it for this name instead\n"
     "  --pin KEY               hail: the server's static key, 64 hex digits\n"
-    "  --floors FILE           hail: the server's INI file, for its names, floors and channels:\n"
-    "                          both ends need the same\n"
     "  --trust FILE            PEM of the CAs to believe; the system's\n"
     "  --no-encryption         mlapi: enable_encryption = false\n"
     "  --no-scene-management   mlapi: enable_scene_management = false\n"
-    "  --data TEXT             connection data; mlapi: connection_approval = true\n"
+    "  --data TEXT             connection data, \"\" for none; mlapi: connection_approval = true\n"
     "  --data-file FILE        the same from a file\n"
     "output\n"
     "  --server-pid PID        also tell the server's CPU time and memory, from /proc\n"
@@ -167,10 +167,9 @@ static const char *joining_advice(enum hail_close_reason reason)
     case HAIL_CLOSED_CONFIG:
     case HAIL_CLOSED_PROTOCOL:
     case HAIL_CLOSED_BY_PEER:
-        return "the server may be configured differently: compare --sign, --floors, "
-               "--no-encryption, "
-               "--no-scene-management and --data or --data-file with its [mlapi] section; or it is "
-               "full, or refuses: its counters tell";
+        return "the server may be configured differently: give its file with --config, and --data "
+               "or --data-file if it has connection_approval; or it is full, or refuses: its "
+               "counters tell";
     case HAIL_CLOSED_HANDSHAKE_TIMEOUT:
         return "the server is overloaded, or differs in --profile, --sign or --no-encryption, or "
                "has connection_approval and wants --data or --data-file; or --simulate lets too "
@@ -202,7 +201,7 @@ const char *plan_advice(enum hail_close_reason reason, bool has_joined)
            "tell which and why";
 }
 
-static bool wrong(FILE *errors, const char *option, const char *value, const char *what)
+bool plan_wrong(FILE *errors, const char *option, const char *value, const char *what)
 {
     fprintf(errors, "hail-load: %s %s: %s; see hail-load --help\n", option, value, what);
     return false;
@@ -222,7 +221,7 @@ static bool read_number(FILE *errors, const char *option, const char *value, uin
         return true;
     }
     snprintf(what, sizeof what, "must be a whole number from %u to %u", min, max);
-    return wrong(errors, option, value, what);
+    return plan_wrong(errors, option, value, what);
 }
 
 static bool read_seconds(FILE *errors, const char *option, const char *value, double min,
@@ -237,7 +236,7 @@ static bool read_seconds(FILE *errors, const char *option, const char *value, do
         return true;
     }
     snprintf(what, sizeof what, "must be seconds from %g to 86400", min);
-    return wrong(errors, option, value, what);
+    return plan_wrong(errors, option, value, what);
 }
 
 // HOST:PORT, and [HOST]:PORT for numeric IPv6.
@@ -249,16 +248,16 @@ static bool read_target(struct plan *plan, FILE *errors, const char *value)
     uint32_t port;
 
     if (!colon || colon == value)
-        return wrong(errors, "--connect", value, shape);
+        return plan_wrong(errors, "--connect", value, shape);
     size_t host_len = (size_t)(colon - value);
     if (value[0] == '[' && colon[-1] == ']') {
         host++;
         host_len -= 2;
     } else if (memchr(value, ':', host_len)) {
-        return wrong(errors, "--connect", value, shape);
+        return plan_wrong(errors, "--connect", value, shape);
     }
     if (host_len == 0 || host_len >= sizeof plan->own_host)
-        return wrong(errors, "--connect", value, shape);
+        return plan_wrong(errors, "--connect", value, shape);
     if (!read_number(errors, "--connect: port", colon + 1, 1, UINT16_MAX, &port))
         return false;
     memcpy(plan->own_host, host, host_len);
@@ -289,7 +288,7 @@ static bool read_sizes(struct plan *plan, FILE *errors, const char *value)
     plan->size_count = 0;
     do {
         if (plan->size_count == PLAN_SIZES_MAX || !take_part(&rest, part))
-            return wrong(errors, "--size", value, "must be up to 16 numbers");
+            return plan_wrong(errors, "--size", value, "must be up to 16 numbers");
         if (!read_number(errors, "--size", part, PLAN_SIZE_MIN, 16 << 20,
                          &plan->sizes[plan->size_count]))
             return false;
@@ -324,8 +323,8 @@ static bool read_flags(struct plan *plan, FILE *errors, const char *value)
             }
         }
         if (!found)
-            return wrong(errors, "--flags", value,
-                         "must be of plain, encrypted, authenticated, both, or all");
+            return plan_wrong(errors, "--flags", value,
+                              "must be of plain, encrypted, authenticated, both, or all");
     } while (*rest || rest[-1] == ',');
     plan->measures_messages = true;
     return true;
@@ -333,9 +332,10 @@ static bool read_flags(struct plan *plan, FILE *errors, const char *value)
 
 static bool read_data(struct plan *plan, FILE *errors, const char *text)
 {
+    plan->has_data = true;
     plan->data_len = strlen(text);
-    if (plan->data_len == 0 || plan->data_len > sizeof plan->data)
-        return wrong(errors, "--data", text, "must have 1 to 4096 bytes");
+    if (plan->data_len > sizeof plan->data)
+        return plan_wrong(errors, "--data", text, "must have up to 4096 bytes");
     memcpy(plan->data, text, plan->data_len);
     return true;
 }
@@ -345,83 +345,12 @@ static bool read_data_file(struct plan *plan, FILE *errors, const char *path)
     FILE *file = fopen(path, "re");
 
     if (!file)
-        return wrong(errors, "--data-file", path, strerror(errno));
+        return plan_wrong(errors, "--data-file", path, strerror(errno));
     plan->data_len = fread(plan->data, 1, sizeof plan->data, file);
-    bool fits = plan->data_len > 0 && fgetc(file) == EOF;
+    bool fits = fgetc(file) == EOF;
     fclose(file);
-    return fits || wrong(errors, "--data-file", path, "must have 1 to 4096 bytes");
-}
-
-// The kind that a word names, or -1.
-static int kind_of(const char *word)
-{
-    static const char *const names[] = {
-        [HAIL_RELIABLE_ORDERED] = "ordered",
-        [HAIL_RELIABLE_UNORDERED] = "reliable",
-        [HAIL_UNRELIABLE_SEQUENCED] = "sequenced",
-        [HAIL_UNRELIABLE] = "unreliable",
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(word, names[i]) == 0)
-            return (int)i;
-    }
-    return -1;
-}
-
-// Where the server's file declares no channels, or there is none: one of each kind.
-static bool choose_default_channel(struct plan *plan, FILE *errors)
-{
-    int kind = plan->channel_name ? kind_of(plan->channel_name) : HAIL_UNRELIABLE;
-
-    if (kind < 0)
-        return wrong(errors, "--channel", plan->channel_name,
-                     plan->floors_file ? "must be unreliable, sequenced, reliable or ordered: the "
-                                         "file of --floors has no channels"
-                                       : "must be unreliable, sequenced, reliable or ordered, or "
-                                         "with --floors a channel's name");
-    plan->channel_kind = (enum hail_channel_kind)kind;
-    plan->channel = (uint8_t)kind;
-    return true;
-}
-
-// A channel of the server's file: the one with this name, or else the first of this kind.
-static bool choose_channel(struct plan *plan, FILE *errors, const struct hail_config *server)
-{
-    int kind = plan->channel_name ? kind_of(plan->channel_name) : HAIL_UNRELIABLE;
-    size_t found = server->channel_count;
-
-    if (server->channel_count == 0)
-        return choose_default_channel(plan, errors);
-    for (size_t i = server->channel_count; i-- > 0;) {
-        if ((int)server->channels[i].kind == kind)
-            found = i;
-    }
-    for (size_t i = 0; plan->channel_name && i < server->channel_count; i++) {
-        if (strcmp(server->channels[i].name, plan->channel_name) == 0)
-            found = i;
-    }
-    if (found == server->channel_count)
-        return wrong(errors, "--channel", plan->channel_name ? plan->channel_name : "unreliable",
-                     "is neither the name nor the kind of a channel in the file of --floors");
-    plan->channel = (uint8_t)found;
-    plan->channel_kind = server->channels[found].kind;
-    return true;
-}
-
-static bool read_server(struct plan *plan, FILE *errors)
-{
-    static struct settings settings; // large, and one thread reads command lines
-
-    if (!plan->floors_file)
-        return choose_default_channel(plan, errors);
-    bool good = settings_read(&settings, plan->floors_file, errors);
-    if (good && settings.config.profile != HAIL_PROFILE_HAIL)
-        good = wrong(errors, "--floors", plan->floors_file,
-                     "its profile is mlapi; take the file of the server that --connect names");
-    good = good && choose_channel(plan, errors, &settings.config);
-    settings_cleanup(&settings);
-    return good;
+    plan->has_data = true;
+    return fits || plan_wrong(errors, "--data-file", path, "must have up to 4096 bytes");
 }
 
 bool plan_may_lose(const struct plan *plan)
@@ -436,12 +365,13 @@ uint64_t plan_delay_ns(const struct plan *plan)
 
 static bool read_profile(struct plan *plan, FILE *errors, const char *value)
 {
+    plan->profile_is_given = true;
     if (strcmp(value, "mlapi") == 0)
         plan->profile = HAIL_PROFILE_MLAPI;
     else if (strcmp(value, "hail") == 0)
         plan->profile = HAIL_PROFILE_HAIL;
     else
-        return wrong(errors, "--profile", value, "must be mlapi or hail");
+        return plan_wrong(errors, "--profile", value, "must be mlapi or hail");
     return true;
 }
 
@@ -455,7 +385,7 @@ static bool read_io(struct plan *plan, FILE *errors, const char *value)
         plan->io = (enum hail_io_kind)kind;
         return true;
     }
-    return wrong(errors, "--io", value, "must be auto, uring or epoll");
+    return plan_wrong(errors, "--io", value, "must be auto, uring or epoll");
 }
 
 static bool read_pid(struct plan *plan, FILE *errors, const char *value)
@@ -471,7 +401,7 @@ static bool read_pid(struct plan *plan, FILE *errors, const char *value)
 static bool read_name(struct plan *plan, FILE *errors, const char *value)
 {
     plan->name = value;
-    return *value || wrong(errors, "--name", value, "must not be empty");
+    return *value || plan_wrong(errors, "--name", value, "must not be empty");
 }
 
 static bool read_simulation(struct plan *plan, FILE *errors, const char *value)
@@ -479,7 +409,7 @@ static bool read_simulation(struct plan *plan, FILE *errors, const char *value)
     char fault[SIMULATION_FAULT_LEN];
 
     if (!simulation_read(&plan->simulation, value, fault))
-        return wrong(errors, "--simulate", value, fault);
+        return plan_wrong(errors, "--simulate", value, fault);
     plan->simulation_text = value;
     return true;
 }
@@ -536,13 +466,13 @@ static bool read_option(struct plan *plan, FILE *errors, enum option_id id, cons
         return plan->sign = true;
     case OPTION_RESUME:
         return plan->resumes = true;
-    case OPTION_FLOORS:
-        return keep(&plan->floors_file, value);
+    case OPTION_CONFIG:
+        return keep(&plan->config_file, value);
     case OPTION_SIMULATE:
         return read_simulation(plan, errors, value);
     case OPTION_PIN:
         plan->pins = hex_read(value, plan->server_key, sizeof plan->server_key);
-        return plan->pins || wrong(errors, "--pin", value, "must be 64 hexadecimal digits");
+        return plan->pins || plan_wrong(errors, "--pin", value, "must be 64 hexadecimal digits");
     case OPTION_SERVER_NAME:
         return keep(&plan->server_name, value);
     case OPTION_TRUST:
@@ -595,20 +525,17 @@ static size_t join_alike(uint32_t *flags, size_t count)
 // Fills in what was not said, and refuses what does not go together.
 static bool complete(struct plan *plan, FILE *errors)
 {
-    bool native = plan->profile == HAIL_PROFILE_HAIL;
-
     if (!plan->host)
         return complain(errors, "needs --connect HOST:PORT");
+    if (!joining_read(plan, errors))
+        return false;
+    bool native = plan->profile == HAIL_PROFILE_HAIL;
     if (native && (!plan->encryption || !plan->scene_management))
         return complain(errors, "--no-encryption and --no-scene-management are mlapi's");
     if (plan->dump_path && !native)
         return complain(errors, "--dump is for --profile hail");
-    if (plan->floors_file && !native)
-        return complain(errors, "--floors is for --profile hail: mlapi's clients do not know them");
     if (plan->simulation_text && !native)
         return complain(errors, "--simulate is for --profile hail: mlapi's TCP is the kernel's");
-    if (!read_server(plan, errors))
-        return false;
     if (plan->resumes && (!native || plan->handshake_count == 0))
         return complain(errors, "--resume needs --profile hail and --handshakes");
     if (plan->pins && (!native || plan->sign))
@@ -689,7 +616,7 @@ enum plan_result plan_read(struct plan *plan, int argc, char **argv, FILE *out, 
             return PLAN_WRONG;
     }
     if (optind < argc) {
-        wrong(errors, argv[optind], "", "not an option");
+        plan_wrong(errors, argv[optind], "", "not an option");
         return PLAN_WRONG;
     }
     return complete(plan, errors) ? PLAN_GOOD : PLAN_WRONG;

@@ -50,17 +50,19 @@ struct plan {
 
     // How to join.
     enum hail_profile profile;
+    bool profile_is_given;
     bool encryption;
     bool sign;
     const char *server_name; // what the certificate must say; NULL: host
     bool resumes;            // hail: handshakes with a ticket, but for each client's first
     bool scene_management;
     const char *trust_file;
-    const char *floors_file; // hail: the server's INI file; NULL: it has no names, floors and
-                             // channels of its own
+    const char *config_file; // the server's INI file; NULL: it has no names, floors, channels,
+                             // scenes and prefabs of its own
     bool pins;               // hail: the server's static key is known
     uint8_t server_key[HAIL_STATIC_KEY_LEN];
-    size_t data_len; // of connection data; 0: none, and no connection approval
+    bool has_data; // connection data, maybe of no bytes: mlapi's connection approval
+    size_t data_len;
     uint8_t data[PLAN_DATA_MAX];
 
     // What to tell.
@@ -94,6 +96,9 @@ bool plan_may_lose(const struct plan *plan);
 // plan_delay_ns returns by how much longer a message may take, there and back and sent once again,
 // for the network that the plan simulates.
 uint64_t plan_delay_ns(const struct plan *plan);
+
+// plan_wrong says in one line that an option's value is wrong, and returns false.
+bool plan_wrong(FILE *errors, const char *option, const char *value, const char *what);
 
 // plan_advice returns what a person can do about a connection that ended for `reason`: on the
 // command line while it had not joined, elsewhere once it had.
