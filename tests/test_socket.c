@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -153,6 +154,40 @@ START_TEST(test_refusal)
 }
 END_TEST
 
+static int option_of(int fd, int level, int option)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+
+    ck_assert_int_eq(getsockopt(fd, level, option, &value, &len), 0);
+    return value;
+}
+
+// A client's socket takes what the kernel has joined, and has more room than a socket as it comes,
+// where the system gives it: by privilege or by net.core.rmem_max.
+START_TEST(test_client)
+{
+    const struct sockaddr_in to = {.sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int plain = socket(AF_INET, SOCK_DGRAM, 0);
+
+    refused_option = _i ? SO_RCVBUFFORCE : 0;
+    int fd = hail_socket_connecting((const struct sockaddr *)&to, SOCK_DGRAM);
+    refused_option = 0;
+    ck_assert_int_ge(plain, 0);
+    ck_assert_int_ge(fd, 0);
+    int asked = 2 << 20;
+    bool may =
+        setsockopt(plain, SOL_SOCKET, _i ? SO_RCVBUF : SO_RCVBUFFORCE, &asked, sizeof asked) == 0;
+    ck_assert_int_eq(option_of(fd, IPPROTO_UDP, UDP_GRO), 1);
+    if (may)
+        ck_assert_int_eq(option_of(fd, SOL_SOCKET, SO_RCVBUF),
+                         option_of(plain, SOL_SOCKET, SO_RCVBUF));
+    close(fd);
+    close(plain);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("socket");
@@ -160,6 +195,7 @@ int main(void)
 
     tcase_add_loop_test(tests, test_filter, 0, sizeof filters / sizeof filters[0]);
     tcase_add_loop_test(tests, test_refusal, 0, sizeof refusals / sizeof refusals[0]);
+    tcase_add_loop_test(tests, test_client, 0, 2);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

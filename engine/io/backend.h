@@ -67,9 +67,13 @@ enum {
     HAIL_IO_CONTROL_LEN = 24 + 40
 };
 
-// hail_io_datagrams hands the shard the datagrams that came to a server's socket joined into one
-// buffer; how long each is stands in the header's control message.
-void hail_io_datagrams(struct hail_io *io, const struct msghdr *header, uint8_t *data, size_t len);
+// hail_io_datagrams hands the shard the datagrams that came joined into one buffer, to a client's
+// socket or, HAIL_SLOT_NONE, a server's; how long each is stands in the header's control message.
+void hail_io_datagrams(struct hail_io *io, uint32_t slot, const struct msghdr *header,
+                       uint8_t *data, size_t len);
+
+// hail_io_close_datagrams closes a client's UDP socket, and counts what its kernel has dropped.
+void hail_io_close_datagrams(struct hail_io *io, int fd);
 
 // The header of a send of one or more datagrams, which has to stay until it is handed over, as the
 // task's path has.

@@ -136,7 +136,7 @@ static void on_server_datagrams(struct epoll *epoll)
     if (got < 0 && errno != EAGAIN && !hail_io_accept_failed(io, errno))
         rest(epoll);
     for (int i = 0; i < got; i++)
-        hail_io_datagrams(io, &batch->headers[i].msg_hdr, batch->views[i].iov_base,
+        hail_io_datagrams(io, HAIL_SLOT_NONE, &batch->headers[i].msg_hdr, batch->views[i].iov_base,
                           batch->headers[i].msg_len);
 }
 
@@ -189,9 +189,15 @@ static void on_client_datagrams(struct epoll *epoll, uint32_t slot)
     struct socket *socket = &epoll->sockets[slot];
 
     for (int i = 0; i < DATAGRAM_BATCH; i++) {
-        ssize_t got = recv(socket->fd, epoll->recv_buffer, RECV_BUFFER_LEN, 0);
+        _Alignas(struct cmsghdr) uint8_t control[HAIL_IO_CONTROL_LEN];
+        struct iovec view = {epoll->recv_buffer, HAIL_IO_DATAGRAM_LEN};
+        struct msghdr header = {.msg_iov = &view,
+                                .msg_iovlen = 1,
+                                .msg_control = control,
+                                .msg_controllen = sizeof control};
+        ssize_t got = recvmsg(socket->fd, &header, 0);
         if (got >= 0) {
-            hail_shard_datagram(shard, slot, NULL, epoll->recv_buffer, (size_t)got);
+            hail_io_datagrams(&epoll->io, slot, &header, epoll->recv_buffer, (size_t)got);
         } else if (errno == EAGAIN) {
             return;
         } else if (!hail_shard_refused(shard, slot, -errno)) {
@@ -382,7 +388,9 @@ static void push_close(struct epoll *epoll, uint32_t slot, bool resets)
 {
     struct socket *socket = &epoll->sockets[slot];
 
-    if (socket->fd >= 0 && resets) {
+    if (socket->fd >= 0 && epoll->io.datagrams) {
+        hail_io_close_datagrams(&epoll->io, socket->fd);
+    } else if (socket->fd >= 0 && resets) {
         hail_socket_reset(socket->fd);
         close(socket->fd);
     } else if (socket->fd >= 0) {
@@ -434,7 +442,8 @@ static void reserve(struct hail_io *io)
     struct epoll *epoll = epoll_of(io);
 
     size_t batch = io->datagrams && io->shard->context->is_server ? DATAGRAM_BATCH : 0;
-    epoll->recv_buffer = hail_arena_take(&io->arena, 1, RECV_BUFFER_LEN);
+    epoll->recv_buffer =
+        hail_arena_take(&io->arena, 1, io->datagrams ? HAIL_IO_DATAGRAM_LEN : RECV_BUFFER_LEN);
     epoll->batch = hail_arena_take(&io->arena, batch > 0, sizeof(struct batch));
     epoll->batch_buffers = hail_arena_take(&io->arena, batch, HAIL_IO_DATAGRAM_LEN);
     epoll->gso_batches = hail_arena_take(&io->arena, batch, sizeof(struct hail_gso_batch));

@@ -314,17 +314,27 @@ static void read_control(const struct msghdr *header, size_t *each, struct hail_
     }
 }
 
-void hail_io_datagrams(struct hail_io *io, const struct msghdr *header, uint8_t *data, size_t len)
+void hail_io_close_datagrams(struct hail_io *io, int fd)
 {
-    struct hail_path path;
+    hail_stat_add(&io->shard->stats, HAIL_STAT_SOCKET_DROPS, hail_socket_drops(fd));
+    close(fd);
+}
+
+void hail_io_datagrams(struct hail_io *io, uint32_t slot, const struct msghdr *header,
+                       uint8_t *data, size_t len)
+{
+    bool is_server = slot == HAIL_SLOT_NONE;
+    struct hail_path path = {0};
     size_t each = len;
     size_t at = 0;
 
-    hail_path_set(&path, header->msg_name);
+    if (is_server)
+        hail_path_set(&path, header->msg_name);
     read_control(header, &each, &path);
     do { // one without a byte is one as well
         size_t left = len - at;
-        hail_shard_datagram(io->shard, HAIL_SLOT_NONE, &path, data + at, left < each ? left : each);
+        hail_shard_datagram(io->shard, slot, is_server ? &path : NULL, data + at,
+                            left < each ? left : each);
         at += each;
         if (!hail_shard_crowded(io->shard))
             continue;

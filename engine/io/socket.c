@@ -16,9 +16,10 @@
 
 enum {
     BACKLOG = 4096,
-    BUFFER_LEN = 8 << 20,      // of a server's UDP socket, in each direction
-    BUFFER_LEN_POOR = 1 << 20, // below this a flood of some milliseconds drives players' out
-    FIRST_OF_PACKETS = 1 << 6  // first bytes from here on are a packet's
+    BUFFER_LEN = 8 << 20,        // of a server's UDP socket, in each direction
+    CLIENT_BUFFER_LEN = 2 << 20, // of a client's, for what comes
+    BUFFER_LEN_POOR = 1 << 20,   // below this a flood of some milliseconds drives players' out
+    FIRST_OF_PACKETS = 1 << 6    // first bytes from here on are a packet's
 };
 
 static void set(int fd, int level, int option, int value)
@@ -110,13 +111,13 @@ static int steer(int fd)
 }
 
 // Makes a buffer of the socket large: without privilege, as large as the system allows.
-static int enlarge(int fd, int forced, int option)
+static int enlarge(int fd, int forced, int option, int wanted)
 {
-    int len = BUFFER_LEN;
+    int len = wanted;
     socklen_t len_len = sizeof len;
 
     if (setsockopt(fd, SOL_SOCKET, forced, &len, sizeof len) < 0)
-        set(fd, SOL_SOCKET, option, len);
+        set(fd, SOL_SOCKET, option, wanted);
     getsockopt(fd, SOL_SOCKET, option, &len, &len_len);
     return len / 2; // the kernel counts its own costs as well
 }
@@ -158,8 +159,8 @@ int hail_socket_bind(struct hail_listen *at, bool is_first, const struct hail_lo
     if (is_any(&at->address))
         tell_local(fd, at->address.ss_family);
     search_paths(fd, at->address.ss_family);
-    (void)enlarge(fd, SO_SNDBUFFORCE, SO_SNDBUF);
-    int len = enlarge(fd, SO_RCVBUFFORCE, SO_RCVBUF);
+    (void)enlarge(fd, SO_SNDBUFFORCE, SO_SNDBUF, BUFFER_LEN);
+    int len = enlarge(fd, SO_RCVBUFFORCE, SO_RCVBUF, BUFFER_LEN);
     if (is_first && len < BUFFER_LEN_POOR)
         hail_log_line(log, HAIL_LOG_WARN,
                       "the kernel keeps only %d KiB of datagrams for us; to lose none in a burst, "
@@ -246,10 +247,15 @@ int hail_socket_connecting(const struct sockaddr *to, int type)
 
     if (fd < 0)
         return -errno;
-    if (type == SOCK_STREAM)
+    if (type == SOCK_STREAM) {
         set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    else
-        search_paths(fd, to->sa_family);
+        return fd;
+    }
+    search_paths(fd, to->sa_family);
+    // A download comes in bursts as long as the server's window, often joined: without either the
+    // kernel of a client whose thread is busy elsewhere drops what the network has carried.
+    set(fd, IPPROTO_UDP, UDP_GRO, 1);
+    (void)enlarge(fd, SO_RCVBUFFORCE, SO_RCVBUF, CLIENT_BUFFER_LEN);
     return fd;
 }
 

@@ -57,7 +57,7 @@ struct uring {
     struct io_uring_buf_ring *recv_ring;
     uint8_t *recv_buffers;
     size_t recv_buffer_len;
-    struct msghdr recv_header;    // what a server's UDP socket receives beside the datagram
+    struct msghdr recv_header;    // what a UDP socket receives beside the datagram
     struct hail_gso_batch *sends; // what their headers point to has to stay until the submission
     uint32_t send_count;          // of `sends`, since the last submission
     bool has_datagrams;           // to submit
@@ -147,7 +147,10 @@ static void arm_recv(struct uring *uring, uint32_t slot)
 
     HAIL_ASSERT(uring->sockets[slot].fd >= 0);
     HAIL_ASSERT(!uring->sockets[slot].receiving);
-    io_uring_prep_recv_multishot(sqe, uring->sockets[slot].fd, NULL, 0, 0);
+    if (uring->io.datagrams)
+        io_uring_prep_recvmsg_multishot(sqe, uring->sockets[slot].fd, &uring->recv_header, 0);
+    else
+        io_uring_prep_recv_multishot(sqe, uring->sockets[slot].fd, NULL, 0, 0);
     sqe->user_data = tag(OP_RECV, slot);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = RECV_GROUP;
@@ -172,7 +175,9 @@ static void finish_close(struct uring *uring, uint32_t slot)
 
     if (!socket->closing || socket->in_flight > 0)
         return;
-    if (socket->fd >= 0)
+    if (socket->fd >= 0 && uring->io.datagrams)
+        hail_io_close_datagrams(&uring->io, socket->fd);
+    else if (socket->fd >= 0)
         close(socket->fd);
     *socket = (struct socket){.fd = -1};
     hail_shard_closed(uring->io.shard, slot);
@@ -203,8 +208,9 @@ static void give_back_buffer(struct uring *uring, uint32_t id)
     io_uring_buf_ring_advance(uring->recv_ring, 1);
 }
 
-// Datagrams came to a server's socket, joined into one buffer behind address and lengths.
-static void on_server_datagrams(struct uring *uring, const struct io_uring_cqe *cqe)
+// Datagrams came, joined into one buffer behind address and lengths: to a client's socket or,
+// HAIL_SLOT_NONE, the server's.
+static void on_datagrams(struct uring *uring, uint32_t slot, const struct io_uring_cqe *cqe)
 {
     uint32_t id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
     struct msghdr *expected = &uring->recv_header;
@@ -217,7 +223,7 @@ static void on_server_datagrams(struct uring *uring, const struct io_uring_cqe *
         .msg_control = (uint8_t *)io_uring_recvmsg_name(out) + expected->msg_namelen,
         .msg_controllen = out->controllen,
     };
-    hail_io_datagrams(&uring->io, &header, io_uring_recvmsg_payload(out, expected),
+    hail_io_datagrams(&uring->io, slot, &header, io_uring_recvmsg_payload(out, expected),
                       io_uring_recvmsg_payload_length(out, cqe->res, expected));
     give_back_buffer(uring, id);
 }
@@ -236,12 +242,17 @@ static void on_listen(struct uring *uring, const struct io_uring_cqe *cqe)
     }
 }
 
-static void on_received(struct uring *uring, uint32_t slot, uint8_t *data, size_t len)
+static void on_received(struct uring *uring, uint32_t slot, const struct io_uring_cqe *cqe)
 {
-    if (uring->io.datagrams)
-        hail_shard_datagram(uring->io.shard, slot, NULL, data, len);
-    else
-        hail_shard_input(uring->io.shard, slot, data, len);
+    uint32_t id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+
+    if (uring->io.datagrams && cqe->res > 0) {
+        on_datagrams(uring, slot, cqe);
+        return;
+    }
+    if (cqe->res > 0)
+        hail_shard_input(uring->io.shard, slot, buffer_of(uring, id), (size_t)cqe->res);
+    give_back_buffer(uring, id);
 }
 
 // A receive has brought nothing: what that means for the connection.
@@ -265,15 +276,8 @@ static void on_recv(struct uring *uring, uint32_t slot, const struct io_uring_cq
 {
     struct socket *socket = &uring->sockets[slot];
 
-    if (cqe->flags & IORING_CQE_F_BUFFER) {
-        uint32_t id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-        if (cqe->res > 0)
-            on_received(uring, slot, buffer_of(uring, id), (size_t)cqe->res);
-        give_back_buffer(uring, id);
-    }
-    // An empty datagram ends a multishot receive, but not the socket.
-    if (cqe->res == 0 && uring->io.datagrams && !socket->closing)
-        on_received(uring, slot, buffer_of(uring, 0), 0);
+    if (cqe->flags & IORING_CQE_F_BUFFER)
+        on_received(uring, slot, cqe);
     if (cqe->res <= 0)
         on_recv_end(uring, slot, cqe->res);
 
@@ -349,7 +353,7 @@ static void on_cqe(struct uring *uring, const struct io_uring_cqe *cqe)
         return;
     case OP_RECV_SERVER:
         if (cqe->res >= 0)
-            on_server_datagrams(uring, cqe);
+            on_datagrams(uring, HAIL_SLOT_NONE, cqe);
         on_listen(uring, cqe);
         return;
     case OP_WAKE:
@@ -583,8 +587,7 @@ static void reserve(struct hail_io *io)
     uint32_t slots = io->shard->context->slots;
 
     // A page first: the buffer ring has to begin on one, and so does the arena.
-    bool is_server = io->shard->context->is_server;
-    uring->recv_buffer_len = io->datagrams && is_server ? HAIL_IO_DATAGRAM_LEN : RECV_BUFFER_LEN;
+    uring->recv_buffer_len = io->datagrams ? HAIL_IO_DATAGRAM_LEN : RECV_BUFFER_LEN;
     uring->recv_ring = hail_arena_take(&io->arena, RECV_BUFFERS, sizeof(struct io_uring_buf));
     uring->recv_buffers = hail_arena_take(&io->arena, RECV_BUFFERS, uring->recv_buffer_len);
     uring->sends = hail_arena_take(&io->arena, SENDS_PER_SUBMIT, sizeof(struct hail_gso_batch));
