@@ -3,8 +3,10 @@
 #include "engine/endpoint.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,7 +23,23 @@ struct hail_shard *hail_endpoint_shard(const struct hail_endpoint *endpoint, str
     return index < endpoint->context.config.shard_count ? &endpoint->workers[index].shard : NULL;
 }
 
-// Fills in where to listen. False: the address is not numeric.
+// An IPv6 address may name its interface: fe80::1%eth0.
+static bool read_v6(const char *text, struct sockaddr_in6 *v6)
+{
+    char address[INET6_ADDRSTRLEN];
+    const char *scope = strchr(text, '%');
+    size_t len = scope ? (size_t)(scope - text) : strlen(text);
+
+    if (len >= sizeof address)
+        return false;
+    memcpy(address, text, len);
+    address[len] = 0;
+    if (scope && (v6->sin6_scope_id = if_nametoindex(scope + 1)) == 0)
+        return false;
+    return inet_pton(AF_INET6, address, &v6->sin6_addr) == 1;
+}
+
+// Fills in where to listen. False: the address is not numeric, or its interface is not here.
 static bool listen_at(const struct hail_config *config, struct hail_listen *listen)
 {
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&listen->address;
@@ -37,7 +55,7 @@ static bool listen_at(const struct hail_config *config, struct hail_listen *list
     v6->sin6_family = AF_INET6;
     v6->sin6_port = htons(config->port);
     listen->address_len = sizeof *v6;
-    return !config->address || inet_pton(AF_INET6, config->address, &v6->sin6_addr) == 1;
+    return !config->address || read_v6(config->address, v6);
 }
 
 // Every address: IPv6 takes IPv4 with it, where the machine has IPv6.
@@ -78,18 +96,22 @@ static enum hail_status open_workers(struct hail_endpoint *endpoint)
     if (endpoint->context.is_server) {
         if (!listen_at(config, &listen)) {
             hail_log_line(&endpoint->context.log, HAIL_LOG_ERROR,
-                          "config field=address value=%s: not a numeric IPv4 or IPv6 address",
+                          "config field=address value=%s: not a numeric IPv4 or IPv6 address, or "
+                          "not one of an interface that is here",
                           config->address);
             return HAIL_EINVAL;
         }
         listen_without_ipv6(config, &listen);
+        listen.shard_count = config->shard_count;
+        if (getrandom(&listen.salt, sizeof listen.salt, 0) < 0)
+            return HAIL_ESYS;
+        listen.salt |= 1;
     }
     for (uint8_t i = 0; i < config->shard_count; i++)
         endpoint->context.shards[i] = &endpoint->workers[i].shard;
     for (uint8_t i = 0; status == HAIL_OK && i < config->shard_count; i++)
         status = hail_worker_open(&endpoint->workers[i], &endpoint->context, i, &listen);
-    // The port has the same place in both families.
-    endpoint->port = ntohs(((struct sockaddr_in *)&listen.address)->sin_port);
+    endpoint->listens = listen.address;
     for (uint8_t i = 0; status == HAIL_OK && i < config->shard_count; i++)
         status = hail_worker_start(&endpoint->workers[i]);
     return status;
@@ -175,7 +197,18 @@ void hail_stop(struct hail_endpoint *endpoint, uint32_t drain_ms)
 
 uint16_t hail_port(const struct hail_endpoint *endpoint)
 {
-    return endpoint->port;
+    // It has the same place in both families.
+    return ntohs(((const struct sockaddr_in *)&endpoint->listens)->sin_port);
+}
+
+void hail_local_address(const struct hail_endpoint *endpoint, struct sockaddr_storage *address)
+{
+    *address = endpoint->listens;
+}
+
+uint16_t hail_shard_count(const struct hail_endpoint *endpoint)
+{
+    return endpoint->context.config.shard_count;
 }
 
 enum hail_status hail_server_key(const struct hail_endpoint *endpoint,

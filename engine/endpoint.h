@@ -7,9 +7,9 @@
 
 struct hail_endpoint {
     struct hail_context context;
-    struct hail_worker *workers; // context.config.shard_count of them
-    uint16_t port;
-    _Atomic uint32_t next_shard; // client: whose turn it is to connect
+    struct hail_worker *workers;     // context.config.shard_count of them
+    struct sockaddr_storage listens; // server: where; a client: AF_UNSPEC
+    _Atomic uint32_t next_shard;     // client: whose turn it is to connect
 };
 
 // hail_endpoint_shard returns the shard that `conn` belongs to, or NULL when there is no such

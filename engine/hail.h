@@ -413,7 +413,8 @@ struct hail_config {
     struct hail_mlapi_config mlapi;
 
     // Server: where to listen.
-    const char *address; // numeric IPv4 or IPv6; NULL: every address of this machine
+    const char *address; // numeric IPv4 or IPv6, with its interface where it needs one, as in
+                         // fe80::1%eth0; NULL: every address of this machine
     uint16_t port;       // host byte order; 0: let the kernel choose, see hail_port
 
     // Events.
@@ -443,7 +444,8 @@ struct hail_config {
                            // them (MLAPI.md, "Hail"); 0: a fresh key for each
 
     // Limits, each per shard unless it says otherwise.
-    uint16_t shard_count;          // worker threads; 0: servers one for each CPU, clients one
+    uint16_t shard_count;          // worker threads; 0: clients one, servers one for each CPU
+                                   // that the process may use, quotas of its cgroups included
     uint32_t conns_max;            // connections that have joined, or have proven their keys and
                                    // await a decision; 0: 16,384; at most 1,048,576
     uint32_t handshakes_max;       // beside them, of those who have proven nothing; above it the
@@ -559,8 +561,15 @@ HAIL_API void hail_drain(struct hail_endpoint *endpoint, uint32_t drain_ms);
 // Threads   As hail_drain; and no other call may be under way or follow.
 HAIL_API void hail_stop(struct hail_endpoint *endpoint, uint32_t drain_ms);
 
-// hail_port returns the port a server listens on, host byte order.
+// hail_port returns the port a server listens on, host byte order. hail_local_address copies it and
+// the address: "::" for every address, "0.0.0.0" where the machine has no IPv6. Of a client the
+// family is AF_UNSPEC.
 HAIL_API uint16_t hail_port(const struct hail_endpoint *endpoint);
+HAIL_API void hail_local_address(const struct hail_endpoint *endpoint,
+                                 struct sockaddr_storage *address);
+
+// hail_shard_count returns how many shards an endpoint has.
+HAIL_API uint16_t hail_shard_count(const struct hail_endpoint *endpoint);
 
 // Where to connect, and as whom.
 struct hail_target {

@@ -18,8 +18,9 @@ enum hail_status hail_worker_open(struct hail_worker *worker, struct hail_contex
     if (!hail_shard_init(shard, context, hail_profile_of(context->config.profile), index,
                          &random)) {
         hail_log_line(&context->log, HAIL_LOG_ERROR,
-                      "memory for shard %u: %s; lower conns_max, buffers_max or shard_count", index,
-                      strerrordesc_np(errno));
+                      "memory for shard %u: %s; lower shard_count, conns_max or buffers_max (with "
+                      "the sysctl vm.overcommit_memory at 2 all of it counts, used or not)",
+                      index, strerrordesc_np(errno));
         return HAIL_ENOMEM;
     }
     return hail_io_open(&worker->io, shard, listen);
@@ -92,8 +93,12 @@ enum hail_status hail_worker_start(struct hail_worker *worker)
     int error = pthread_create(&worker->thread, NULL, run, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error != 0) {
-        hail_log_line(&worker->shard.context->log, HAIL_LOG_ERROR, "pthread_create: %s",
-                      strerrordesc_np(error));
+        hail_log_line(&worker->shard.context->log, HAIL_LOG_ERROR, "pthread_create: %s; %s",
+                      strerrordesc_np(error),
+                      error == EAGAIN ? "a limit of threads is reached: raise TasksMax= of the "
+                                        "unit, pids.max of the container or ulimit -u, or lower "
+                                        "shard_count"
+                                      : "see config field shard_count");
         return HAIL_ESYS;
     }
     worker->running = true;

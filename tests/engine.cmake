@@ -6,9 +6,11 @@ hail_test(quota hail_delivery)
 hail_test(sources hail_shard)
 hail_test(admission hail_shard)
 hail_test(timer hail_shard)
+hail_test(cpus hail_shard)
 hail_test(socket hail_engine)
 # The kernel refuses what this one says it does.
-target_link_options(test_socket PRIVATE -Wl,--wrap=setsockopt)
+target_link_options(test_socket PRIVATE -Wl,--wrap=setsockopt
+    -Wl,--wrap=bind)
 hail_test(mailbox hail_shard)
 hail_test(table hail_shard)
 hail_test(group hail_shard)

@@ -493,7 +493,7 @@ START_TEST(test_port_of_stranger)
     int fd = listen_somewhere(&config.port);
 
     ck_assert_int_eq(live_try_start(&server, &config, true), HAIL_ESYS);
-    ck_assert_msg(live_logged(&server, HAIL_LOG_ERROR, "config fields address and port"), "%s",
+    ck_assert_msg(live_logged(&server, HAIL_LOG_ERROR, "another process has the port"), "%s",
                   server.log);
     live_stop(&server, 0);
     close(fd);

@@ -91,7 +91,25 @@ static const struct {
      "[channel a] floor: on the profile mlapi the wire has no channels; give it to the names"},
     {"nearly a channel", GOOD "[channels a]\nkind = unreliable\n", "no such section"},
     {"a channel behind a key, indented", HAIL "[channel a]\nkind = unreliable\n [channel b]\n",
-     "[channel a] kind = [channel b]"},
+     ":5: is indented"},
+    {"an indented key", GOOD "[mlapi]\nscenes = a\n sign_key_exchange = true\n",
+     ":5: is indented, which would make it part of the value above"},
+    {"an indented section", GOOD "\t[mlapi]\nsign_key_exchange = true\n", ":3: is indented"},
+    {"a key behind a section", GOOD "[mlapi] sign_key_exchange = true\n",
+     ":3: nothing but a comment may follow a section's ]"},
+    {"a section without an end", GOOD "[mlapi\nsign_key_exchange = true\n",
+     ":3: a section's name needs a ]"},
+    {"an octal number", "[server]\nprofile = mlapi\nport = 07777\n",
+     "must be a number from 0 to 65535, without a 0 in front"},
+    {"a hexadecimal number without digits", GOOD "port = 0x\n", "must be a number from 0"},
+    {"an octal prefab", GOOD "[mlapi]\nprefab_hashes = 1, 010\n", "must be up to 4096 numbers"},
+    {"quotation marks", GOOD "identity_file = \"a\"\n", ":3: a value has no quotation marks"},
+    {"a carriage return between lines", "[server]\rprofile = mlapi\r", ":1: has a carriage return"},
+    {"a control character", GOOD "identity_file = a\x01\n", ":3: has a control character"},
+    {"hail's keys on mlapi", GOOD "[hail]\nexchange = signed\n",
+     ":4: [hail] exchange: the profile is mlapi, which has no such thing"},
+    {"mlapi's keys on hail", HAIL "[mlapi]\nsign_key_exchange = true\n",
+     ":4: [mlapi] sign_key_exchange: the profile is hail"},
     {"a password on its own", GOOD "identity_password = x\n", "no such key"},
 };
 
@@ -158,6 +176,27 @@ START_TEST(test_long_line)
 }
 END_TEST
 
+// Zeroes end a line for who reads text, and hide what follows.
+START_TEST(test_zero)
+{
+    static const char text[] = "[server]\nprofile = mlapi\n[mlapi]\0\nsign_key_exchange = true\n";
+    char path[] = "/tmp/test_settings_XXXXXX";
+    char *told = NULL;
+    size_t told_len = 0;
+    int fd = mkstemp(path);
+    FILE *errors = open_memstream(&told, &told_len);
+
+    ck_assert_int_eq(write(fd, text, sizeof text - 1), (ssize_t)sizeof text - 1);
+    close(fd);
+    ck_assert(!settings_read(&settings, path, errors));
+    fclose(errors);
+    unlink(path);
+    ck_assert_msg(strstr(told, ":3: has a byte of zero") != NULL, "%s", told);
+    free(told);
+    settings_cleanup(&settings);
+}
+END_TEST
+
 START_TEST(test_missing_file)
 {
     char *told = NULL;
@@ -178,7 +217,7 @@ START_TEST(test_everything)
         "; a comment\n# and one more\n" GOOD
         "address = ::1\nio = epoll\nport = 7777\nconns_max = 100\n"
         "idle_timeout_ms = 5\nbuffers_max = 8589934592\ndefault_floor = encrypted\n"
-        "identity_file = a file\nidentity_password_file = b\n"
+        "identity_file = a file\nidentity_password_file = /root/b\n"
         "[haild]\ngame = relay\ndrain_ms = 0\nlog_level = error\n"
         "[mlapi]\nscenes = Lobby, Arena\nscenes = Last\nprefab_hashes = 0x10, 7\n"
         "enable_encryption = off\nsign_key_exchange = yes\nrpc_hash_size = 64\n"
@@ -197,8 +236,8 @@ START_TEST(test_everything)
     ck_assert_uint_eq(config->idle_timeout_ms, 5);
     ck_assert_uint_eq(config->buffers_max, UINT64_C(8589934592));
     ck_assert_uint_eq(config->default_floor, HAIL_ENCRYPTED);
-    ck_assert_str_eq(config->identity_file, "a file");
-    ck_assert_str_eq(settings.identity_password_file, "b");
+    ck_assert_str_eq(config->identity_file, "/tmp/a file"); // where the configuration lies
+    ck_assert_str_eq(settings.identity_password_file, "/root/b");
     ck_assert_int_eq(settings.game, SETTINGS_GAME_RELAY);
     ck_assert_uint_eq(settings.drain_ms, 0);
     ck_assert_int_eq(settings.log_level, HAIL_LOG_ERROR);
@@ -296,6 +335,7 @@ int main(void)
     tcase_add_loop_test(tests, test_fault, 0, sizeof faults / sizeof *faults);
     tcase_add_test(tests, test_all_faults_at_once);
     tcase_add_test(tests, test_long_line);
+    tcase_add_test(tests, test_zero);
     tcase_add_test(tests, test_missing_file);
     tcase_add_test(tests, test_everything);
     tcase_add_test(tests, test_channels);

@@ -47,6 +47,20 @@ int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_
     return __real_setsockopt(fd, level, option, value, len);
 }
 
+int __real_bind(int fd, const struct sockaddr *address, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len);
+
+static int busy_binds; // that are refused before one is not
+
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+    if (busy_binds-- > 0) {
+        errno = EADDRINUSE;
+        return -1;
+    }
+    return __real_bind(fd, address, len);
+}
+
 static size_t make(uint8_t datagram[HAIL_DATAGRAM_MAX], char kind)
 {
     uint32_t word = kind >= '0' && kind <= '3' ? words[kind - '0'] : kind == 'x' ? 0 : 0x04030201;
@@ -154,6 +168,127 @@ START_TEST(test_refusal)
 }
 END_TEST
 
+static char logged[512];
+
+static void on_log(void *user, enum hail_log_level level, const char *line)
+{
+    (void)user;
+    (void)level;
+    snprintf(logged, sizeof logged, "%s", line);
+}
+
+static const struct {
+    const char *why;
+    int busy;
+    bool streams;
+    bool binds;
+} crowds[] = {
+    {"the kernel still closes a killed server's socket", 3, false, true},
+    {"of a TCP server's as well", 3, true, true},
+    {"somebody has it for good", 1 << 20, false, false},
+    {"likewise, over TCP", 1 << 20, true, false},
+};
+
+START_TEST(test_busy)
+{
+    const struct hail_log log = {on_log, NULL};
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct hail_listen at = {.address_len = sizeof any, .shard_count = 1, .salt = 1};
+
+    memcpy(&at.address, &any, sizeof any);
+    busy_binds = crowds[_i].busy;
+    int fd = (crowds[_i].streams ? hail_socket_listen : hail_socket_bind)(&at, true, &log);
+    busy_binds = 0;
+    ck_assert_msg((fd >= 0) == crowds[_i].binds, "%s", crowds[_i].why);
+    if (fd >= 0)
+        close(fd);
+    else
+        ck_assert_msg(strstr(logged, "another process has the port, for a second now") != NULL,
+                      "%s", logged);
+}
+END_TEST
+
+static int bound_to(uint16_t port, bool shares)
+{
+    const struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    int on = shares;
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), 0);
+    if (__real_bind(fd, (const struct sockaddr *)&at, sizeof at) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static size_t waiting(int fd)
+{
+    uint8_t datagram[HAIL_DATAGRAM_MAX];
+    size_t count = 0;
+
+    while (recv(fd, datagram, sizeof datagram, MSG_DONTWAIT) > 0)
+        count++;
+    return count;
+}
+
+// A stranger's socket, of the same user, cannot be bound to the port of one shard; to the port of
+// several it can, and gets nothing of what comes there: each hello goes to one of them, the same
+// one when it is sent again, and a packet to the shard of its name.
+START_TEST(test_strangers_socket)
+{
+    enum {
+        SHARDS = 3,
+        HELLOS = 300
+    };
+    const struct hail_log log = {on_log, NULL};
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct hail_listen at = {
+        .address_len = sizeof any, .shard_count = (uint16_t)_i, .salt = 0x9e3779b1};
+    int fds[SHARDS];
+    size_t got[SHARDS];
+    uint64_t dice = test_seed();
+
+    memcpy(&at.address, &any, sizeof any);
+    for (int i = 0; i < _i; i++) {
+        fds[i] = hail_socket_bind(&at, i == 0, &log);
+        ck_assert_int_ge(fds[i], 0);
+    }
+    const struct sockaddr_in *bound = (const struct sockaddr_in *)&at.address;
+    int stranger = bound_to(bound->sin_port, true);
+    ck_assert_int_eq(stranger >= 0, _i > 1);
+    int client = socket(AF_INET, SOCK_DGRAM, 0);
+    ck_assert_int_eq(connect(client, (const struct sockaddr *)bound, sizeof *bound), 0);
+    for (int i = 0; i < HELLOS; i++) {
+        uint8_t hello[HAIL_DATAGRAM_MAX];
+        make(hello, 'h');
+        for (size_t at_byte = 4; at_byte < 12; at_byte++)
+            hello[at_byte] = (uint8_t)test_next(&dice);
+        for (int again = 0; again < 2; again++)
+            ck_assert_int_eq(send(client, hello, sizeof hello, 0), (ssize_t)sizeof hello);
+        uint8_t packet[40] = {0xc0, (uint8_t)test_next(&dice)};
+        ck_assert_int_eq(send(client, packet, sizeof packet, 0), (ssize_t)sizeof packet);
+        size_t packets = 0;
+        size_t hellos = 0;
+        for (int s = 0; s < _i; s++) {
+            got[s] = waiting(fds[s]);
+            packets += got[s];
+            hellos += got[s] >= 2; // both to one
+        }
+        ck_assert_uint_eq(packets, 3);
+        ck_assert_uint_eq(hellos, 1);
+    }
+    if (stranger >= 0) {
+        ck_assert_uint_eq(waiting(stranger), 0);
+        close(stranger);
+    }
+    for (int i = 0; i < _i; i++)
+        close(fds[i]);
+    close(client);
+}
+END_TEST
+
 static int option_of(int fd, int level, int option)
 {
     int value = 0;
@@ -196,6 +331,8 @@ int main(void)
     tcase_add_loop_test(tests, test_filter, 0, sizeof filters / sizeof filters[0]);
     tcase_add_loop_test(tests, test_refusal, 0, sizeof refusals / sizeof refusals[0]);
     tcase_add_loop_test(tests, test_client, 0, 2);
+    tcase_add_loop_test(tests, test_busy, 0, sizeof crowds / sizeof crowds[0]);
+    tcase_add_loop_test(tests, test_strangers_socket, 1, 4);
     suite_add_tcase(suite, tests);
     return test_run(suite);
 }

@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "crypto/secret.h"
 #include "crypto/time.h"
+#include "engine/context/cpus.h"
 #include "engine/context/keys.h"
 #include "engine/context/limits.h"
 #include "engine/context/simulation.h"
@@ -73,11 +73,8 @@ enum hail_status hail_context_heap(struct hail_heap *heap, const struct hail_con
 
 static uint16_t shards_by_default(bool is_server)
 {
-    cpu_set_t cpus;
+    size_t count = is_server ? hail_cpus_usable() : 1;
 
-    if (!is_server || sched_getaffinity(0, sizeof cpus, &cpus) != 0)
-        return 1;
-    int count = CPU_COUNT(&cpus);
     return (uint16_t)(count < HAIL_SHARDS_MAX ? count : HAIL_SHARDS_MAX);
 }
 

@@ -91,8 +91,9 @@ static const char *way_out(int error)
     case EPERM:
     case EACCES:
     case ENOSYS:
-        return "allow the io_uring_* system calls in the container's seccomp profile and set the "
-               "sysctl kernel.io_uring_disabled to 0";
+        return "allow the io_uring_* system calls in the container's seccomp profile or the unit's "
+               "SystemCallFilter=, and set the sysctl kernel.io_uring_disabled to 0, or to 1 with "
+               "this process in kernel.io_uring_group";
     case ENOMEM:
         return "raise the limit of locked memory (ulimit -l)";
     case EMFILE:

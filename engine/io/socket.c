@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proto/datagram.h"
@@ -19,7 +20,10 @@ enum {
     BUFFER_LEN = 8 << 20,        // of a server's UDP socket, in each direction
     CLIENT_BUFFER_LEN = 2 << 20, // of a client's, for what comes
     BUFFER_LEN_POOR = 1 << 20,   // below this a flood of some milliseconds drives players' out
-    FIRST_OF_PACKETS = 1 << 6    // first bytes from here on are a packet's
+    FIRST_OF_PACKETS = 1 << 6,   // first bytes from here on are a packet's
+    HELLO_TOKEN_AT = 4,          // WIRE.md, section 2.1
+    BUSY_PAUSE_MS = 20,
+    BUSY_TRIES = 1000 / BUSY_PAUSE_MS
 };
 
 static void set(int fd, int level, int option, int value)
@@ -45,40 +49,107 @@ static bool probe_port(const struct hail_listen *at)
     return result == 0;
 }
 
-// Says which call failed, and closes the socket.
-static int refuse(int fd, const char *call, const struct hail_log *log)
+// What to do about it.
+static const char *way_out(int error)
 {
-    hail_log_line(log, HAIL_LOG_ERROR, "%s: %s; see config fields address and port", call,
-                  strerrordesc_np(errno));
+    switch (error) {
+    case EADDRINUSE:
+        return "another process has the port, for a second now: end it, or choose another one "
+               "(config "
+               "field port)";
+    case EADDRNOTAVAIL:
+        return "this machine has no such address: see config field address";
+    case EACCES:
+        return "ports below 1024 need the capability CAP_NET_BIND_SERVICE";
+    case EAFNOSUPPORT:
+        return "this machine has no IPv6: give an IPv4 address";
+    default:
+        return "see config fields address and port";
+    }
+}
+
+// Says which call failed, and closes the socket.
+static int refuse(int fd, const char *call, const char *way, const struct hail_log *log)
+{
+    hail_log_line(log, HAIL_LOG_ERROR, "%s: %s; %s", call, strerrordesc_np(errno),
+                  way ? way : way_out(errno));
     if (fd >= 0)
         close(fd);
     return -1;
 }
 
-// Opens and binds a socket of the shards that share a port; says so when it cannot.
-static int open_bound(struct hail_listen *at, bool is_first, int type, const struct hail_log *log)
+// Opens and binds a socket of the shards that share a port. Returns it, or -1, and which call
+// failed.
+static int try_bound(const struct hail_listen *at, bool is_first, int type, const char **call)
 {
-    struct sockaddr *address = (struct sockaddr *)&at->address;
+    const struct sockaddr *address = (const struct sockaddr *)&at->address;
     // A UDP socket that may share its port is given one that others share already, even when it
     // lets the kernel choose. So the first is bound alone, and shares from then on.
     bool alone = is_first && type == SOCK_DGRAM;
+    bool shares = at->shard_count > 1;
 
+    *call = "bind";
     if (is_first && !alone && !probe_port(at))
-        return refuse(-1, "bind", log);
+        return -1;
+    *call = "socket";
     int fd = socket(address->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return refuse(-1, "socket", log);
+        return -1;
     if (type == SOCK_STREAM) // for a UDP socket it would mean to share the port with anybody
         set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    set(fd, SOL_SOCKET, SO_REUSEPORT, !alone);
+    set(fd, SOL_SOCKET, SO_REUSEPORT, shares && !alone);
     if (address->sa_family == AF_INET6)
         set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    if (bind(fd, address, at->address_len) < 0)
-        return refuse(fd, "bind", log);
-    set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    // Shards after the first have the port that the kernel chose for it.
-    getsockname(fd, address, &at->address_len);
+    *call = "bind";
+    if (bind(fd, address, at->address_len) < 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    set(fd, SOL_SOCKET, SO_REUSEPORT, shares);
     return fd;
+}
+
+// The same, again while the port is in use, and says so when it cannot.
+static int open_bound(struct hail_listen *at, bool is_first, int type, const struct hail_log *log)
+{
+    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_MS * 1000000L};
+    const char *call;
+    int fd = try_bound(at, is_first, type, &call);
+
+    for (int i = 0; fd < 0 && is_first && errno == EADDRINUSE && i < BUSY_TRIES; i++) {
+        nanosleep(&pause, NULL);
+        fd = try_bound(at, is_first, type, &call);
+    }
+    if (fd < 0)
+        return refuse(-1, call, NULL, log);
+    // Shards after the first have the port that the kernel chose for it.
+    getsockname(fd, (struct sockaddr *)&at->address, &at->address_len);
+    return fd;
+}
+
+static int steer_by(int fd, struct sock_filter *steps, size_t count)
+{
+    const struct sock_fprog program = {(unsigned short)count, steps};
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+}
+
+static const char one_shard[] =
+    "without it strangers' sockets could share the port; to do without, set shard_count to 1";
+
+// Has the kernel choose among the shards' sockets, and no others that were bound to the port since:
+// theirs come after ours.
+static int steer_streams(int fd, uint32_t shard_count)
+{
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM)),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, shard_count),
+        BPF_STMT(BPF_RET | BPF_A, 0),
+    };
+
+    return steer_by(fd, steps, sizeof steps / sizeof steps[0]);
 }
 
 int hail_socket_listen(struct hail_listen *at, bool is_first, const struct hail_log *log)
@@ -90,24 +161,37 @@ int hail_socket_listen(struct hail_listen *at, bool is_first, const struct hail_
     // Accepted sockets inherit these.
     set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    return listen(fd, BACKLOG) < 0 ? refuse(fd, "listen", log) : fd;
+    if (listen(fd, BACKLOG) < 0)
+        return refuse(fd, "listen", NULL, log);
+    return !is_first && steer_streams(fd, at->shard_count) < 0
+               ? refuse(fd, "setsockopt(SO_ATTACH_REUSEPORT_CBPF)", one_shard, log)
+               : fd;
 }
 
-// Has the kernel choose among the shards' sockets by the connection's name in the datagram. A
-// number that no socket has is as good as none.
-static int steer(int fd)
+// Has the kernel choose among the shards' sockets, and no others: by the connection's name in the
+// datagram, and among hellos by their token, so that one that is sent again comes to the same
+// shard. The salt and the kernel's hash of the addresses keep an attacker from choosing it.
+static int steer_datagrams(int fd, const struct hail_listen *at)
 {
     struct sock_filter steps[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HAIL_DATAGRAM_HELLO, 5, 0),
         BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FIRST_OF_PACKETS, 1, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, HAIL_DATAGRAM_FINISH, 0, 2),
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 1), // the shard: the first byte of the name
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, at->shard_count, 0, 8),
+        BPF_STMT(BPF_RET | BPF_K, 0), // what there is no shard for is nobody's
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RXHASH)),
+        BPF_STMT(BPF_MISC | BPF_TAX, 0),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, HELLO_TOKEN_AT),
+        BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, at->salt),
+        BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 16),
+        BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
+        BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, at->shard_count),
         BPF_STMT(BPF_RET | BPF_A, 0),
-        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
     };
-    const struct sock_fprog program = {sizeof steps / sizeof steps[0], steps};
 
-    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+    return steer_by(fd, steps, sizeof steps / sizeof steps[0]);
 }
 
 // Makes a buffer of the socket large: without privilege, as large as the system allows.
@@ -167,8 +251,9 @@ int hail_socket_bind(struct hail_listen *at, bool is_first, const struct hail_lo
                       "set the sysctl net.core.rmem_max to %d",
                       len / 1024, BUFFER_LEN);
     // With one shard there is nothing to choose.
-    return !is_first && steer(fd) < 0 ? refuse(fd, "setsockopt(SO_ATTACH_REUSEPORT_CBPF)", log)
-                                      : fd;
+    return !is_first && steer_datagrams(fd, at) < 0
+               ? refuse(fd, "setsockopt(SO_ATTACH_REUSEPORT_CBPF)", one_shard, log)
+               : fd;
 }
 
 static int attach(int fd, struct sock_filter *steps, size_t count)

@@ -15,18 +15,22 @@ struct hail_listen {
     struct sockaddr_storage address;
     socklen_t address_len;
     enum hail_io_kind told; // the backend that the log has been told of last; AUTO: none yet
+    uint16_t shard_count;   // that share the port; 1: it is not shared
+    uint32_t salt;          // odd and secret: which shard has which strangers
 };
 
 // hail_socket_listen opens a listening TCP socket. The port that the kernel chose for port 0 is
 // written back. `is_first`: of the shards that share the port; it makes sure that nobody else has
-// it.
+// it, and waits for up to a second if somebody has: the kernel closes the sockets of a process that
+// was killed some time after it is gone. Another process of the same user may share the port of
+// several shards, but is given nothing of what comes to it.
 // Returns  -1 on failure; a line in the log says what failed, and the way out.
 HAIL_MUST_USE int hail_socket_listen(struct hail_listen *at, bool is_first,
                                      const struct hail_log *log);
 
 // hail_socket_bind opens a UDP socket that receives at `at`, likewise. Shards share the port: what
-// names a connection comes to the shard whose number is in the name, the rest as the kernel spreads
-// it.
+// names a connection comes to the shard whose number is in the name, hellos by their token, the
+// rest to the first.
 HAIL_MUST_USE int hail_socket_bind(struct hail_listen *at, bool is_first,
                                    const struct hail_log *log);
 

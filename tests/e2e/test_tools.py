@@ -9,6 +9,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -255,6 +256,81 @@ def cannot_start():
             path = folder.write("haild.ini", ini(settings))
             out, errors = run("haild", "--config", path, want=1)
             has(errors, "haild: ", *words)
+
+
+@scenario("haild --check-config: checks the address that the file names, while its port is in use")
+def check_config_address():
+    with Folder() as folder, Haild(basic()) as server:
+        taken = folder.write("taken.ini", ini(basic(port=server.address[1])))
+        run("haild", "--check-config", "--config", taken)
+        foreign = folder.write("foreign.ini", ini(basic(address="203.0.113.7", port=7777)))
+        _, errors = run("haild", "--check-config", "--config", foreign, want=1)
+        has(errors, "203.0.113.7")
+
+
+@scenario("haild: files are looked for where the configuration lies")
+def relative_paths():
+    settings = basic(identity_file="sub/server.pfx.b64")
+    settings["mlapi"] = {"sign_key_exchange": True}
+    with Folder() as folder:
+        path = folder.write("haild.ini", ini(settings))
+        _, errors = run("haild", "--check-config", "--config", path, want=1)
+        has(errors, folder("sub/server.pfx.b64"))
+        run("hail-cert", "dev", "--dir", folder("sub"), "--name", "localhost")
+        run("haild", "--check-config", "--config", path)
+
+
+class Unread:
+    """haild in a session of its own, with pipes that nobody reads until the end."""
+
+    def __init__(self, folder, **streams):
+        path = folder.write("haild.ini", ini(basic()))
+        self.process = subprocess.Popen([program("haild"), "--config", path], bufsize=0,
+                                        start_new_session=True, stdin=subprocess.DEVNULL, **streams)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def ends(self):
+        self.signal(signal.SIGTERM)
+        equal(self.process.wait(30 * PATIENCE), 0, "exit status after SIGTERM")
+
+
+@scenario("haild: whoever reads it may stop, or go; it serves on, and ends when told")
+def unread():
+    with Folder() as folder, Unread(folder, stdout=subprocess.PIPE,
+                                    stderr=subprocess.DEVNULL) as haild:
+        check(b"ready on" in haild.process.stdout.readline(), "it is up")
+        for _ in range(60): # more than a pipe holds
+            haild.signal(signal.SIGUSR1)
+        haild.ends()
+    with Folder() as folder, Unread(folder, stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE) as haild:
+        check(b"ready on" in haild.process.stdout.readline(), "it is up")
+        haild.process.stdout.close()
+        haild.process.stderr.close()
+        haild.signal(signal.SIGUSR1)
+        haild.ends()
+
+
+@scenario("haild: SIGHUP without a terminal and SIGUSR2 are no end")
+def signals():
+    with Folder() as folder, Unread(folder, stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE) as haild:
+        check(b"ready on" in haild.process.stdout.readline(), "it is up")
+        haild.signal(signal.SIGHUP)
+        haild.signal(signal.SIGUSR2)
+        haild.signal(signal.SIGUSR1)
+        check(b"counters" in haild.process.stdout.readline(), "it lives")
+        haild.ends()
+        has(haild.process.stderr.read().decode(), "SIGHUP: the configuration is read at start")
 
 
 # ---- hail-load against haild

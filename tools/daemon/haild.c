@@ -2,9 +2,10 @@
 // counters on SIGUSR1 and at the end, and drains on SIGTERM.
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <netdb.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/daemon/output.h"
 #include "tools/daemon/settings.h"
 #include "tools/games.h"
 #include "tools/load/hex.h"
@@ -23,9 +25,9 @@ enum {
     COUNTERS_MAX = 128,
     PASSWORD_MAX = 1024,
     FDS_BESIDE_CONNS = 64,
-    SHARDS_MAX = 255,          // hail.h: what
-    CONNS_MAX_DEFAULT = 16384, // 0 stands for
-    PLACE_LEN = 80
+    CONNS_MAX_DEFAULT = 16384, // hail.h: what 0 stands for
+    PLACE_LEN = 80,
+    PATIENCE_MS = 1000 // with whoever reads stdout
 };
 
 struct haild {
@@ -46,8 +48,9 @@ static void print_help(void)
            "  --version        print the version and exit\n"
            "  --help           print this and exit\n\n"
            "SIGTERM or SIGINT: sends what is queued, prints the counters that are not 0 and exits "
-           "with 0.\n"
-           "SIGUSR1: prints all counters.\n"
+           "with 0. SIGHUP: the same where there is a terminal; else it is logged, since nothing "
+           "is read anew.\n"
+           "SIGUSR1: prints all counters. SIGUSR2: nothing.\n"
            "Exit status: 0 good, 1 it could not start, 2 wrong usage.\n\n"
            "example: haild --config tools/haild.ini\n\n"
            "sections and keys of the file, with what is allowed or the default:\n");
@@ -61,7 +64,7 @@ static void on_log(void *user, enum hail_log_level level, const char *line)
     const struct haild *haild = user;
 
     if (level >= haild->settings.log_level)
-        fprintf(stderr, "haild: %s: %s\n", names[level], line);
+        output_line("haild: %s: %s", names[level], line);
 }
 
 // The library hands one pointer to all callbacks.
@@ -157,44 +160,41 @@ static bool read_keys(struct haild *haild)
                     &native->ticket_key);
 }
 
-// As many shards as CPUs that we may use, where the file does not say.
-static void choose_shards(struct hail_config *config)
-{
-    cpu_set_t cpus;
-    int count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-
-    if (config->shard_count == 0)
-        config->shard_count = (uint16_t)(count < SHARDS_MAX ? count : SHARDS_MAX);
-}
-
-// A connection is a file descriptor: take as many as we may, and say so if they do not suffice.
-static void raise_fd_limit(const struct hail_config *config)
+// A connection is a file descriptor: take as many as we may.
+static void raise_fd_limit(void)
 {
     struct rlimit limit;
-    uint64_t conns_max = config->conns_max ? config->conns_max : CONNS_MAX_DEFAULT;
-    uint64_t fds = conns_max * config->shard_count + FDS_BESIDE_CONNS;
 
-    if (config->profile == HAIL_PROFILE_HAIL) // one for each shard does
-        return;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_max < fds)
-        fprintf(stderr,
-                "haild: warn: conns_max and shard_count may need %llu file descriptors and the "
-                "limit is %llu: raise it (LimitNOFILE= of the unit, ulimit -Hn), or lower one\n",
-                (unsigned long long)fds, (unsigned long long)limit.rlim_max);
 }
 
-static void print_counter(bool all, const char *name, uint64_t value)
+// Says so if they do not suffice.
+static void check_fd_limit(const struct haild *haild)
+{
+    const struct hail_config *config = &haild->settings.config;
+    struct rlimit limit;
+    uint64_t conns_max = config->conns_max ? config->conns_max : CONNS_MAX_DEFAULT;
+    uint64_t fds = conns_max * hail_shard_count(haild->endpoint) + FDS_BESIDE_CONNS;
+
+    if (config->profile == HAIL_PROFILE_HAIL) // one for each shard does
+        return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < fds)
+        output_line("haild: warn: conns_max and shard_count may need %llu file descriptors and the "
+                    "limit is %llu: raise it (LimitNOFILE= of the unit, ulimit -Hn), or lower one",
+                    (unsigned long long)fds, (unsigned long long)limit.rlim_cur);
+}
+
+static void print_counter(FILE *out, bool all, const char *name, uint64_t value)
 {
     if (all || value > 0)
-        printf("  %-28s %12llu\n", name, (unsigned long long)value);
+        fprintf(out, "  %-28s %12llu\n", name, (unsigned long long)value);
 }
 
 // Prints what each channel that was used has carried.
-static void print_channels(const struct haild *haild)
+static void print_channels(FILE *out, const struct haild *haild)
 {
     struct hail_channel_info info = {.size = sizeof info};
 
@@ -204,37 +204,70 @@ static void print_channels(const struct haild *haild)
         double mean_ms = info.messages_waited == 0
                              ? 0
                              : (double)info.waited_us / (double)info.messages_waited / 1000;
-        printf("  channel[%s] in %llu out %llu below_floor %llu late %llu waited %llu, %.1f ms on "
-               "average and %.1f at most\n",
-               settings_channel_name(&haild->settings, i), (unsigned long long)info.messages_in,
-               (unsigned long long)info.messages_out, (unsigned long long)info.below_floor,
-               (unsigned long long)info.messages_late, (unsigned long long)info.messages_waited,
-               mean_ms, (double)info.waited_max_us / 1000);
+        fprintf(out,
+                "  channel[%s] in %llu out %llu below_floor %llu late %llu waited %llu, %.1f ms on "
+                "average and %.1f at most\n",
+                settings_channel_name(&haild->settings, i), (unsigned long long)info.messages_in,
+                (unsigned long long)info.messages_out, (unsigned long long)info.below_floor,
+                (unsigned long long)info.messages_late, (unsigned long long)info.messages_waited,
+                mean_ms, (double)info.waited_max_us / 1000);
     }
 }
 
-// Prints all counters, or those that are not 0.
-static void print_counters(const struct haild *haild, bool all)
+static void write_counters(FILE *out, const struct haild *haild, bool all)
 {
     struct hail_counter counters[COUNTERS_MAX];
     size_t count = hail_stats(haild->endpoint, counters, COUNTERS_MAX);
     const struct hail_config *config = &haild->settings.config;
 
-    printf("haild: counters\n");
+    fprintf(out, "haild: counters\n");
     for (size_t i = 0; i < count && i < COUNTERS_MAX; i++)
-        print_counter(all, counters[i].name, counters[i].value);
-    print_counter(all, "answers_refused",
+        print_counter(out, all, counters[i].name, counters[i].value);
+    print_counter(out, all, "answers_refused",
                   atomic_load_explicit(&haild->games.answers_refused, memory_order_relaxed));
     for (size_t i = 0; i < config->handler_count; i++) {
         uint64_t drops = hail_handler_drops(haild->endpoint, i);
         if (all || drops > 0)
-            printf("  dropped_floor[%s%s] %llu\n",
-                   config->handlers[i].kind == HAIL_HANDLER_RPC ? "rpc " : "",
-                   config->handlers[i].name, (unsigned long long)drops);
+            fprintf(out, "  dropped_floor[%s%s] %llu\n",
+                    config->handlers[i].kind == HAIL_HANDLER_RPC ? "rpc " : "",
+                    config->handlers[i].name, (unsigned long long)drops);
     }
-    print_channels(haild);
-    printf("haild: end\n");
-    fflush(stdout);
+    print_channels(out, haild);
+    fprintf(out, "haild: end\n");
+}
+
+// Prints all counters, or those that are not 0; in part, when nobody reads them.
+static void print_counters(const struct haild *haild, bool all)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    if (!out)
+        return;
+    write_counters(out, haild, all);
+    fclose(out);
+    if (!output_write(STDOUT_FILENO, text, len, PATIENCE_MS))
+        output_line("haild: warn: the counters were not printed whole: nobody reads stdout");
+    free(text);
+}
+
+// Whoever hangs up ends what runs on his terminal. Elsewhere the signal asks a daemon to read its
+// configuration anew.
+static bool is_end(const struct signalfd_siginfo *signal)
+{
+    if (signal->ssi_signo == SIGHUP) {
+        int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+        if (terminal < 0 && errno != EIO) {
+            output_line("haild: warn: SIGHUP: the configuration is read at start alone; to use "
+                        "another one, start anew");
+            return false;
+        }
+        if (terminal >= 0)
+            close(terminal);
+    }
+    return signal->ssi_signo == SIGTERM || signal->ssi_signo == SIGINT ||
+           signal->ssi_signo == SIGHUP;
 }
 
 // Serves until a signal says stop.
@@ -255,9 +288,10 @@ static void serve(struct haild *haild, int signals)
         }
         if (!(fds[0].revents & POLLIN) || read(signals, &signal, sizeof signal) != sizeof signal)
             continue;
-        if (signal.ssi_signo != SIGUSR1)
+        if (is_end(&signal))
             return;
-        print_counters(haild, true);
+        if (signal.ssi_signo == SIGUSR1)
+            print_counters(haild, true);
     }
 }
 
@@ -269,18 +303,31 @@ static int open_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 // Writes ADDRESS:PORT as people write it, and as hail-load takes it.
-static void write_place(char place[PLACE_LEN], const struct hail_config *config, uint16_t port)
+static void write_place(char place[PLACE_LEN], const char *address, uint16_t port)
 {
-    const char *address = config->address ? config->address : "::";
     bool is_v6 = strchr(address, ':') != NULL;
 
     snprintf(place, PLACE_LEN, "%s%s%s:%u", is_v6 ? "[" : "", address, is_v6 ? "]" : "", port);
+}
+
+// The same of where the server listens.
+static void write_bound_place(char place[PLACE_LEN], const struct hail_endpoint *endpoint)
+{
+    struct sockaddr_storage local;
+    char address[PLACE_LEN - 16] = "";
+
+    hail_local_address(endpoint, &local);
+    (void)getnameinfo((const struct sockaddr *)&local, sizeof local, address, sizeof address, NULL,
+                      0, NI_NUMERICHOST);
+    write_place(place, address, hail_port(endpoint));
 }
 
 static void print_start(const struct haild *haild, const char *place)
@@ -289,14 +336,15 @@ static void print_start(const struct haild *haild, const char *place)
     struct hail_memory memory = {.size = sizeof memory};
     uint8_t key[HAIL_STATIC_KEY_LEN];
     char digits[2 * sizeof key + 1];
+    unsigned shards = hail_shard_count(haild->endpoint);
 
     hail_get_memory(haild->endpoint, &memory);
     fprintf(stderr,
             "haild: profile %s on %s, game %s, %u shard%s; memory: %llu bytes a connection, "
             "%.1f MiB reserved in all and used as needed\n",
             config->profile == HAIL_PROFILE_HAIL ? "hail" : "mlapi", place,
-            haild->settings.game == SETTINGS_GAME_ECHO ? "echo" : "relay", config->shard_count,
-            config->shard_count == 1 ? "" : "s", (unsigned long long)memory.per_conn,
+            haild->settings.game == SETTINGS_GAME_ECHO ? "echo" : "relay", shards,
+            shards == 1 ? "" : "s", (unsigned long long)memory.per_conn,
             (double)memory.total / (1 << 20));
     if (hail_server_key(haild->endpoint, key) != HAIL_OK)
         return;
@@ -314,17 +362,14 @@ static int run(struct haild *haild, bool check_only)
         fprintf(stderr, "haild: signalfd: %s\n", strerror(errno));
         return EXIT_FAILURE;
     }
-    if (check_only) {
-        config->address = "127.0.0.1";
+    if (check_only) // the port may be in use by the server that is to be replaced
         config->port = 0;
-    }
     config->on_log = on_log;
     config->on_event = haild->settings.game == SETTINGS_GAME_ECHO ? on_event : NULL;
     config->user = haild;
     config->takes_unknown_names = true;
-    choose_shards(config);
-    raise_fd_limit(config);
-    write_place(place, config, config->port);
+    raise_fd_limit();
+    write_place(place, config->address ? config->address : "::", config->port);
     enum hail_status status = hail_server_start(&haild->endpoint, config);
     explicit_bzero(haild->password, sizeof haild->password);
     explicit_bzero(haild->static_key, sizeof haild->static_key);
@@ -333,11 +378,13 @@ static int run(struct haild *haild, bool check_only)
         fprintf(stderr, "haild: cannot start on %s: %s\n", place, hail_strerror(status));
         return EXIT_FAILURE;
     }
-    write_place(place, config, hail_port(haild->endpoint));
+    write_bound_place(place, haild->endpoint);
+    check_fd_limit(haild);
     print_start(haild, place);
     if (!check_only) {
-        printf("haild: ready on %s\n", place);
-        fflush(stdout);
+        char ready[PLACE_LEN + 32];
+        int len = snprintf(ready, sizeof ready, "haild: ready on %s\n", place);
+        (void)output_write(STDOUT_FILENO, ready, (size_t)len, PATIENCE_MS);
         serve(haild, signals);
         hail_drain(haild->endpoint, haild->settings.drain_ms);
         print_counters(haild, false);
@@ -361,6 +408,7 @@ int main(int argc, char **argv)
     bool check_only = false;
     int option;
 
+    output_begin();
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
         switch (option) {

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/context/limits.h"
+#include "tools/daemon/ini.h"
 
 enum kind {
     KIND_U8,
@@ -19,6 +20,7 @@ enum kind {
     KIND_U64,
     KIND_BOOL,
     KIND_TEXT,
+    KIND_PATH,
     KIND_ADDRESS,
     KIND_FLOOR,
     KIND_CHANNEL,
@@ -58,11 +60,11 @@ static const struct option options[] = {
     {"server", "address", KIND_ADDRESS, CONFIG(address), 0, 0,
      "numeric address to listen on; every one"},
     {"server", "port", KIND_U16, CONFIG(port), 0, 65535, "0: the kernel chooses"},
-    {"server", "identity_file", KIND_TEXT, CONFIG(identity_file), 0, 0,
+    {"server", "identity_file", KIND_PATH, CONFIG(identity_file), 0, 0,
      "certificate and key: PFX, PFX in base64, or PEM"},
-    {"server", "identity_key_file", KIND_TEXT, CONFIG(identity_key_file), 0, 0,
+    {"server", "identity_key_file", KIND_PATH, CONFIG(identity_key_file), 0, 0,
      "PEM key, when it is in a file of its own"},
-    {"server", "identity_password_file", KIND_TEXT, OWN(identity_password_file), 0, 0,
+    {"server", "identity_password_file", KIND_PATH, OWN(identity_password_file), 0, 0,
      "file whose first line is the password"},
     {"server", "key_reuse_ms", KIND_U32, CONFIG(key_reuse_ms), 0, 86400000,
      "one key for all clients for so long; 0: a fresh one each"},
@@ -103,7 +105,7 @@ static const struct option options[] = {
      "signed, unsigned or pinned; signed, which needs identity_file"},
     {"hail", "server_name", KIND_TEXT, CONFIG(native.server_name), 0, 0,
      "vouch for this name alone; all of the certificate's"},
-    {"hail", "static_key_file", KIND_TEXT, OWN(static_key_file), 0, 0,
+    {"hail", "static_key_file", KIND_PATH, OWN(static_key_file), 0, 0,
      "file with the private X25519 key, 64 hex digits; one drawn at start"},
     {"hail", "iterations", KIND_U32, CONFIG(native.iterations), 1, 100000, "of PBKDF2; 1000"},
     {"hail", "cookies", KIND_COOKIES, CONFIG(native.cookies), 0, 0,
@@ -120,7 +122,7 @@ static const struct option options[] = {
      "how long a message may wait to share a packet; 0"},
     {"hail", "datagram_max", KIND_U32, CONFIG(native.datagram_max), 1200, 1452, "1452"},
     {"hail", "key_rotation_s", KIND_U32, CONFIG(native.key_rotation_s), 1, 1209600, "86400"},
-    {"hail", "ticket_key_file", KIND_TEXT, OWN(ticket_key_file), 0, 0,
+    {"hail", "ticket_key_file", KIND_PATH, OWN(ticket_key_file), 0, 0,
      "file of hail-cert ticket-key; a key drawn at start"},
     {"hail", "ticket_life_s", KIND_U32, CONFIG(native.ticket_life_s), 1, 604800,
      "how long clients may come back with a ticket; 43200"},
@@ -128,7 +130,7 @@ static const struct option options[] = {
      "clients always do the whole handshake; false"},
     {"hail", "floor_closes", KIND_BOOL, CONFIG(native.floor_closes), 0, 0,
      "who sends below a floor is closed; false"},
-    {"hail", "key_log_file", KIND_TEXT, CONFIG(native.key_log_file), 0, 0,
+    {"hail", "key_log_file", KIND_PATH, CONFIG(native.key_log_file), 0, 0,
      "for debugging: session keys go there"},
     {"mlapi", "protocol_version", KIND_U16, CONFIG(mlapi.protocol_version), 0, 65535, "0"},
     {"mlapi", "scenes", KIND_SCENES, OWN(scenes), 0, 0,
@@ -183,7 +185,7 @@ struct reading {
     FILE *errors;
     unsigned line;
     bool bad;
-    bool given[OPTION_COUNT];
+    unsigned given[OPTION_COUNT]; // in which line; 0: not
     struct hail_channel *channel; // whose section it is; NULL: another section's
     bool channel_given[CHANNEL_OPTION_COUNT];
     unsigned channel_line;
@@ -219,15 +221,6 @@ static int place_of(const char *const *words, const char *word)
             return i;
     }
     return -1;
-}
-
-static bool parse_number(const char *text, uint64_t *number)
-{
-    char *end;
-
-    errno = 0;
-    *number = strtoull(text, &end, 0);
-    return isdigit((unsigned char)text[0]) && *end == 0 && errno == 0;
 }
 
 static const char *const floor_words[] = {"none", "encrypted", "authenticated", "both", NULL};
@@ -268,7 +261,7 @@ static bool take_prefab(struct reading *reading, const char *part)
     struct settings *settings = reading->settings;
     uint64_t hash;
 
-    if (settings->config.mlapi.prefab_count == SETTINGS_PREFABS_MAX || !parse_number(part, &hash))
+    if (settings->config.mlapi.prefab_count == SETTINGS_PREFABS_MAX || !ini_number(part, &hash))
         return false;
     settings->prefab_hashes[settings->config.mlapi.prefab_count++] = hash;
     return true;
@@ -278,13 +271,15 @@ static void set_number(struct reading *reading, const struct option *option, con
                        void *place)
 {
     uint64_t number;
-    char what[96];
+    char what[128];
 
-    bool is_number = parse_number(value, &number);
+    bool is_number = ini_number(value, &number);
     if (!is_number || (number != 0 && number < option->min) || number > option->max) {
-        snprintf(what, sizeof what, "must be a number from %llu to %llu%s",
+        snprintf(what, sizeof what, "must be a number from %llu to %llu%s%s",
                  (unsigned long long)option->min, (unsigned long long)option->max,
-                 option->min > 1 ? ", or 0 for the default" : "");
+                 option->min > 1 ? ", or 0 for the default" : "",
+                 value[0] == '0' && value[1] >= '0' && value[1] <= '9' ? ", without a 0 in front"
+                                                                       : "");
         fault(reading, option->section, option->key, value, what);
     } else if (option->kind == KIND_U8) {
         *(uint8_t *)place = (uint8_t)number;
@@ -331,12 +326,28 @@ static void set_address(struct reading *reading, const struct option *option, co
                         const char **place)
 {
     uint8_t address[sizeof(struct in6_addr)];
+    char bare[INET6_ADDRSTRLEN]; // without its interface
 
-    if (inet_pton(AF_INET, value, address) == 1 || inet_pton(AF_INET6, value, address) == 1)
+    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(value, "%"), value);
+    if (inet_pton(AF_INET, value, address) == 1 || inet_pton(AF_INET6, bare, address) == 1)
         *place = keep_text(reading, value);
     else
         fault(reading, option->section, option->key, value,
               "must be a numeric IPv4 or IPv6 address, such as 127.0.0.1 or ::");
+}
+
+// A path that does not begin at the root begins where the configuration lies.
+static void set_path(struct reading *reading, const char *value, const char **place)
+{
+    const char *slash = strrchr(reading->path, '/');
+    char *path = NULL;
+
+    if (value[0] == '/' || value[0] == 0 || !slash) {
+        *place = keep_text(reading, value);
+    } else if (asprintf(&path, "%.*s/%s", (int)(slash - reading->path), reading->path, value) > 0) {
+        *place = keep_text(reading, path);
+        free(path);
+    }
 }
 
 static void set_option(struct reading *reading, const struct option *option, const char *value,
@@ -362,6 +373,9 @@ static void set_option(struct reading *reading, const struct option *option, con
         return;
     case KIND_TEXT:
         *(const char **)place = keep_text(reading, value);
+        return;
+    case KIND_PATH:
+        set_path(reading, value, place);
         return;
     case KIND_ADDRESS:
         set_address(reading, option, value, place);
@@ -566,7 +580,7 @@ static int on_pair(void *user, const char *section, const char *key, const char 
         bool repeats = options[i].kind == KIND_SCENES || options[i].kind == KIND_PREFABS;
         if (reading->given[i] && !repeats)
             fault(reading, section, key, value, "is given twice");
-        reading->given[i] = true;
+        reading->given[i] = reading->line;
         set_option(reading, &options[i], value, (char *)reading->settings + options[i].offset);
         return 1;
     }
@@ -583,8 +597,16 @@ static char *next_line(char *line, int size, void *stream)
     if (!got)
         return NULL;
     reading->line++;
-    const char *text = got + strspn(got, " \t\xef\xbb\xbf"); // also behind a byte order mark
-    if (*text == '[')
+    const char *what = ini_line_fault(got);
+    bool is_cut = strchr(got, '\n') == NULL && strlen(got) < LINE_LEN && !feof(reading->file);
+    if (is_cut)
+        what = "has a byte of zero in it: is it a text file, in UTF-8?";
+    if (what) {
+        reading->bad = true;
+        fprintf(reading->errors, "haild: %s:%u: %s\n", reading->path, reading->line, what);
+    }
+    const char *text = got + strspn(got, "\xef\xbb\xbf"); // also behind a byte order mark
+    if (*text == '[' && !what)
         begin_section(reading, text + 1);
     if (strlen(got) >= LINE_LEN && got[strlen(got) - 1] != '\n') {
         reading->bad = true;
@@ -596,7 +618,28 @@ static char *next_line(char *line, int size, void *stream)
         while ((byte = fgetc(reading->file)) != EOF && byte != '\n')
             continue;
     }
+    if (what) // told; the parser has no use for it
+        memcpy(got, "\n", 2);
     return got;
+}
+
+// Keys of the profile that it is not: whoever wrote them expects them to do something.
+static void check_profile(struct reading *reading)
+{
+    const struct hail_config *config = &reading->settings->config;
+    bool is_native = config->profile == HAIL_PROFILE_HAIL;
+    const char *other = is_native ? "mlapi" : "hail";
+
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (reading->given[i] == 0 || strcmp(options[i].section, other) != 0)
+            continue;
+        reading->bad = true;
+        fprintf(reading->errors,
+                "haild: %s:%u: [%s] %s: the profile is %s, which has no such thing; leave it out, "
+                "or write profile = %s\n",
+                reading->path, reading->given[i], other, options[i].key,
+                is_native ? "hail" : "mlapi", other);
+    }
 }
 
 // What the channels lack as a whole.
@@ -654,8 +697,10 @@ bool settings_read(struct settings *settings, const char *path, FILE *errors)
         return false;
     }
     end_channel(&reading);
-    if (settings->config.profile != HAIL_PROFILE_NONE && !reading.bad)
+    if (settings->config.profile != HAIL_PROFILE_NONE && !reading.bad) {
         check_channels(&reading);
+        check_profile(&reading);
+    }
     if (settings->config.profile == HAIL_PROFILE_NONE && !reading.bad) {
         fprintf(errors, "haild: %s: [server] profile is missing; write profile = hail, or mlapi\n",
                 path);
