@@ -180,7 +180,8 @@ bool run_window(struct run_place *place, const struct run_wanted *wanted, struct
     players_begin(&place->players, wanted->joins_per_s,
                   wanted->tries ? (uint32_t)(wanted->seconds * 500) : 0);
     if (wanted->far)
-        far_init(&window->far, &place->server, (uint32_t)(wanted->seconds * 1000 / FAR_PART));
+        far_init(&window->far, &place->server,
+                 (uint32_t)(wanted->seconds * 1000 / (double)FAR_PART));
     struct used before = used_by(place);
     window->begin_ns = clock_ns();
     go_on(window);
@@ -253,7 +254,7 @@ void run_bars(struct run_result *result, const struct run_place *place)
                     &(struct run_bar){"amplification", "", result->amplification, 1, false});
     // Of an attack that is ended at once there are too few to tell them from the calm.
     if (result->by == ATTACK_BY_CLIENT && place->pid > 0 &&
-        (double)result->count >= result->seconds * COUNTED_PER_S)
+        (double)result->count >= result->seconds * (double)COUNTED_PER_S)
         run_bar_add(result,
                     &(struct run_bar){"server CPU", "us", result->us_each, CLIENT_US, false});
 }

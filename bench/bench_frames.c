@@ -305,9 +305,9 @@ static bool run_row(const struct row *row)
     qsort(values, BATCHES, sizeof *values, by_size);
     double median = values[BATCHES / 2] / 1000;
     printf("%-46s %7.2f (%.2f to %.2f) %8.0f\n", row->what, median, values[0] / 1000,
-           values[BATCHES - 1] / 1000, (double)back / BATCHES / packets);
+           values[BATCHES - 1] / 1000, (double)back / (double)BATCHES / packets);
     fflush(stdout);
-    return median <= LIMIT_US;
+    return median <= (double)LIMIT_US;
 }
 
 static bool run_all(bool polls)

@@ -9,7 +9,11 @@ enum {
     HAIL_AEAD_KEY_LEN = 32,
     HAIL_AEAD_NONCE_LEN = 12,
     HAIL_AEAD_TAG_LEN = 16,
-    HAIL_AEAD_STATE_LEN = 1008 // what either library needs for one key; asserted in aead.c
+#ifdef HAIL_GCM_KEY_LEN // intel-ipsec-mb's, which is the larger of two
+    HAIL_AEAD_STATE_LEN = HAIL_GCM_KEY_LEN
+#else
+    HAIL_AEAD_STATE_LEN = 640 // BoringSSL's; asserted in aead.c
+#endif
 };
 
 // One key, ready to use. A secret: hail_aead_cleanup. It may be copied.

@@ -7,9 +7,11 @@
 #include <intel-ipsec-mb.h>
 #include <pthread.h>
 
+#include "crypto/aead.h"
 #include "crypto/secret.h"
 
-_Static_assert(sizeof(struct gcm_key_data) == HAIL_GCM_STATE_LEN, "a key");
+_Static_assert(sizeof(struct gcm_key_data) <= HAIL_AEAD_STATE_LEN, "a key has room");
+_Static_assert(_Alignof(struct gcm_key_data) <= 16, "and lies right");
 
 // The functions for this CPU, constant once they have been looked up.
 static struct {

@@ -7,7 +7,6 @@
 #include "crypto/base.h"
 
 enum {
-    HAIL_GCM_STATE_LEN = 1008, // one expanded key, 16 aligned
     HAIL_GCM_TAG_LEN = 16
 };
 
@@ -15,7 +14,7 @@ enum {
 // Threads  Any.
 bool hail_gcm_usable(void);
 
-// hail_gcm_init expands a key of 32 bytes into `state`.
+// hail_gcm_init expands a key of 32 bytes into `state`: HAIL_AEAD_STATE_LEN bytes, 16 aligned.
 void hail_gcm_init(uint8_t *state, const uint8_t *key);
 
 // hail_gcm_seal encrypts in place and writes the tag of ciphertext and `ad`. hail_gcm_open decrypts

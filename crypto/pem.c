@@ -7,6 +7,8 @@
 
 #include <limits.h>
 #include <openssl/bio.h>
+#include <openssl/cipher.h>
+#include <openssl/digest.h>
 #include <openssl/ec_key.h>
 #include <openssl/err.h>
 #include <openssl/mem.h>
@@ -30,18 +32,6 @@ static bool bad_key(struct hail_fault_report *report, const char *name)
                            name);
 }
 
-static int give_password(char *out, int out_max, int rwflag, void *user)
-{
-    const char *password = user;
-    size_t len = password ? strlen(password) : 0;
-
-    (void)rwflag;
-    if (!password || len > (size_t)out_max)
-        return -1;
-    memcpy(out, password, len);
-    return (int)len;
-}
-
 static bool needs_password(struct hail_fault_report *report)
 {
     return hail_report_set(report, HAIL_FAULT_PASSWORD,
@@ -56,26 +46,92 @@ static bool wrong_password(struct hail_fault_report *report)
                            "written with");
 }
 
-// The old way: the header names a cipher, and the key is a hash of the password (RFC 1421).
+// What encrypts traditional keys (RFC 1421, section 4.6, and what came after it).
+static const struct {
+    const char *name;
+    const EVP_CIPHER *(*cipher)(void);
+} header_ciphers[] = {
+    {"AES-128-CBC", EVP_aes_128_cbc}, {"AES-192-CBC", EVP_aes_192_cbc},
+    {"AES-256-CBC", EVP_aes_256_cbc}, {"DES-EDE3-CBC", EVP_des_ede3_cbc},
+    {"DES-CBC", EVP_des_cbc},
+};
+
+static int digit_of(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+
+    return at ? (int)(at - digits) : -1;
+}
+
+// Reads "DEK-Info: CIPHER,IV". NULL: there is none, or none that is known.
+static const EVP_CIPHER *read_header(const char *header, uint8_t iv[EVP_MAX_IV_LENGTH])
+{
+    static const char key[] = "DEK-Info: ";
+    const char *at = strstr(header, key);
+    const EVP_CIPHER *cipher = NULL;
+
+    if (strncmp(header, "Proc-Type: 4,ENCRYPTED\n", 23) != 0 || !at)
+        return NULL;
+    at += sizeof key - 1;
+    size_t len = strcspn(at, ",\n");
+    for (size_t i = 0; i < sizeof header_ciphers / sizeof header_ciphers[0]; i++) {
+        const char *name = header_ciphers[i].name;
+        if (strlen(name) == len && strncmp(at, name, len) == 0)
+            cipher = header_ciphers[i].cipher();
+    }
+    if (!cipher || at[len] != ',')
+        return NULL;
+    at += len + 1;
+    for (unsigned i = 0; i < EVP_CIPHER_iv_length(cipher); i++, at += 2) {
+        int high = digit_of(at[0]);
+        int low = high < 0 ? -1 : digit_of(at[1]);
+        if (low < 0)
+            return NULL;
+        iv[i] = (uint8_t)(high << 4 | low);
+    }
+    return cipher;
+}
+
+// Decrypts the block in place. The key is an MD5 of the password and the IV's first 8 bytes.
+static bool decrypt_block(struct block *block, const EVP_CIPHER *cipher, const uint8_t *iv,
+                          const char *password)
+{
+    uint8_t key[EVP_MAX_KEY_LENGTH];
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    int len = 0;
+    int rest = 0;
+
+    bool done = context &&
+                EVP_BytesToKey(cipher, EVP_md5(), iv, (const uint8_t *)password, strlen(password),
+                               1, key, NULL) > 0 &&
+                EVP_DecryptInit_ex(context, cipher, NULL, key, iv) &&
+                EVP_DecryptUpdate(context, block->data, &len, block->data, (int)block->len) &&
+                EVP_DecryptFinal_ex(context, block->data + len, &rest);
+    OPENSSL_cleanse(key, sizeof key);
+    EVP_CIPHER_CTX_free(context);
+    if (done)
+        block->len = len + rest;
+    return done;
+}
+
+// The old way: the header names a cipher.
 static bool open_header(struct block *block, const char *password, bool *sealed,
                         struct hail_fault_report *report)
 {
-    EVP_CIPHER_INFO cipher;
+    uint8_t iv[EVP_MAX_IV_LENGTH] = {0};
 
     *sealed = block->header[0] != '\0';
     if (!*sealed)
         return true;
-    if (!PEM_get_EVP_CIPHER_INFO(block->header, &cipher))
+    const EVP_CIPHER *cipher = read_header(block->header, iv);
+    if (!cipher || block->len > INT_MAX)
         return hail_report_set(report, HAIL_FAULT_FORMAT,
                                "the private key is encrypted with a cipher not known here; write "
                                "it again (openssl pkcs8 -topk8 -in key.pem)");
     if (!password)
         return needs_password(report);
-    // The cast is lost in a callback that only reads.
-    if (!PEM_do_header(&cipher, block->data, &block->len, give_password,
-                       (void *)(uintptr_t)password))
-        return wrong_password(report);
-    return true;
+    return decrypt_block(block, cipher, iv, password) || wrong_password(report);
 }
 
 // Reads the curve of a traditional EC key (RFC 5915, section 3); false: it names none.

@@ -25,7 +25,7 @@ int64_t live_patience_ms(void)
 {
     const char *times = getenv("HAIL_PATIENCE");
 
-    return times ? (int64_t)(strtod(times, NULL) * PATIENCE_MS) : PATIENCE_MS;
+    return times ? (int64_t)(strtod(times, NULL) * (double)PATIENCE_MS) : PATIENCE_MS;
 }
 
 struct hail_config live_config(void)

@@ -106,6 +106,26 @@ static void compare(const struct live_endpoint *live, const struct account *acco
     ck_assert_uint_lt(account->bytes, memory.total + BESIDE);
 }
 
+// An application's memory, which begins anywhere, is as good for io_uring as the system's.
+START_TEST(test_uring)
+{
+    struct account account;
+    struct hail_config config = config_of(profiles[_i], &account);
+    struct hail_config plain = live_config();
+    struct live_endpoint probe = {0};
+    struct live_endpoint server = {0};
+
+    plain.io = config.io = HAIL_IO_URING;
+    if (live_try_start(&probe, &plain, true) == HAIL_OK)
+        live_start(&server, &config, true);
+    else
+        printf("left out: this machine has no io_uring\n");
+    live_stop(&probe, 0);
+    live_stop(&server, 0);
+    expect_empty(&account);
+}
+END_TEST
+
 START_TEST(test_account)
 {
     struct account accounts[2];
@@ -199,6 +219,7 @@ int main(void)
     TCase *tests = tcase_create("memory");
 
     tcase_set_timeout(tests, 240);
+    tcase_add_loop_test(tests, test_uring, 0, LIVE_COUNTOF(profiles));
     tcase_add_loop_test(tests, test_account, 0, 4);
     tcase_add_loop_test(tests, test_refused, 0, 4);
     tcase_add_loop_test(tests, test_half, 0, 2);

@@ -126,9 +126,9 @@ START_TEST(test_row)
     for (uint32_t i = 1; i < network.arrival_count; i++)
         out_of_turn += network.reassemblies[i] < network.reassemblies[i - 1];
     // Five times the standard deviation of the coarsest: 5 * sqrt(0.25 / 20,000).
-    ck_assert_double_eq_tol((double)lost / COUNT, rows[_i].lost, 0.018);
-    ck_assert_double_eq_tol((double)twice / COUNT, rows[_i].twice, 0.018);
-    ck_assert_double_eq_tol((double)out_of_turn / COUNT, rows[_i].out_of_turn, 0.018);
+    ck_assert_double_eq_tol((double)lost / (double)COUNT, rows[_i].lost, 0.018);
+    ck_assert_double_eq_tol((double)twice / (double)COUNT, rows[_i].twice, 0.018);
+    ck_assert_double_eq_tol((double)out_of_turn / (double)COUNT, rows[_i].out_of_turn, 0.018);
     ck_assert_uint_eq(network.netsim.lost, lost);
     hail_arena_cleanup(&network.arena);
 }

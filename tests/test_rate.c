@@ -31,8 +31,9 @@ START_TEST(test_offered_more)
         }
         double paid = (double)(now_ns - began_ns + burst_ns) / 1e9 * per_s;
         ck_assert_double_le(passed,
-                            paid + PIECE_MAX + pieces); // each ends early, by less than a ns
-        ck_assert_double_ge(passed, paid - 1);          // a double's rounding
+                            paid + (double)PIECE_MAX +
+                                pieces);       // each ends early, by less than a ns
+        ck_assert_double_ge(passed, paid - 1); // a double's rounding
         now_ns = hail_rate_open_ns(&rate, burst_ns);
     }
 }

@@ -176,12 +176,12 @@ static const struct {
 static double theory(size_t row)
 {
     double rtt = 2 * (double)rows[row].delay_ms / 1000;
-    double packets = (double)HAIL_STORE_LEAST / HAIL_CONGESTION_DATAGRAM;
+    double packets = (double)HAIL_STORE_LEAST / (double)HAIL_CONGESTION_DATAGRAM;
     double times = 1 + log(packets) / log(10000.0 / rows[row].loss);
 
     if (rows[row].bytes_per_s > 0)
         return (double)rows[row].bytes_per_s;
-    return HAIL_STORE_LEAST / (times * rtt * 9 / 8);
+    return (double)HAIL_STORE_LEAST / (times * rtt * 9 / 8);
 }
 
 START_TEST(test_transfer)
@@ -269,9 +269,10 @@ START_TEST(test_receive_rate)
     world.native.receive_rate = RATE;
     begin();
     run_for(SECONDS * HAIL_NS_PER_S);
-    double taken = (double)world.received * MESSAGE;
+    double taken = (double)world.received * (double)MESSAGE;
     ck_assert(!world.wrong);
-    ck_assert_msg(taken <= (double)RATE * (SECONDS + 1) && taken > 0.5 * RATE * SECONDS,
+    ck_assert_msg(taken <= (double)RATE * (SECONDS + 1) &&
+                      taken > 0.5 * (double)RATE * (double)SECONDS,
                   "%.0f bytes", taken);
     ck_assert_uint_gt(
         hail_stat_get(&wired.client.shard.stats, HAIL_STAT_DROPPED_FIRST + HAIL_DROP_TOO_FAST), 0);

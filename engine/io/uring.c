@@ -20,6 +20,7 @@ enum {
     RECV_BUFFERS = 256, // a power of two; few enough to stay in the second-level cache
     RECV_BUFFER_LEN = 8192,
     RECV_GROUP = 1,
+    PAGE_LEN = 65536, // of any system that the kernel knows
     SENDS_PER_SUBMIT = 256,
     NAME_LEN = 32,   // an address, and so much that what lies behind it is aligned
     COUNT_SHIFT = 32 // of the datagrams of a send, in user_data
@@ -581,14 +582,22 @@ static void carry_out(struct hail_io *io, const struct hail_task *task)
     HAIL_UNREACHABLE("a task has one of these operations");
 }
 
+static void *on_page(uint8_t *memory)
+{
+    uintptr_t past = (uintptr_t)memory % PAGE_LEN;
+
+    return past == 0 ? memory : memory + (PAGE_LEN - past);
+}
+
 static void reserve(struct hail_io *io)
 {
     struct uring *uring = uring_of(io);
     uint32_t slots = io->shard->context->slots;
 
-    // A page first: the buffer ring has to begin on one, and so does the arena.
+    // The buffer ring has to begin on a page, and an application's memory need not.
+    size_t ring_len = RECV_BUFFERS * sizeof(struct io_uring_buf);
     uring->recv_buffer_len = io->datagrams ? HAIL_IO_DATAGRAM_LEN : RECV_BUFFER_LEN;
-    uring->recv_ring = hail_arena_take(&io->arena, RECV_BUFFERS, sizeof(struct io_uring_buf));
+    uring->recv_ring = on_page(hail_arena_take(&io->arena, 1, ring_len + PAGE_LEN));
     uring->recv_buffers = hail_arena_take(&io->arena, RECV_BUFFERS, uring->recv_buffer_len);
     uring->sends = hail_arena_take(&io->arena, SENDS_PER_SUBMIT, sizeof(struct hail_gso_batch));
     uring->sockets = hail_arena_take(&io->arena, slots, sizeof(struct socket));

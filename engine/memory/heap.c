@@ -29,7 +29,12 @@ static void *take_from_system(size_t size)
     }
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
+    if (memory == MAP_FAILED)
+        return NULL;
+    // Most of it is reserved for what may come, and used here and there: in huge pages the first
+    // touch of each part would cost 2 MiB.
+    (void)madvise(memory, size, MADV_NOHUGEPAGE);
+    return memory;
 }
 
 static void *take_from_application(const struct hail_heap *heap, size_t size)

@@ -70,9 +70,9 @@ static void draw_bar(FILE *out, const struct record_row *row, enum record_metric
 {
     struct sample_interval interval = sample_interval(&row->samples[metric], RECORD_CONFIDENCE);
     double median = sample_median(&row->samples[metric]);
-    double middle = y + BAR_HEIGHT / 2.0;
-    double low = BAR_LEFT + interval.low * scale;
-    double high = BAR_LEFT + interval.high * scale;
+    double middle = y + (double)BAR_HEIGHT / 2;
+    double low = (double)BAR_LEFT + interval.low * scale;
+    double high = (double)BAR_LEFT + interval.high * scale;
     char hint[HINT_LEN];
     char class[32];
 
@@ -102,9 +102,9 @@ static struct frame begin_bars(FILE *out, const char *title, const struct record
         bottom += BAR_STEP + (i > 0 && !is_same_server(rows[i], rows[i - 1]) ? GROUP_GAP : 0);
     size_t tick_count = svg_ticks(most, 5, ticks);
     double scale = (BAR_RIGHT - BAR_LEFT) / ticks[tick_count - 1];
-    svg_begin(out, WIDTH, bottom + AXIS_HEIGHT, title);
+    svg_begin(out, WIDTH, bottom + (double)AXIS_HEIGHT, title);
     for (size_t i = 0; i < tick_count; i++) {
-        double x = BAR_LEFT + ticks[i] * scale;
+        double x = (double)BAR_LEFT + ticks[i] * scale;
         svg_line(out, x, TOP - 6, x, bottom, i ? "grid" : "axis");
         svg_text(out, x, bottom + 15, "middle tick", "%g", ticks[i]);
     }
@@ -121,7 +121,7 @@ static double next_bar(struct frame *frame, FILE *out, const struct record_row *
     if (is_new)
         svg_text(out, 0, frame->y + 10, "group", "%s %s", rows[index]->who, rows[index]->io);
     double y = frame->y;
-    frame->y += BAR_STEP;
+    frame->y += (double)BAR_STEP;
     return y;
 }
 
@@ -182,7 +182,7 @@ static double height_of(double us, double least_us, double most_us)
 {
     double share = us > least_us ? log10(us / least_us) / log10(most_us / least_us) : 0;
 
-    return LINES_BOTTOM - share * (LINES_BOTTOM - LINES_TOP);
+    return (double)LINES_BOTTOM - share * (double)(LINES_BOTTOM - LINES_TOP);
 }
 
 static void draw_latency(FILE *out, const struct record_row *row, double least_us, double most_us)
