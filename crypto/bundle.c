@@ -7,6 +7,7 @@
 #include "crypto/pfx.h"
 #include "crypto/report.h"
 #include "crypto/secret.h"
+#include "crypto/text.h"
 
 #include <openssl/base64.h>
 #include <openssl/bytestring.h>
@@ -125,7 +126,11 @@ static bool read_base64(struct hail_bundle *bundle, struct hail_bytes file, cons
                         text_len);
         goto out;
     }
-    read = hail_pfx_read(bundle, (struct hail_bytes){der, der_len}, password, report);
+    struct hail_bytes inside = {der, der_len};
+    if (hail_pem_looks_like(inside)) // secrets of containers are kept so
+        read = hail_pem_read(bundle, inside, password, report);
+    else
+        read = hail_pfx_read(bundle, inside, password, report);
 out:
     OPENSSL_free(text);
     OPENSSL_free(der);
@@ -144,17 +149,11 @@ static bool is_certificate(struct hail_bytes der)
     return true;
 }
 
-bool hail_bundle_read(struct hail_bundle *bundle, struct hail_bytes file, const char *password,
+static bool read_text(struct hail_bundle *bundle, struct hail_bytes file, const char *password,
                       struct hail_fault_report *report)
 {
-    static const uint8_t mark[3] = {0xef, 0xbb, 0xbf}; // some editors begin UTF-8 so
-
     if (hail_pem_looks_like(file))
         return hail_pem_read(bundle, file, password, report);
-    if (file.len >= sizeof mark && hail_equal(file.data, mark, sizeof mark)) {
-        file.data += sizeof mark;
-        file.len -= sizeof mark;
-    }
 
     // In DER a length above 127 follows, which has the top bit and so cannot be base64.
     if (file.len >= 2 && file.data[0] == SEQUENCE && file.data[1] >= 0x80) {
@@ -175,6 +174,18 @@ bool hail_bundle_read(struct hail_bundle *bundle, struct hail_bytes file, const 
                                "the file is empty; give the server's PFX, or its certificate and "
                                "key in PEM");
     return read_base64(bundle, file, password, report);
+}
+
+bool hail_bundle_read(struct hail_bundle *bundle, struct hail_bytes file, const char *password,
+                      struct hail_fault_report *report)
+{
+    struct hail_text text;
+
+    if (!hail_text_init(&text, file))
+        return hail_report_no_memory(report);
+    bool read = read_text(bundle, text.bytes, password, report);
+    hail_text_cleanup(&text);
+    return read;
 }
 
 bool hail_bundle_load(struct hail_bundle *bundle, struct hail_bytes file, struct hail_bytes key,

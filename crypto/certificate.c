@@ -304,6 +304,14 @@ bool hail_key_use_pss(EVP_PKEY_CTX *ctx)
            EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, -1); // as long as the hash
 }
 
+bool hail_certificate_serves(const struct hail_certificate *certificate,
+                             struct hail_fault_report *report)
+{
+    return (certificate->key && hail_key_scheme(certificate->key) != HAIL_SCHEME_NONE) ||
+           wrong_kind(certificate, "a server needs RSA of 2048 bits and more, P-256 or Ed25519",
+                      report);
+}
+
 bool hail_certificate_verify(const struct hail_certificate *certificate, enum hail_scheme scheme,
                              struct hail_bytes data, struct hail_bytes signature,
                              struct hail_fault_report *report)

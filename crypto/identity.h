@@ -131,6 +131,11 @@ HAIL_MUST_USE bool hail_certificate_signed(const struct hail_certificate *certif
                                            struct hail_bytes signature,
                                            struct hail_fault_report *report);
 
+// hail_certificate_serves says whether the key is one of a server of the hail profile: RSA of 2048
+// bits and more, P-256 or Ed25519.
+HAIL_MUST_USE bool hail_certificate_serves(const struct hail_certificate *certificate,
+                                           struct hail_fault_report *report);
+
 // hail_certificate_verify says whether `signature` over `data` was made by the certificate's key
 // and `scheme`. RSA keys have 2048 bits at least, EC keys are on P-256.
 HAIL_MUST_USE bool hail_certificate_verify(const struct hail_certificate *certificate,
@@ -142,6 +147,13 @@ HAIL_MUST_USE bool hail_certificate_verify(const struct hail_certificate *certif
 // names, validity, key, SHA-256 fingerprint. Cut to `text_len`, always terminated.
 void hail_certificate_describe(const struct hail_certificate *certificate, char *text,
                                size_t text_len);
+
+// hail_certificate_is_current says whether a certificate's time has come and not gone, and
+// hail_certificate_carries whether `host` is one of its names, as clients look for it.
+HAIL_MUST_USE bool hail_certificate_is_current(const struct hail_certificate *certificate,
+                                               int64_t unix_s, struct hail_fault_report *report);
+HAIL_MUST_USE bool hail_certificate_carries(const struct hail_certificate *certificate,
+                                            const char *host, struct hail_fault_report *report);
 
 // The certificates a client believes in. Constant once loaded.
 struct hail_trust;

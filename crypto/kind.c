@@ -76,7 +76,8 @@ static const struct {
     {"1.2.156.10197.1.301", "SM2", HAIL_KEY_REFUSED},
 };
 
-// Signatures on certificates. MD5 is not verified: others than the issuer can make its signatures.
+// Signatures on certificates. What hashes to fewer than 256 bits is not verified: of MD5 and SHA-1
+// others than the issuer can make signatures (RFC 8446, section 4.2.3; RFC 6194).
 static const struct {
     const char *oid;
     const char *name;
@@ -85,14 +86,14 @@ static const struct {
     {"1.2.840.113549.1.1.11", "RSA with SHA-256", true},
     {"1.2.840.113549.1.1.12", "RSA with SHA-384", true},
     {"1.2.840.113549.1.1.13", "RSA with SHA-512", true},
-    {"1.2.840.113549.1.1.14", "RSA with SHA-224", true},
-    {"1.2.840.113549.1.1.5", "RSA with SHA-1", true},
+    {"1.2.840.113549.1.1.14", "RSA with SHA-224", false},
+    {"1.2.840.113549.1.1.5", "RSA with SHA-1", false},
     {"1.2.840.113549.1.1.10", "RSASSA-PSS", true},
     {"1.2.840.10045.4.3.2", "ECDSA with SHA-256", true},
     {"1.2.840.10045.4.3.3", "ECDSA with SHA-384", true},
     {"1.2.840.10045.4.3.4", "ECDSA with SHA-512", true},
-    {"1.2.840.10045.4.3.1", "ECDSA with SHA-224", true},
-    {"1.2.840.10045.4.1", "ECDSA with SHA-1", true},
+    {"1.2.840.10045.4.3.1", "ECDSA with SHA-224", false},
+    {"1.2.840.10045.4.1", "ECDSA with SHA-1", false},
     {"1.3.101.112", "Ed25519", true},
     {"1.2.840.113549.1.1.2", "RSA with MD2", false},
     {"1.2.840.113549.1.1.3", "RSA with MD4", false},
@@ -222,15 +223,49 @@ void hail_key_kind_of(struct hail_key_kind *kind, const X509 *x509)
     OPENSSL_free(der);
 }
 
+// The hash that RSASSA-PSS names in its parameters; SHA-1 where it names none (RFC 4055, section
+// 3.1).
+static bool names_good_hash(int type, const void *parameters)
+{
+    static const char *const good[] = {"2.16.840.1.101.3.4.2.1", "2.16.840.1.101.3.4.2.2",
+                                       "2.16.840.1.101.3.4.2.3"};
+    const ASN1_STRING *text = parameters;
+    char name[HAIL_KIND_NAME_MAX];
+    CBS in;
+    CBS sequence;
+    CBS hash;
+    CBS oid;
+
+    if (type != V_ASN1_SEQUENCE || !text)
+        return false;
+    CBS_init(&in, ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text));
+    if (!CBS_get_asn1(&in, &sequence, CBS_ASN1_SEQUENCE) ||
+        !CBS_get_asn1(&sequence, &in, CBS_ASN1_CONTEXT_SPECIFIC | CBS_ASN1_CONSTRUCTED | 0) ||
+        !CBS_get_asn1(&in, &hash, CBS_ASN1_SEQUENCE) ||
+        !CBS_get_asn1(&hash, &oid, CBS_ASN1_OBJECT) || !put_oid(name, &oid))
+        return false;
+    for (size_t i = 0; i < HAIL_COUNTOF(good); i++) {
+        if (strcmp(name, good[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool hail_kind_signed(const X509 *x509, char name[HAIL_KIND_NAME_MAX])
 {
     const X509_ALGOR *algorithm;
     const ASN1_OBJECT *object;
+    const void *parameters;
+    int type;
     CBS oid;
 
     X509_get0_signature(NULL, &algorithm, x509);
-    X509_ALGOR_get0(&object, NULL, NULL, algorithm);
+    X509_ALGOR_get0(&object, &type, &parameters, algorithm);
     CBS_init(&oid, OBJ_get0_data(object), OBJ_length(object));
+    if (OBJ_obj2nid(object) == NID_rsassaPss && !names_good_hash(type, parameters)) {
+        snprintf(name, HAIL_KIND_NAME_MAX, "RSASSA-PSS without a hash of 256 bits");
+        return false;
+    }
     bool readable = put_oid(name, &oid);
     for (size_t i = 0; readable && i < HAIL_COUNTOF(signatures); i++) {
         if (strcmp(name, signatures[i].oid) == 0) {

@@ -3,6 +3,7 @@
 #include "crypto/pem.h"
 #include "crypto/kind.h"
 #include "crypto/pbe.h"
+#include "crypto/pfx.h"
 #include "crypto/report.h"
 
 #include <limits.h>
@@ -223,13 +224,36 @@ static bool add_encrypted(struct hail_bundle *bundle, const struct block *block,
     return added;
 }
 
+// Windows' certutil -encode calls everything a certificate, a PFX too.
+static bool add_certificate(struct hail_bundle *bundle, struct hail_bytes data,
+                            const char *password, struct hail_fault_report *report)
+{
+    CBS in;
+    CBS sequence;
+    uint64_t version;
+
+    // A certificate begins with another sequence. A PFX may be in BER, of a length that is open.
+    CBS_init(&in, data.data, data.len);
+    bool is_open = data.len > 4 && data.data[1] == 0x80 && data.data[2] == CBS_ASN1_INTEGER;
+    bool is_pfx = is_open || (CBS_get_asn1(&in, &sequence, CBS_ASN1_SEQUENCE) &&
+                              CBS_get_asn1_uint64(&sequence, &version));
+    return is_pfx ? hail_pfx_read(bundle, data, password, report)
+                  : hail_bundle_add_certificate(bundle, data, report);
+}
+
 static bool add_block(struct hail_bundle *bundle, struct block *block, const char *password,
                       struct hail_fault_report *report)
 {
     struct hail_bytes data = {block->data, (size_t)block->len};
 
     if (strcmp(block->name, "CERTIFICATE") == 0 || strcmp(block->name, "X509 CERTIFICATE") == 0)
-        return hail_bundle_add_certificate(bundle, data, report);
+        return add_certificate(bundle, data, password, report);
+    if (strcmp(block->name, "PKCS12") == 0 || strcmp(block->name, "PFX") == 0)
+        return hail_pfx_read(bundle, data, password, report);
+    if (strcmp(block->name, "TRUSTED CERTIFICATE") == 0)
+        return hail_report_set(report, HAIL_FAULT_FORMAT,
+                               "the file has a TRUSTED CERTIFICATE, which is a form of OpenSSL's "
+                               "own; write it again with openssl x509 -in FILE -out FILE");
     if (strcmp(block->name, "PRIVATE KEY") == 0)
         return hail_bundle_add_key(bundle, data, report);
     if (strcmp(block->name, "ENCRYPTED PRIVATE KEY") == 0)

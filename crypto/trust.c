@@ -2,17 +2,22 @@
 // SPDX-License-Identifier: MIT
 #include "crypto/certificate.h"
 #include "crypto/report.h"
+#include "crypto/text.h"
 
 #include <arpa/inet.h>
 #include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/mem.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
+    RSA_BITS_MIN = 2048,
+    MLAPI_RSA_BITS_MIN = 1024, // of a leaf, as MLAPI has it
+    CBS_ASN1_SEQUENCE_BYTE = 0x30,
     HOST_MAX = 253,                   // characters of a DNS name
     STORE_FILE_MAX = 16 * 1024 * 1024 // Debian's has 220 KB
 };
@@ -42,10 +47,10 @@ static void issuers_cleanup(struct issuers *issuers)
     sk_X509_pop_free(issuers->refused, X509_free);
 }
 
-static bool is_self_signed(X509 *x509)
+// Whether it names itself as its issuer.
+static bool is_self_issued(X509 *x509)
 {
-    return X509_NAME_cmp(X509_get_subject_name(x509), X509_get_issuer_name(x509)) == 0 &&
-           X509_check_issued(x509, x509) == X509_V_OK;
+    return X509_NAME_cmp(X509_get_subject_name(x509), X509_get_issuer_name(x509)) == 0;
 }
 
 static void subject_of(X509 *x509, char text[HAIL_SUBJECT_MAX])
@@ -54,13 +59,13 @@ static void subject_of(X509 *x509, char text[HAIL_SUBJECT_MAX])
 }
 
 // Whether the certificate's signature is of a kind that is verified here. Nobody looks at the one
-// of a root.
+// of an anchor.
 static bool is_signed(X509 *x509, struct hail_fault_report *report)
 {
     char subject[HAIL_SUBJECT_MAX];
     char name[HAIL_KIND_NAME_MAX];
 
-    if (hail_kind_signed(x509, name) || is_self_signed(x509))
+    if (hail_kind_signed(x509, name))
         return true;
     subject_of(x509, subject);
     return hail_report_set(report, HAIL_FAULT_KEY_KIND,
@@ -69,22 +74,46 @@ static bool is_signed(X509 *x509, struct hail_fault_report *report)
                            subject, name);
 }
 
-// Whether a chain may lead over a certificate: both its key and its signature are of kinds that are
-// verified here. Asked before BoringSSL gets to see the key.
-static bool may_issue(X509 *x509, struct hail_fault_report *report)
+// Whether a key is long enough to have its signatures believed.
+static bool is_long_enough(X509 *x509, int rsa_bits_min, struct hail_fault_report *report)
+{
+    EVP_PKEY *key = X509_get_pubkey(x509);
+    int bits = key && EVP_PKEY_id(key) == EVP_PKEY_RSA ? EVP_PKEY_bits(key) : INT_MAX;
+    char subject[HAIL_SUBJECT_MAX];
+
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    if (bits >= rsa_bits_min)
+        return true;
+    subject_of(x509, subject);
+    return hail_report_set(report, HAIL_FAULT_KEY_KIND,
+                           "the RSA key of %s has %d bits, which others can break; have it issued "
+                           "with 2048 or more",
+                           subject, bits);
+}
+
+// Whether a key is of a kind whose signatures on certificates are verified here. Asked before
+// BoringSSL gets to see the key.
+static bool has_issuers_key(X509 *x509, struct hail_fault_report *report)
 {
     struct hail_key_kind kind;
     char subject[HAIL_SUBJECT_MAX];
 
     hail_key_kind_of(&kind, x509);
     if (kind.use == HAIL_KEY_ISSUES || kind.use == HAIL_KEY_SIGNS)
-        return is_signed(x509, report);
+        return is_long_enough(x509, RSA_BITS_MIN, report);
     subject_of(x509, subject);
     return hail_report_set(report, HAIL_FAULT_KEY_KIND,
                            "the key of %s, an issuer, is %s, whose signatures are not verified "
                            "here; have the server's certificate issued by one with an RSA, ECDSA "
                            "or Ed25519 key",
                            subject, kind.name);
+}
+
+// Whether a chain may lead over a certificate: its key and its signature are verified here.
+static bool may_issue(X509 *x509, struct hail_fault_report *report)
+{
+    return has_issuers_key(x509, report) && is_signed(x509, report);
 }
 
 // Puts a certificate among the issuers, which own it from then on.
@@ -98,12 +127,13 @@ static bool put_issuer(struct issuers *issuers, X509 *x509)
     return false;
 }
 
-// Takes a certificate into `trust`; the caller still owns its reference.
+// Takes a certificate into `trust`; the caller still owns its reference. Whoever puts it there
+// believes it, whatever its key usage says, and whoever has issued it.
 static bool take(struct hail_trust *trust, X509 *x509)
 {
     struct hail_fault_report unused;
 
-    if (is_self_signed(x509) && may_issue(x509, &unused)) {
+    if (has_issuers_key(x509, &unused)) {
         trust->anchor_count++;
         return X509_STORE_add_cert(trust->anchors, x509);
     }
@@ -111,30 +141,74 @@ static bool take(struct hail_trust *trust, X509 *x509)
     return put_issuer(&trust->issuers, x509);
 }
 
-static bool take_all(struct hail_trust *trust, struct hail_bytes pem,
+static bool damaged(struct hail_fault_report *report)
+{
+    return hail_report_set(report, HAIL_FAULT_NO_TRUST,
+                           "the CA file is damaged: one of its certificates cannot be read; copy "
+                           "it again");
+}
+
+static bool take_block(struct hail_trust *trust, const char *name, struct hail_bytes der,
+                       struct hail_fault_report *report)
+{
+    const uint8_t *next = der.data;
+
+    if (strcmp(name, "TRUSTED CERTIFICATE") == 0)
+        return hail_report_set(
+            report, HAIL_FAULT_NO_TRUST,
+            "the CA file has a TRUSTED CERTIFICATE, which is a form of "
+            "OpenSSL's own; write it again with openssl x509 -in FILE -out FILE");
+    if (strcmp(name, "CERTIFICATE") != 0 && strcmp(name, "X509 CERTIFICATE") != 0)
+        return true;
+    X509 *x509 = d2i_X509(NULL, &next, (long)der.len);
+    if (!x509)
+        return damaged(report);
+    bool taken = take(trust, x509) || hail_report_no_memory(report);
+    X509_free(x509);
+    return taken;
+}
+
+static bool take_pem(struct hail_trust *trust, struct hail_bytes pem,
                      struct hail_fault_report *report)
 {
-    BIO *bio = pem.len <= INT_MAX ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
-    bool taken = true;
+    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
+    bool taken = bio || hail_report_no_memory(report);
 
-    if (!bio)
-        return hail_report_no_memory(report);
-    while (taken) {
-        X509 *x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-        if (!x509) {
+    while (bio && taken) {
+        char *name = NULL;
+        char *header = NULL;
+        unsigned char *der = NULL;
+        long len;
+        if (!PEM_read_bio(bio, &name, &header, &der, &len)) {
             uint32_t why = ERR_peek_last_error();
             if (ERR_GET_LIB(why) != ERR_LIB_PEM || ERR_GET_REASON(why) != PEM_R_NO_START_LINE)
-                taken = hail_report_set(report, HAIL_FAULT_NO_TRUST,
-                                        "the CA file is damaged: one of its certificates cannot "
-                                        "be read; copy it again");
+                taken = damaged(report);
             break;
         }
-        if (!take(trust, x509))
-            taken = hail_report_no_memory(report);
-        X509_free(x509);
+        taken = take_block(trust, name, (struct hail_bytes){der, (size_t)len}, report);
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_free(der);
     }
     BIO_free(bio);
     ERR_clear_error();
+    return taken;
+}
+
+// PEM, or one certificate in DER, which Windows exports unless asked for the other.
+static bool take_all(struct hail_trust *trust, struct hail_bytes file,
+                     struct hail_fault_report *report)
+{
+    struct hail_text text;
+
+    if (file.len > INT_MAX)
+        return damaged(report);
+    if (file.len > 1 && file.data[0] == CBS_ASN1_SEQUENCE_BYTE && file.data[1] >= 0x80)
+        return take_block(trust, "CERTIFICATE", file, report);
+    if (!hail_text_init(&text, file))
+        return hail_report_no_memory(report);
+    bool taken = take_pem(trust, text.bytes, report);
+    hail_text_cleanup(&text);
     return taken;
 }
 
@@ -160,8 +234,8 @@ static bool find_root(const STACK_OF(X509) * refused, struct hail_fault_report *
 {
     for (size_t i = 0; i < sk_X509_num(refused); i++) {
         X509 *x509 = sk_X509_value(refused, i);
-        if (is_self_signed(x509))
-            return !may_issue(x509, report);
+        if (is_self_issued(x509))
+            return !has_issuers_key(x509, report);
     }
     return false;
 }
@@ -184,8 +258,8 @@ bool hail_trust_load(struct hail_trust **out, struct hail_bytes pem,
         if (find_root(trust->issuers.refused, report))
             goto fail;
         hail_report_set(report, HAIL_FAULT_NO_TRUST,
-                        "the CA file holds no self-signed certificate in PEM, so nothing can be "
-                        "believed because of it; add the root of the chain");
+                        "the CA file holds no certificate that can be believed, in PEM or DER; "
+                        "give the root of the chain");
         goto fail;
     }
     *out = trust;
@@ -223,6 +297,13 @@ static bool report_issuer(X509_STORE_CTX *context, const struct issuers *issuers
                            subject);
 }
 
+// Whether the certificate says what it is for, and servers are not among it.
+static bool wrong_extended_usage(X509 *x509)
+{
+    return (X509_get_extension_flags(x509) & EXFLAG_XKUSAGE) &&
+           !(X509_get_extended_key_usage(x509) & XKU_SSL_SERVER);
+}
+
 // Puts what X509_verify_cert found into our words.
 static bool report_chain(X509_STORE_CTX *context, const struct issuers *issuers,
                          struct hail_fault_report *report)
@@ -255,9 +336,18 @@ static bool report_chain(X509_STORE_CTX *context, const struct issuers *issuers,
     case X509_V_ERR_CERT_UNTRUSTED:
         return report_issuer(context, issuers, report);
     case X509_V_ERR_INVALID_PURPOSE:
+        return hail_report_set(report, HAIL_FAULT_CHAIN, "%s is not for servers; %s", whose,
+                               at && wrong_extended_usage(at)
+                                   ? "issue one whose extended key usage has serverAuth"
+                                   : "issue one whose key usage has digitalSignature (an "
+                                     "issuer's: keyCertSign)");
+    case X509_V_ERR_UNSUPPORTED_CONSTRAINT_TYPE:
+    case X509_V_ERR_UNSUPPORTED_CONSTRAINT_SYNTAX:
+    case X509_V_ERR_UNSUPPORTED_NAME_SYNTAX:
         return hail_report_set(report, HAIL_FAULT_CHAIN,
-                               "%s is not for servers; issue one whose extended key usage has "
-                               "serverAuth",
+                               "an issuer constrains names of a kind that is not compared here, "
+                               "such as IP addresses, and %s has such a name; issue one with DNS "
+                               "names alone, or by an issuer without that constraint",
                                whose);
     case X509_V_ERR_OUT_OF_MEM:
         return hail_report_no_memory(report);
@@ -267,25 +357,84 @@ static bool report_chain(X509_STORE_CTX *context, const struct issuers *issuers,
     }
 }
 
-static bool chain_holds(const struct hail_trust *trust, X509 *leaf, const struct issuers *issuers,
-                        int64_t unix_s, struct hail_fault_report *report)
+// What BoringSSL does not ask of a chain that it has found: that each signature in it, the anchor's
+// own aside, and each key, is one that others cannot make or break; and of a leaf that is itself an
+// anchor, that it is for servers.
+static bool is_strong(X509_STORE_CTX *context, bool mlapi, struct hail_fault_report *report)
 {
-    if (!is_signed(leaf, report))
-        return false;
+    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(context);
+    size_t count = sk_X509_num(chain);
+
+    for (size_t i = 0; i < count; i++) {
+        X509 *x509 = sk_X509_value(chain, i);
+        bool is_anchor = i == count - 1;
+        int bits_min = i == 0 && mlapi ? MLAPI_RSA_BITS_MIN : RSA_BITS_MIN;
+        if ((i > 0 && !has_issuers_key(x509, report)) || !is_long_enough(x509, bits_min, report) ||
+            (!is_anchor && !is_signed(x509, report)))
+            return false;
+    }
+    if (count == 0 || !wrong_extended_usage(sk_X509_value(chain, 0)))
+        return true;
+    return hail_report_set(report, HAIL_FAULT_CHAIN,
+                           "the server's certificate is not for servers; issue one whose extended "
+                           "key usage has serverAuth");
+}
+
+// Those of the issuers that are valid at this time: an expired one would hide its valid twin.
+static STACK_OF(X509) * valid_at(const STACK_OF(X509) * issuers, int64_t unix_s)
+{
+    STACK_OF(X509) *valid = sk_X509_new_null();
+    time_t at = (time_t)unix_s;
+
+    for (size_t i = 0; valid && i < sk_X509_num(issuers); i++) {
+        X509 *x509 = sk_X509_value(issuers, i);
+        if (X509_cmp_time(X509_get0_notBefore(x509), &at) < 0 &&
+            X509_cmp_time(X509_get0_notAfter(x509), &at) > 0 && !sk_X509_push(valid, x509)) {
+            sk_X509_free(valid);
+            return NULL;
+        }
+    }
+    return valid;
+}
+
+static bool verify(const struct hail_trust *trust, X509 *leaf, STACK_OF(X509) * helpers,
+                   const struct issuers *issuers, int64_t unix_s, bool mlapi,
+                   struct hail_fault_report *report)
+{
     X509_STORE_CTX *context = X509_STORE_CTX_new();
     bool holds = false;
 
-    if (!context || !X509_STORE_CTX_init(context, trust->anchors, leaf, issuers->helpers) ||
+    if (!context || !X509_STORE_CTX_init(context, trust->anchors, leaf, helpers) ||
         !X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SSL_SERVER)) {
         hail_report_no_memory(report);
         goto out;
     }
-    X509_STORE_CTX_set_flags(context, X509_V_FLAG_TRUSTED_FIRST);
+    X509_STORE_CTX_set_flags(context, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
     X509_STORE_CTX_set_time(context, 0, (time_t)unix_s);
-    holds = X509_verify_cert(context) == 1 || report_chain(context, issuers, report);
+    holds = X509_verify_cert(context) == 1 ? is_strong(context, mlapi, report)
+                                           : report_chain(context, issuers, report);
 out:
     X509_STORE_CTX_free(context);
     ERR_clear_error();
+    return holds;
+}
+
+static bool chain_holds(const struct hail_trust *trust, X509 *leaf, const struct issuers *issuers,
+                        int64_t unix_s, bool mlapi, struct hail_fault_report *report)
+{
+    STACK_OF(X509) *valid = valid_at(issuers->helpers, unix_s);
+    struct hail_fault_report badly_signed;
+
+    if (!valid)
+        return hail_report_no_memory(report);
+    bool is_good = is_signed(leaf, &badly_signed); // or it is an anchor itself
+    bool holds = verify(trust, leaf, valid, issuers, unix_s, mlapi, report);
+    sk_X509_free(valid);
+    // All of them, for what is wrong: an issuer that has expired is better named than missed.
+    if (!holds && report->fault == HAIL_FAULT_UNKNOWN_ISSUER)
+        holds = verify(trust, leaf, issuers->helpers, issuers, unix_s, mlapi, report);
+    if (!holds && !is_good)
+        *report = badly_signed;
     return holds;
 }
 
@@ -307,9 +456,32 @@ static bool name_matches(X509 *leaf, const char *host)
            X509_check_host(leaf, host, host_len, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
 }
 
-// Whether the leaf carries the name.
-static bool check_name(const struct hail_certificate *certificate, const char *host,
-                       struct hail_fault_report *report)
+bool hail_certificate_is_current(const struct hail_certificate *certificate, int64_t unix_s,
+                                 struct hail_fault_report *report)
+{
+    const ASN1_TIME *from = X509_get0_notBefore(certificate->x509);
+    const ASN1_TIME *to = X509_get0_notAfter(certificate->x509);
+    time_t at = (time_t)unix_s;
+    char text[HAIL_TIME_MAX];
+
+    if (X509_cmp_time(to, &at) <= 0) {
+        hail_time_describe(to, text);
+        return hail_report_set(report, HAIL_FAULT_EXPIRED,
+                               "the certificate expired on %s, so clients refuse it; renew it, or "
+                               "set this machine's clock",
+                               text);
+    }
+    if (X509_cmp_time(from, &at) < 0)
+        return true;
+    hail_time_describe(from, text);
+    return hail_report_set(report, HAIL_FAULT_NOT_YET_VALID,
+                           "the certificate is valid only from %s, so clients refuse it; set this "
+                           "machine's clock, or wait",
+                           text);
+}
+
+bool hail_certificate_carries(const struct hail_certificate *certificate, const char *host,
+                              struct hail_fault_report *report)
 {
     bool matches = name_matches(certificate->x509, host);
     ERR_clear_error();
@@ -330,10 +502,10 @@ bool hail_trust_check(const struct hail_trust *trust, const struct hail_certific
                       const char *host, int64_t unix_s, struct hail_fault_report *report)
 {
     if (!hail_certificate_judge(certificate, true, report) ||
-        !chain_holds(trust, certificate->x509, &trust->issuers, unix_s, report))
+        !chain_holds(trust, certificate->x509, &trust->issuers, unix_s, true, report))
         return false;
     // As MLAPI documents: who is on this machine has no name to show.
-    return strcmp(host, "127.0.0.1") == 0 || check_name(certificate, host, report);
+    return strcmp(host, "127.0.0.1") == 0 || hail_certificate_carries(certificate, host, report);
 }
 
 static bool copy_issuers(struct issuers *issuers, const STACK_OF(X509) * from)
@@ -364,8 +536,8 @@ bool hail_trust_check_chain(const struct hail_trust *trust, const struct hail_ce
         collected = !x509 || put_issuer(&issuers, x509);
     }
     ERR_clear_error();
-    bool believed = collected ? chain_holds(trust, leaf->x509, &issuers, unix_s, report) &&
-                                    check_name(leaf, host, report)
+    bool believed = collected ? chain_holds(trust, leaf->x509, &issuers, unix_s, false, report) &&
+                                    hail_certificate_carries(leaf, host, report)
                               : hail_report_no_memory(report);
     issuers_cleanup(&issuers);
     return believed;

@@ -430,13 +430,15 @@ struct hail_config {
     bool approves_all;                   // server: approve every request without asking
 
     // Keys and certificates. PFX in DER or base64, or PEM. A server's key is RSA, or on the hail
-    // profile P-256 or Ed25519 too; of issuers RSA, P-224 to P-521 and Ed25519 are believed, and
-    // no signatures with MD5.
+    // profile P-256 or Ed25519 too; of issuers RSA of 2048 bits and more, P-224 to P-521 and
+    // Ed25519 are believed, and signatures with SHA-256 or better. Revocation lists (CRLs, OCSP)
+    // and policies are not checked.
     // Files that everybody may write are refused; keys that everybody may read are warned of.
     const char *identity_file;     // server, required with sign_key_exchange: certificate (and key)
     const char *identity_key_file; // PEM key, when it is not in identity_file
     const char *identity_password; // of the PFX or key; NULL: none
-    const char *trust_file;        // client: PEM of CAs; NULL: the system's store
+    const char *trust_file;        // client: CAs, PEM or one in DER: each certificate in it is
+                                   // believed, a root or not; NULL: the system's store
     // Client: replaces the default decision; on the shard's thread.
     bool (*verify)(void *user, const struct hail_peer_certificate *certificate);
     uint32_t key_reuse_ms; // server: one key and signature serve all clients for this long, which

@@ -265,12 +265,186 @@ START_TEST(test_row)
 }
 END_TEST
 
+// ---- What is in the CA file is believed, whatever it is
+
+static struct hail_trust *trust_in_one(const struct hail_issued *believed)
+{
+    struct hail_fault_report report;
+    struct hail_trust *trust;
+    uint8_t *pem;
+    size_t len;
+
+    ck_assert(hail_issued_certificate_pem(believed, &pem, &len));
+    ck_assert_msg(hail_trust_load(&trust, (struct hail_bytes){pem, len}, &report), "%s",
+                  report.text);
+    free(pem);
+    return trust;
+}
+
+static void check_one(const struct hail_trust *trust, const struct hail_issued *leaf,
+                      const char *host, enum hail_fault want, const char *why)
+{
+    struct hail_fault_report report = {0};
+    struct hail_certificate *certificate;
+
+    ck_assert(hail_certificate_parse(&certificate, hail_issued_der(leaf), &report));
+    for (int way = 0; way < 2; way++) {
+        bool good = way == 0
+                        ? hail_trust_check(trust, certificate, host, NOW_S, &report)
+                        : hail_trust_check_chain(trust, certificate, NULL, 0, host, NOW_S, &report);
+        ck_assert_msg((good ? HAIL_FAULT_NONE : report.fault) == want, "%s: %s", why, report.text);
+    }
+    hail_certificate_free(certificate);
+}
+
+static const struct {
+    const char *why;
+    enum hail_issue_use use;
+    const char *host;
+    int64_t to_s;
+    enum hail_fault want;
+} pins[] = {
+    {"for servers, whose key usage lets them sign no certificate", HAIL_ISSUE_SERVER, "a.test",
+     TO_S, HAIL_FAULT_NONE},
+    {"another name", HAIL_ISSUE_SERVER, "b.test", TO_S, HAIL_FAULT_WRONG_NAME},
+    {"expired", HAIL_ISSUE_SERVER, "a.test", NOW_S - 1, HAIL_FAULT_EXPIRED},
+    {"for clients alone", HAIL_ISSUE_CLIENT, "a.test", TO_S, HAIL_FAULT_CHAIN},
+};
+
+START_TEST(test_pinned)
+{
+    static const char *const names[NAMES_MAX] = {"a.test"};
+    struct hail_issued *leaf = issue(NULL, "pinned", names, pins[_i].use, FROM_S, pins[_i].to_s);
+    struct hail_issued *other = issue(NULL, "other", names, HAIL_ISSUE_SERVER, FROM_S, TO_S);
+    struct hail_trust *trust = trust_in_one(leaf);
+
+    check_one(trust, leaf, pins[_i].host, pins[_i].want, pins[_i].why);
+    check_one(trust, other, "a.test", HAIL_FAULT_UNKNOWN_ISSUER, "another's");
+    hail_trust_free(trust);
+    hail_issued_free(leaf);
+    hail_issued_free(other);
+}
+END_TEST
+
+START_TEST(test_intermediate_as_anchor)
+{
+    static const char *const names[NAMES_MAX] = {"a.test"};
+    struct hail_issued *below = issue(intermediate, "s", names, HAIL_ISSUE_SERVER, FROM_S, TO_S);
+    struct hail_issued *beside = issue(root, "s", names, HAIL_ISSUE_SERVER, FROM_S, TO_S);
+    struct hail_trust *trust = trust_in_one(intermediate);
+
+    check_one(trust, below, "a.test", HAIL_FAULT_NONE, "by the intermediate");
+    check_one(trust, beside, "a.test", HAIL_FAULT_UNKNOWN_ISSUER, "by its root");
+    hail_trust_free(trust);
+    hail_issued_free(below);
+    hail_issued_free(beside);
+}
+END_TEST
+
+// An intermediate that has expired, before or behind its valid twin, of the same name and key.
+START_TEST(test_expired_twin)
+{
+    static const char *const names[NAMES_MAX] = {"a.test"};
+    const struct hail_issue_terms twin = {.common_name = "intermediate",
+                                          .use = HAIL_ISSUE_CA,
+                                          .from_s = FROM_S,
+                                          .to_s = NOW_S - 1,
+                                          .same_key = intermediate};
+    struct hail_issued *leaf = issue(intermediate, "s", names, HAIL_ISSUE_SERVER, FROM_S, TO_S);
+    struct hail_trust *trust = trust_in_one(root);
+    struct hail_fault_report report = {0};
+    struct hail_certificate *certificate;
+    struct hail_issued *expired;
+
+    ck_assert(hail_issue(&expired, root, &twin, &report));
+    ck_assert(hail_certificate_parse(&certificate, hail_issued_der(leaf), &report));
+    struct hail_bytes between[2] = {hail_issued_der(expired), hail_issued_der(intermediate)};
+    ck_assert(hail_trust_check_chain(trust, certificate, between, 2, "a.test", NOW_S, &report));
+    ck_assert(!hail_trust_check_chain(trust, certificate, between, 1, "a.test", NOW_S, &report));
+    ck_assert_int_eq(report.fault, HAIL_FAULT_EXPIRED);
+    between[0] = between[1];
+    between[1] = hail_issued_der(expired);
+    ck_assert(hail_trust_check_chain(trust, certificate, between, 2, "a.test", NOW_S, &report));
+    hail_certificate_free(certificate);
+    hail_trust_free(trust);
+    hail_issued_free(leaf);
+    hail_issued_free(expired);
+}
+END_TEST
+
+// ---- Forms of the CA file
+
+enum form {
+    FORM_DER,
+    FORM_UTF8_MARK,
+    FORM_UTF16_LITTLE,
+    FORM_UTF16_BIG,
+    FORM_CRLF,
+    FORM_COUNT
+};
+
+// Writes a text in a form; returns its length.
+static size_t write_form(uint8_t *out, enum form form, const uint8_t *text, size_t len)
+{
+    static const uint8_t marks[][3] = {[FORM_UTF8_MARK] = {0xef, 0xbb, 0xbf},
+                                       [FORM_UTF16_LITTLE] = {0xff, 0xfe},
+                                       [FORM_UTF16_BIG] = {0xfe, 0xff}};
+    size_t at = 0;
+
+    if (form == FORM_UTF8_MARK || form == FORM_UTF16_LITTLE || form == FORM_UTF16_BIG) {
+        at = form == FORM_UTF8_MARK ? 3 : 2;
+        memcpy(out, marks[form], at);
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (form == FORM_UTF16_BIG)
+            out[at++] = 0;
+        if (form == FORM_CRLF && text[i] == '\n')
+            out[at++] = '\r';
+        out[at++] = text[i];
+        if (form == FORM_UTF16_LITTLE)
+            out[at++] = 0;
+    }
+    return at;
+}
+
+// Two anchors, of which the first is not lost.
+START_TEST(test_forms)
+{
+    static const char *const names[NAMES_MAX] = {"a.test"};
+    struct hail_issued *leaf = issue(root, "s", names, HAIL_ISSUE_SERVER, FROM_S, TO_S);
+    struct hail_fault_report report;
+    struct hail_trust *trust;
+    uint8_t text[8192];
+    uint8_t file[2 * sizeof text + 3];
+    size_t len = 0;
+
+    for (int i = 0; i < 2; i++) {
+        uint8_t *pem;
+        size_t pem_len;
+        ck_assert(hail_issued_certificate_pem(i == 0 ? root : stranger, &pem, &pem_len));
+        memcpy(text + len, pem, pem_len);
+        len += pem_len;
+        free(pem);
+    }
+    struct hail_bytes bytes = hail_issued_der(root);
+    if (_i != FORM_DER)
+        bytes = (struct hail_bytes){file, write_form(file, (enum form)_i, text, len)};
+    ck_assert_msg(hail_trust_load(&trust, bytes, &report), "%s", report.text);
+    check_one(trust, leaf, "a.test", HAIL_FAULT_NONE, "in another form");
+    hail_trust_free(trust);
+    hail_issued_free(leaf);
+}
+END_TEST
+
 static const struct {
     const char *why;
     const char *pem;
 } no_trusts[] = {
     {"not PEM at all", "nothing to believe"},
     {"PEM without a certificate", "-----BEGIN NOTHING-----\nAAAA\n-----END NOTHING-----\n"},
+    {"a form of OpenSSL's own",
+     "-----BEGIN TRUSTED CERTIFICATE-----\nAAAA\n-----END TRUSTED CERTIFICATE-----\n"},
+    {"DER that is no certificate", "\x30\x82\x01\x01\x02"},
     {"a damaged certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"},
 };
 
@@ -296,6 +470,10 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_unchecked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, test_row, 0, HAIL_COUNTOF(rows));
+    tcase_add_loop_test(tests, test_pinned, 0, HAIL_COUNTOF(pins));
+    tcase_add_test(tests, test_intermediate_as_anchor);
+    tcase_add_test(tests, test_expired_twin);
+    tcase_add_loop_test(tests, test_forms, 0, FORM_COUNT);
     tcase_add_loop_test(tests, test_no_trust, 0, HAIL_COUNTOF(no_trusts));
     suite_add_tcase(suite, tests);
     return test_run(suite);

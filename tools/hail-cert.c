@@ -364,15 +364,19 @@ static int inspect(const struct request *request)
     hail_bundle_cleanup(&bundle);
     sources_free(&from);
     if (loaded) {
-        printf("signed key exchange: %s\n",
+        printf("profile hail: %s\n",
+               hail_identity_scheme(identity) != HAIL_SCHEME_NONE
+                   ? "yes, a server can use it"
+                   : "no: it needs an RSA key of 2048 bits and more, P-256 or Ed25519");
+        printf("profile mlapi, signed key exchange: %s\n",
                hail_identity_is_rsa(identity)
                    ? "yes, a server can use it"
-                   : "no: the mlapi profile needs an RSA key, and this is another kind");
+                   : "no: it needs an RSA key, and this is another kind");
         hail_identity_free(identity);
         return EXIT_SUCCESS;
     }
     if (read && report.fault == HAIL_FAULT_NO_KEY) { // a CA file, or one for clients: no fault
-        printf("signed key exchange: no, a server needs the private key too\n");
+        printf("profiles hail and mlapi: no, a server needs the private key too\n");
         return EXIT_SUCCESS;
     }
     return fail_fault(request->file, &report);
@@ -399,6 +403,43 @@ static struct hail_trust *load_trust(const struct request *request)
     return trust;
 }
 
+// Says whether a client of one profile takes the certificate.
+static bool verify_profile(const char *profile, bool taken, const struct request *request,
+                           const struct hail_fault_report *report)
+{
+    if (taken)
+        printf("profile %s: a client that connects to %s takes it: chain, time, purpose and name "
+               "are right\n",
+               profile, request->host);
+    else
+        printf("profile %s: no: %s: %s\n", profile, hail_fault_name(report->fault), report->text);
+    return taken;
+}
+
+// On hail the server sends its chain along, on mlapi its certificate alone.
+static bool verify_both(const struct hail_trust *trust, const struct hail_bundle *bundle,
+                        size_t leaf, const struct request *request,
+                        struct hail_fault_report *report)
+{
+    const struct hail_certificate *certificate = bundle->certificates[leaf];
+    struct hail_bytes between[HAIL_BUNDLE_CERTIFICATES_MAX];
+    struct hail_fault_report of_mlapi = {0};
+    size_t count = 0;
+
+    for (size_t i = 0; i < bundle->certificate_count; i++) {
+        if (i != leaf)
+            between[count++] = hail_certificate_der(bundle->certificates[i]);
+    }
+    bool native = hail_certificate_serves(certificate, report) &&
+                  hail_trust_check_chain(trust, certificate, between, count, request->host,
+                                         request->at_s, report);
+    bool mlapi = hail_certificate_suits(certificate, HAIL_SIGNATURE_RSA, &of_mlapi) &&
+                 hail_trust_check(trust, certificate, request->host, request->at_s, &of_mlapi);
+    verify_profile("hail", native, request, report);
+    verify_profile("mlapi", mlapi, request, &of_mlapi);
+    return native || mlapi;
+}
+
 static int verify(const struct request *request)
 {
     struct hail_bundle bundle = {0};
@@ -419,15 +460,10 @@ static int verify(const struct request *request)
         report = no_pair;
         held = false;
     }
-    held = held && hail_trust_check(trust, bundle.certificates[leaf], request->host, request->at_s,
-                                    &report);
+    held = held && verify_both(trust, &bundle, leaf, request, &report);
     hail_trust_free(trust);
     hail_bundle_cleanup(&bundle);
-    if (!held)
-        return fail_fault(request->file, &report);
-    printf("a client that connects to %s takes it: chain, time, purpose and name are right\n",
-           request->host);
-    return EXIT_SUCCESS;
+    return held ? EXIT_SUCCESS : fail_fault(request->file, &report);
 }
 
 // A file that dev writes.

@@ -477,6 +477,30 @@ static void wipe_file(struct hail_bytes *bytes)
     free((void *)(uintptr_t)bytes->data);
 }
 
+// What clients will say of the certificate. A name that it lacks does not come with time; a date
+// may be the clock's fault, which is then mended while we run, so it is said and no more.
+static enum hail_status check_certificate(const struct hail_context *context)
+{
+    const struct hail_config *config = &context->config;
+    struct hail_fault_report report;
+    struct hail_certificate *leaf;
+    enum hail_status status = HAIL_OK;
+
+    if (!hail_certificate_parse(&leaf, hail_identity_leaf(context->identity), &report))
+        return HAIL_EIDENTITY;
+    if (is_native(config) && config->native.server_name &&
+        !hail_certificate_carries(leaf, config->native.server_name, &report)) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR, "config field=native.server_name value=%s: %s",
+                      config->native.server_name, report.text);
+        status = HAIL_EIDENTITY;
+    } else if (!hail_certificate_is_current(leaf, context->start_unix_ns / 1000000000, &report)) {
+        hail_log_line(&context->log, HAIL_LOG_ERROR, "identity file=%s fault=%s: %s",
+                      config->identity_file, hail_fault_name(report.fault), report.text);
+    }
+    hail_certificate_free(leaf);
+    return status;
+}
+
 static enum hail_status load_identity(struct hail_context *context, const char *password)
 {
     const struct hail_config *config = &context->config;
@@ -517,8 +541,10 @@ static enum hail_status load_identity(struct hail_context *context, const char *
         status = HAIL_EINVAL;
         goto out;
     }
+    status = check_certificate(context);
+    if (status != HAIL_OK)
+        goto out;
     context->setup.identity = context->identity;
-    status = HAIL_OK;
 out:
     wipe_file(&file);
     wipe_file(&key);

@@ -268,6 +268,34 @@ def check_config_address():
         has(errors, "203.0.113.7")
 
 
+@scenario("haild --check-config: a certificate that no client would take is a fault")
+def check_config_certificate():
+    with Folder() as folder:
+        run("../tests/e2e_certificates", folder.path)
+        for name, server_name, why in (("expired.pem", None, "expired"), ("early.pem", None,
+                                       "not_yet_valid"), ("right.pem", "other.example",
+                                       "other.example"), ("right.pem", "localhost", None)):
+            settings = basic(profile="hail", identity_file=folder(name))
+            del settings["server"]["accepts_per_s"]
+            settings["hail"] = {"server_name": server_name} if server_name else {}
+            path = folder.write("haild.ini", ini(settings))
+            _, errors = run("haild", "--check-config", "--config", path, want=1 if why else 0)
+            if why:
+                has(errors, why)
+
+
+@scenario("hail-cert inspect and verify: an answer for each profile")
+def profiles_of_certificates():
+    with Folder() as folder:
+        made = folder("made")
+        run("hail-cert", "dev", "--dir", made, "--name", "play.example")
+        out, _ = run("hail-cert", "inspect", os.path.join(made, "server.pfx.b64"))
+        has(out, "profile hail: yes", "profile mlapi, signed key exchange: yes")
+        out, _ = run("hail-cert", "verify", os.path.join(made, "cert.pem"), "--ca",
+                     os.path.join(made, "ca.pem"), "--host", "127.0.0.1")
+        has(out, "profile hail: no: wrong_name", "profile mlapi: a client")
+
+
 @scenario("haild: files are looked for where the configuration lies")
 def relative_paths():
     settings = basic(identity_file="sub/server.pfx.b64")

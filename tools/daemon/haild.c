@@ -33,6 +33,7 @@ enum {
 struct haild {
     struct settings settings;
     struct games games;
+    _Atomic unsigned errors; // that have been logged
     struct hail_endpoint *endpoint;
     char password[PASSWORD_MAX];
     uint8_t static_key[HAIL_STATIC_KEY_LEN];
@@ -61,8 +62,9 @@ static void print_help(void)
 static void on_log(void *user, enum hail_log_level level, const char *line)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
-    const struct haild *haild = user;
+    struct haild *haild = user;
 
+    haild->errors += level == HAIL_LOG_ERROR;
     if (level >= haild->settings.log_level)
         output_line("haild: %s: %s", names[level], line);
 }
@@ -390,6 +392,8 @@ static int run(struct haild *haild, bool check_only)
         print_counters(haild, false);
     }
     hail_stop(haild->endpoint, 0);
+    if (check_only && haild->errors > 0) // a server would start, and clients not join it
+        return EXIT_FAILURE;
     rooms_cleanup(&haild->games.rooms);
     return EXIT_SUCCESS;
 }
