@@ -10,6 +10,7 @@
 #include "bench/measure.h"
 #include "crypto/time.h"
 #include "engine/native/state.h"
+#include "tests/turn.h"
 #include "tests/wired.h"
 
 enum {
@@ -264,7 +265,7 @@ static double run_batch(const struct row *row, int packets)
     for (int i = 0; i < packets; i++) {
         wired.now_ns += HAIL_NS_PER_US;
         wired_arrive(&wired.server, 0, bytes[i], lens[i]);
-        hail_shard_turn(&wired.server.shard, wired.now_ns);
+        test_turn(&wired.server.shard, wired.now_ns);
         wired_carry_out(&wired.server);
     }
     uint64_t spent_ns = cpu_ns() - before_ns;

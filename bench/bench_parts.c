@@ -12,6 +12,7 @@
 #include "engine/delivery/packets.h"
 #include "engine/delivery/receiver.h"
 #include "engine/native/state.h"
+#include "tests/turn.h"
 #include "tests/wired.h"
 
 enum {
@@ -63,7 +64,7 @@ static uint64_t cpu_ns(void)
 static void settle(void)
 {
     wired.now_ns += HAIL_NS_PER_MS;
-    hail_shard_turn(&wired.client.shard, wired.now_ns);
+    test_turn(&wired.client.shard, wired.now_ns);
     wired_carry_out(&wired.client);
     wired_receive(&wired.server);
     wired_deliver(&wired.client);

@@ -181,7 +181,7 @@ void hail_drain(struct hail_endpoint *endpoint, uint32_t drain_ms)
     struct timespec now;
 
     HAIL_ASSERT(!hail_shard_current());
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_BOOTTIME, &now);
     uint64_t stop_at_ns = hail_time_ns(&now) + drain_ms * HAIL_NS_PER_MS;
     for (uint32_t i = 0; i < endpoint->context.config.shard_count; i++)
         hail_worker_stop(&endpoint->workers[i], stop_at_ns);

@@ -54,7 +54,7 @@ static void turn_until_stopped(struct hail_worker *worker)
         // Acquire: pairs with the release in hail_worker_stop. Before the turn, which carries out
         // all commands that came before the one to stop: what was sent last is sent as well.
         uint64_t stop_at_ns = atomic_load_explicit(&worker->stop_at_ns, memory_order_acquire);
-        hail_shard_turn(shard, shard->now_ns);
+        hail_shard_turn(shard, shard->now_ns, shard->unix_ns);
         if (worker->is_measured)
             publish_spent(worker);
         if (stop_at_ns != 0 && !shard->stopping) {

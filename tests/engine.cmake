@@ -7,6 +7,7 @@ hail_test(sources hail_shard)
 hail_test(admission hail_shard)
 hail_test(timer hail_shard)
 hail_test(cpus hail_shard)
+hail_test(dates hail_shard)
 hail_test(socket hail_engine)
 # The kernel refuses what this one says it does.
 target_link_options(test_socket PRIVATE -Wl,--wrap=setsockopt

@@ -7,6 +7,7 @@
 #include "engine/profiles/profiles.h"
 #include "engine/shard/shard.h"
 #include "tests/paths.h"
+#include "tests/turn.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -57,7 +58,7 @@ void lone_init(struct lone *end, const struct hail_native_config *native, bool i
     ck_assert(hail_shard_init(&end->shard, &end->context,
                               hail_profile_of(end->context.config.profile), 0, &random));
     end->now_ns = 1000 * HAIL_NS_PER_MS;
-    hail_shard_turn(&end->shard, end->now_ns);
+    test_turn(&end->shard, end->now_ns);
 }
 
 void lone_run(struct lone *end)
@@ -66,7 +67,7 @@ void lone_run(struct lone *end)
     bool again = true;
 
     while (again) {
-        hail_shard_turn(&end->shard, end->now_ns);
+        test_turn(&end->shard, end->now_ns);
         again = false;
         while (hail_shard_output(&end->shard, &task)) {
             again = true;

@@ -8,6 +8,7 @@
 #include "crypto/time.h"
 #include "engine/native/native.h"
 #include "engine/native/state.h"
+#include "tests/turn.h"
 #include "tests/vectors.h"
 #include "tests/wired.h"
 
@@ -176,7 +177,7 @@ START_TEST(test_optimist)
             wired.now_ns += HAIL_NS_PER_MS;
             wired_lose(sender); // nobody reads it
             wired_lose(reader);
-            hail_shard_turn(&sender->shard, wired.now_ns);
+            test_turn(&sender->shard, wired.now_ns);
             wired_carry_out(sender);
             acknowledge_from(by_server, honest, 0);
             wired_carry_out(sender);
@@ -437,7 +438,7 @@ START_TEST(test_epoch_flood)
 {
     world_begin(test_seed(), 2);
     struct hail_epochs *epochs = &wired.server.shard.native->epochs;
-    hail_shard_turn(&wired.server.shard, wired.now_ns);
+    test_turn(&wired.server.shard, wired.now_ns);
     forge(0, HAIL_PROTECTION_ENCRYPTED, 1, 1000);
     uint64_t before = drops(&wired.server, HAIL_DROP_EPOCH);
     epochs->derived = HAIL_EPOCHS_PER_S; // as if it had been so many

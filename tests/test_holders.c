@@ -11,6 +11,7 @@
 #include "engine/handshake/server.h"
 #include "engine/native/state.h"
 #include "engine/shard/conn.h"
+#include "tests/turn.h"
 #include "tests/vectors.h"
 #include "tests/wired.h"
 
@@ -352,7 +353,7 @@ START_TEST(test_welcomes)
         wired_connect(&wired);
         wired_carry_out(&wired.client);
         wired_deliver(&wired.server); // the hello
-        hail_shard_turn(&wired.server.shard, wired.now_ns);
+        test_turn(&wired.server.shard, wired.now_ns);
         wired_carry_out(&wired.server);
         wired_lose(&wired.server); // and nobody finishes
         uint32_t want = i < HALF_OPEN ? i + 1 : HALF_OPEN;

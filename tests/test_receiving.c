@@ -12,6 +12,7 @@
 #include "engine/native/state.h"
 #include "engine/shard/command.h"
 #include "engine/shard/conn.h"
+#include "tests/turn.h"
 #include "tests/vectors.h"
 #include "tests/wired.h"
 
@@ -405,10 +406,10 @@ START_TEST(test_slow_reader)
     ck_assert_int_eq(hail_conn_send(&wired.client.shard, wired.client.slot, &view), HAIL_OK);
     for (uint64_t until_ns = wired.now_ns + 2 * STALL_MS * HAIL_NS_PER_MS; wired.now_ns < until_ns;
          wired.now_ns += 10 * HAIL_NS_PER_MS) {
-        hail_shard_turn(&wired.client.shard, wired.now_ns);
+        test_turn(&wired.client.shard, wired.now_ns);
         wired_carry_out(&wired.client);
         wired_deliver(&wired.server);
-        hail_shard_turn(&wired.server.shard, wired.now_ns);
+        test_turn(&wired.server.shard, wired.now_ns);
         wired_carry_out(&wired.server);
         // It is heard of, but what it says of messages is lost.
         wired_lose(&wired.server);

@@ -14,6 +14,7 @@
 #include "engine/shard/conn.h"
 #include "engine/shard/shard.h"
 #include "tests/paths.h"
+#include "tests/turn.h"
 #include "tests/vectors.h"
 
 enum {
@@ -83,7 +84,7 @@ static void end_init(struct end *end, const struct hail_native_config *native, b
     hail_random_init_seeded(&random, seed);
     ck_assert(hail_shard_init(&end->shard, &end->context,
                               hail_profile_of(end->context.config.profile), 0, &random));
-    hail_shard_turn(&end->shard, now_ns);
+    test_turn(&end->shard, now_ns);
 }
 
 static void end_cleanup(struct end *end)
@@ -106,7 +107,7 @@ static bool work(struct net *net, struct end *end)
     struct hail_task task;
     bool any = false;
 
-    hail_shard_turn(&end->shard, net->now_ns);
+    test_turn(&end->shard, net->now_ns);
     while (hail_shard_output(&end->shard, &task)) {
         any = true;
         if (task.op == HAIL_TASK_CONNECT)

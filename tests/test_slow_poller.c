@@ -5,6 +5,7 @@
 
 #include "engine/shard/command.h"
 #include "engine/shard/shard.h"
+#include "tests/turn.h"
 #include "tests/world.h"
 
 static struct hail_config config(void)
@@ -93,7 +94,7 @@ START_TEST(test_joining_behind)
         hail_mailbox_release(events);
         if (!atomic_exchange(&world->server.shard.wants_room, false))
             continue; // hail_poll would not wake the shard
-        hail_shard_turn(&world->server.shard, world->now_ns);
+        test_turn(&world->server.shard, world->now_ns);
         for (uint32_t slot = 0; slot < world->server.shard.table.fresh; slot++) {
             if (world->server.shard.conns[slot].connected_pending)
                 ck_assert(atomic_load(&world->server.shard.wants_room));

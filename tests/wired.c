@@ -5,6 +5,7 @@
 #include "engine/profiles/profiles.h"
 #include "engine/shard/command.h"
 #include "tests/paths.h"
+#include "tests/turn.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -213,14 +214,14 @@ void wired_deliver(struct wired_end *to)
 void wired_receive(struct wired_end *to)
 {
     wired_deliver(to);
-    hail_shard_turn(&to->shard, to->wired->now_ns);
+    test_turn(&to->shard, to->wired->now_ns);
     wired_carry_out(to);
 }
 
 void wired_work(struct wired *wired)
 {
-    hail_shard_turn(&wired->server.shard, wired->now_ns);
-    hail_shard_turn(&wired->client.shard, wired->now_ns);
+    test_turn(&wired->server.shard, wired->now_ns);
+    test_turn(&wired->client.shard, wired->now_ns);
     wired_carry_out(&wired->server);
     wired_carry_out(&wired->client);
 }

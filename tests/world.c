@@ -6,6 +6,7 @@
 #include "engine/profiles/profiles.h"
 #include "engine/shard/command.h"
 #include "engine/shard/shard.h"
+#include "tests/turn.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -74,8 +75,8 @@ struct world *world_init(const struct hail_config *server, const struct hail_con
     world->now_ns = HAIL_NS_PER_S;
     init_end(&world->server, server, true, polls, seed);
     init_end(&world->client, client, false, false, seed + 1);
-    hail_shard_turn(&world->server.shard, world->now_ns);
-    hail_shard_turn(&world->client.shard, world->now_ns);
+    test_turn(&world->server.shard, world->now_ns);
+    test_turn(&world->client.shard, world->now_ns);
     return world;
 }
 
@@ -255,7 +256,7 @@ void world_run(struct world *world)
         for (int i = 0; i < 2; i++) {
             struct world_end *end = i ? &world->client : &world->server;
             again |= flow(world, end);
-            hail_shard_turn(&end->shard, world->now_ns);
+            test_turn(&end->shard, world->now_ns);
             again |= work(world, end);
             again |= hail_shard_next_ns(&end->shard) <= world->now_ns;
         }

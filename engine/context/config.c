@@ -672,7 +672,7 @@ enum hail_status hail_context_init(struct hail_context *context, const struct ha
         return status;
     context->is_server = is_server;
     context->log = (struct hail_log){context->config.on_log, context->config.user};
-    context->start_ns = clock_ns(CLOCK_MONOTONIC);
+    context->start_ns = clock_ns(CLOCK_BOOTTIME);
     context->start_unix_ns = (int64_t)clock_ns(CLOCK_REALTIME);
     context->events_fd = -1;
     status = HAIL_EINVAL;

@@ -33,22 +33,13 @@ struct hail_context {
     struct hail_simulation simulation;     // what config.native.simulation points to
     struct hail_shard **shards;            // of the endpoint, by index; NULL: there is one
     struct hail_endpoint *endpoint;        // for callbacks
-    uint64_t start_ns;                     // CLOCK_MONOTONIC when the endpoint was started
-    int64_t start_unix_ns;                 // CLOCK_REALTIME at the same moment
+    uint64_t start_ns;                     // CLOCK_BOOTTIME when the endpoint was started
+    int64_t start_unix_ns;                 // CLOCK_REALTIME then; it may be set since
     struct hail_mailbox events;            // for hail_poll; no ring with callbacks
     struct hail_arena events_arena;
     int events_fd;               // eventfd that hail_fd shows; -1 with callbacks
     _Atomic uint64_t client_ids; // numbers given to clients so far
     _Atomic uint32_t scene;      // index of the one that clients are approved into
 };
-
-// hail_context_unix_s returns what CLOCK_REALTIME would say at `now_ns`, in seconds, had nobody set
-// it since the start.
-static inline uint64_t hail_context_unix_s(const struct hail_context *context, uint64_t now_ns)
-{
-    int64_t since_ns = (int64_t)(now_ns - context->start_ns);
-
-    return (uint64_t)((context->start_unix_ns + since_ns) / 1000000000);
-}
 
 #endif

@@ -30,7 +30,10 @@ struct hail_keys {
     struct hail_static_key statics[HAIL_STATIC_KEYS];
     bool is_given;            // the application's key: never rotated
     _Atomic uint32_t current; // keys made so far, less one
-    uint64_t rotate_ns;       // when the next is due; shard 0's alone. UINT64_MAX: never
+    uint64_t vouched_ns;      // signed: when the current one's certificate was made, by both clocks
+    uint64_t vouched_s;
+    uint64_t look_ns;   // signed: when the date is next compared; shard 0's alone
+    uint64_t rotate_ns; // when the next is due; shard 0's alone. UINT64_MAX: never
 
     // Server. Ticket keys come and go as static keys do.
     bool gives_tickets;

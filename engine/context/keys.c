@@ -18,8 +18,11 @@ enum {
     ROTATION_DEFAULT_S = 86400,
     WINDOW_BEFORE_S = 3600, // clocks differ
     ITERATIONS_DEFAULT = 1000,
-    TICKET_LIFE_DEFAULT_S = 43200
+    TICKET_LIFE_DEFAULT_S = 43200,
+    DATE_OFF_S = 600 // well below WINDOW_BEFORE_S
 };
+
+static const uint64_t DATE_LOOK_NS = 5 * HAIL_NS_PER_S;
 
 static const uint64_t cookie_key_ns =
     HAIL_COOKIE_KEY_PERIODS * HAIL_COOKIE_PERIOD_MS * HAIL_NS_PER_MS;
@@ -37,11 +40,11 @@ static uint32_t rotation_s(const struct hail_context *context)
     return seconds > 0 ? seconds : ROTATION_DEFAULT_S;
 }
 
-// Vouches for a static key that is about to be used from `now_ns` on, for two rotations.
-static bool vouch(struct hail_context *context, struct hail_static_key *key, uint64_t now_ns)
+// Vouches for a static key that is about to be used from this date on, for two rotations.
+static bool vouch(struct hail_context *context, struct hail_static_key *key, uint64_t now_ns,
+                  uint64_t unix_s)
 {
     const struct hail_native_config *native = &context->config.native;
-    uint64_t unix_s = hail_context_unix_s(context, now_ns);
     uint64_t not_before = unix_s - WINDOW_BEFORE_S;
     uint64_t not_after = unix_s + 2 * (uint64_t)rotation_s(context) + WINDOW_BEFORE_S;
     struct hail_fault_report report = {0};
@@ -50,8 +53,11 @@ static bool vouch(struct hail_context *context, struct hail_static_key *key, uin
         not_after = not_before + (uint64_t)HAIL_KEYCERT_DAYS_MAX * 86400;
     if (hail_keycert_make(key->keycert, &key->keycert_len, context->identity,
                           native->server_name ? native->server_name : "", not_before, not_after,
-                          key->pair.public_key, &report))
+                          key->pair.public_key, &report)) {
+        context->keys.vouched_ns = now_ns;
+        context->keys.vouched_s = unix_s;
         return true;
+    }
     hail_log_line(&context->log, HAIL_LOG_ERROR, "identity file=%s fault=%s: %s",
                   context->config.identity_file, hail_fault_name(report.fault), report.text);
     return false;
@@ -133,7 +139,8 @@ static enum hail_status init_server(struct hail_context *context)
     hail_wipe(&pair, sizeof pair);
     // A key of the application's is vouched for anew, and stays.
     keys->rotate_ns = context->start_ns + rotation_s(context) * HAIL_NS_PER_S;
-    if (native->exchange == HAIL_SIGNED && !vouch(context, &keys->statics[0], context->start_ns))
+    if (native->exchange == HAIL_SIGNED && !vouch(context, &keys->statics[0], context->start_ns,
+                                                  (uint64_t)(context->start_unix_ns / 1000000000)))
         return HAIL_EIDENTITY;
     return HAIL_OK;
 }
@@ -292,35 +299,64 @@ static void rotate_cookies(struct hail_keys *keys, struct hail_random *random, u
 
 uint64_t hail_keys_next_ns(const struct hail_keys *keys)
 {
-    return keys->rotate_ns < keys->cookie_rotate_ns ? keys->rotate_ns : keys->cookie_rotate_ns;
+    uint64_t next =
+        keys->rotate_ns < keys->cookie_rotate_ns ? keys->rotate_ns : keys->cookie_rotate_ns;
+
+    // The date is looked at from time to time: nobody tells when it is set.
+    return keys->look_ns > 0 && keys->look_ns < next ? keys->look_ns : next;
 }
 
-void hail_keys_rotate(struct hail_context *context, struct hail_random *random, uint64_t now_ns)
+// Whether somebody has set the clock since the key's certificate was made, so far that clients may
+// find it not yet valid, or no longer.
+static bool date_has_moved(struct hail_context *context, uint64_t now_ns, uint64_t unix_s)
+{
+    struct hail_keys *keys = &context->keys;
+
+    if (context->config.native.exchange != HAIL_SIGNED || now_ns < keys->look_ns)
+        return false;
+    keys->look_ns = now_ns + DATE_LOOK_NS;
+    uint64_t expected_s = keys->vouched_s + (now_ns - keys->vouched_ns) / HAIL_NS_PER_S;
+    uint64_t off_s = expected_s > unix_s ? expected_s - unix_s : unix_s - expected_s;
+    if (off_s < DATE_OFF_S)
+        return false;
+    hail_log_line(&context->log, HAIL_LOG_WARN,
+                  "the clock was set by %llu s since the key's certificate was made: another is "
+                  "made",
+                  (unsigned long long)off_s);
+    return true;
+}
+
+void hail_keys_rotate(struct hail_context *context, struct hail_random *random, uint64_t now_ns,
+                      uint64_t unix_s)
 {
     struct hail_keys *keys = &context->keys;
     uint32_t current = atomic_load_explicit(&keys->current, memory_order_relaxed);
     struct hail_static_key *next = &keys->statics[(current + 1) % HAIL_STATIC_KEYS];
     struct hail_x25519_pair pair;
+    bool is_due = now_ns >= keys->rotate_ns;
 
     rotate_cookies(keys, random, now_ns);
-    if (now_ns < keys->rotate_ns)
+    if (!is_due && !date_has_moved(context, now_ns, unix_s))
         return;
-    keys->rotate_ns = now_ns + rotation_s(context) * HAIL_NS_PER_S;
-    rotate_tickets(keys, random);
-    if (keys->is_given)
+    if (is_due) {
+        keys->rotate_ns = now_ns + rotation_s(context) * HAIL_NS_PER_S;
+        rotate_tickets(keys, random);
+    }
+    if (keys->is_given || !is_due)
         pair = keys->statics[current % HAIL_STATIC_KEYS].pair;
     else
         hail_x25519_pair_init(&pair, random);
     hail_static_key_init(next, &pair);
     hail_wipe(&pair, sizeof pair);
     // Without a fresh certificate the old key goes on, for as long as its own is good.
-    if (context->config.native.exchange == HAIL_SIGNED && !vouch(context, next, now_ns)) {
+    if (context->config.native.exchange == HAIL_SIGNED && !vouch(context, next, now_ns, unix_s)) {
         hail_static_key_cleanup(next);
         return;
     }
     // Release: pairs with the acquire in hail_keys_current, so the key is whole before it is used.
     atomic_store_explicit(&keys->current, current + 1, memory_order_release);
-    hail_log_line(&context->log, HAIL_LOG_INFO, "static key rotated");
+    if (is_due)
+        hail_log_line(&context->log, HAIL_LOG_INFO, "static key rotated");
 }
 
 void hail_keys_ticket_seal(const struct hail_keys *keys, uint8_t ticket[HAIL_TICKET_LEN],

@@ -23,7 +23,8 @@ struct hail_cookie_keys hail_keys_cookies(const struct hail_keys *keys);
 // hail_keys_rotate makes a fresh static key and a fresh ticket key, or a fresh key for cookies, if
 // it is time; hail_keys_next_ns says when it next is, UINT64_MAX: never. A server's.
 // Threads  Shard 0's.
-void hail_keys_rotate(struct hail_context *context, struct hail_random *random, uint64_t now_ns);
+void hail_keys_rotate(struct hail_context *context, struct hail_random *random, uint64_t now_ns,
+                      uint64_t unix_s);
 uint64_t hail_keys_next_ns(const struct hail_keys *keys);
 
 // hail_keys_ticket_seal writes a ticket for a connection with this stretched key.

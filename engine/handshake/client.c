@@ -72,8 +72,7 @@ static bool resume(struct hail_shard *shard, uint32_t slot)
     if (!hail_resumption_read(&resumption, (struct hail_bytes){target->ticket, target->ticket_len}))
         return false;
     hail_native_ticket_scope(shard, slot, scope);
-    bool good = hail_resumption_good(&resumption, scope,
-                                     hail_context_unix_s(shard->context, shard->now_ns));
+    bool good = hail_resumption_good(&resumption, scope, hail_shard_unix_s(shard));
     if (good) {
         client->proven_s = resumption.proven_s;
         hail_client_resume(&client->handshake, &shard->context->keys.client,
@@ -202,7 +201,7 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
     struct hail_fault_report report = {0};
     struct hail_welcome_terms terms;
     struct hail_path address;
-    uint64_t unix_s = hail_context_unix_s(shard->context, shard->now_ns);
+    uint64_t unix_s = hail_shard_unix_s(shard);
     size_t len = in->len;
 
     hail_chain_copy(in, &shard->pool, shard->native->assembled, len);

@@ -326,7 +326,7 @@ static bool resumes(struct hail_shard *shard, const struct hail_path *from,
     const struct hail_hello *hello = greeting->hello;
     enum hail_verdict verdict = hail_keys_ticket_open(
         &shard->context->keys, greeting->psk, (struct hail_bytes){hello->ticket, hello->ticket_len},
-        hail_context_unix_s(shard->context, shard->now_ns));
+        hail_shard_unix_s(shard));
 
     if (verdict == HAIL_ACCEPT && !hail_server_resumes(greeting))
         verdict = HAIL_DROP_TICKET_FORGED;

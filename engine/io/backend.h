@@ -43,8 +43,10 @@ struct hail_io {
     struct hail_arena arena;
 };
 
-// hail_io_clock returns the time.
+// hail_io_clock returns the time, which goes on while the machine sleeps, and hail_io_date the
+// date, which may be set.
 uint64_t hail_io_clock(void);
+int64_t hail_io_date(void);
 
 // hail_io_accepted hands a new connection to the shard. Returns its slot, or HAIL_SLOT_NONE when
 // the shard does not take it; then it has been reset.

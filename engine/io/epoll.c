@@ -300,7 +300,7 @@ static void turn(struct hail_io *io, uint64_t deadline_ns)
     hail_meter_leave(before);
     HAIL_ASSERT(count >= 0 || errno == EINTR);
 
-    io->shard->now_ns = hail_io_clock();
+    hail_shard_wakes(io->shard, hail_io_clock(), hail_io_date());
     for (int i = 0; i < count; i++) {
         switch ((enum source)(events[i].data.u64 >> 56)) {
         case SOURCE_LISTENER:

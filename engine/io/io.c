@@ -28,8 +28,16 @@ uint64_t hail_io_clock(void)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_BOOTTIME, &now);
     return hail_time_ns(&now);
+}
+
+int64_t hail_io_date(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)hail_time_ns(&now);
 }
 
 static enum hail_status open_backend(struct hail_io **out, const struct hail_backend *backend,

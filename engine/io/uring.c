@@ -418,7 +418,7 @@ static void turn(struct hail_io *io, uint64_t deadline_ns)
     uring->has_datagrams = false;
     hail_shard_handed_over(io->shard);
 
-    io->shard->now_ns = hail_io_clock();
+    hail_shard_wakes(io->shard, hail_io_clock(), hail_io_date());
     io_uring_for_each_cqe(&uring->ring, head, cqe)
     {
         on_cqe(uring, cqe);

@@ -16,8 +16,7 @@ static const int64_t ticks_at_unix_epoch = 621355968000000000;
 
 struct hail_mlapi_ambient hail_mlapi_ambient(struct hail_shard *shard)
 {
-    int64_t unix_ns =
-        shard->context->start_unix_ns + (int64_t)(shard->now_ns - shard->context->start_ns);
+    int64_t unix_ns = shard->unix_ns;
 
     return (struct hail_mlapi_ambient){
         .random = &shard->random,

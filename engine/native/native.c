@@ -239,8 +239,8 @@ static void give_ticket(struct hail_shard *shard, uint32_t slot, uint32_t index)
         .bytes = {ticket, sizeof ticket},
     };
 
-    hail_keys_ticket_seal(keys, ticket, native->peer.stretched,
-                          hail_context_unix_s(shard->context, shard->now_ns), &shard->random);
+    hail_keys_ticket_seal(keys, ticket, native->peer.stretched, hail_shard_unix_s(shard),
+                          &shard->random);
     hail_packets_add(&shard->delivery, index, &frame);
     hail_stat_add(&shard->stats, HAIL_STAT_TICKETS_ISSUED, 1);
     // Rounded up, so that a life of a second does not mean a ticket at once and for ever.
@@ -398,7 +398,7 @@ static enum hail_verdict take_ticket(struct hail_shard *shard, uint32_t slot,
     uint32_t life_s =
         frame->life_s < HAIL_TICKET_LIFE_MAX_S ? frame->life_s : HAIL_TICKET_LIFE_MAX_S;
     struct hail_resumption resumption = {
-        .until_s = hail_context_unix_s(shard->context, shard->now_ns) + life_s,
+        .until_s = hail_shard_unix_s(shard) + life_s,
         .proven_s = shard->native->clients[slot].proven_s,
         .ticket_len = (uint8_t)frame->bytes.len,
     };

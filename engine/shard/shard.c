@@ -113,6 +113,7 @@ bool hail_shard_init(struct hail_shard *shard, struct hail_context *context,
     shard->table.shard = index;
     shard->random = *random;
     shard->now_ns = context->start_ns;
+    shard->unix_ns = context->start_unix_ns;
     hail_sources_seed(&shard->sources, &shard->random);
     profile->init(shard);
     return true;
@@ -363,13 +364,19 @@ static void make_room(struct hail_shard *shard)
     }
 }
 
-void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
+void hail_shard_wakes(struct hail_shard *shard, uint64_t now_ns, int64_t unix_ns)
+{
+    HAIL_ASSERT(now_ns >= shard->now_ns); // time does not go back
+    shard->now_ns = now_ns;
+    shard->unix_ns = unix_ns;
+}
+
+void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns, int64_t unix_ns)
 {
     uint32_t slot;
 
     HAIL_ASSERT(is_ours(shard));
-    HAIL_ASSERT(now_ns >= shard->now_ns); // time does not go back
-    shard->now_ns = now_ns;
+    hail_shard_wakes(shard, now_ns, unix_ns);
     hail_stat_add(&shard->stats, HAIL_STAT_WAKEUPS, 1);
     hail_command_drain(shard);
     if (shard->profile->arrive)
@@ -380,7 +387,7 @@ void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns)
     if (shard->profile->pump)
         shard->profile->pump(shard);
     if (rotates_keys(shard))
-        hail_keys_rotate(shard->shared, &shard->random, now_ns);
+        hail_keys_rotate(shard->shared, &shard->random, now_ns, hail_shard_unix_s(shard));
     while (hail_timers_due(&shard->timers, now_ns, &slot))
         hail_conn_timer_due(shard, slot);
     if (shard->stopping && now_ns >= shard->stop_at_ns)

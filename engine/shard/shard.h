@@ -68,8 +68,12 @@ void hail_shard_sent(struct hail_shard *shard, uint32_t slot, int result);
 // in flight any more, and the slot is the shard's again.
 void hail_shard_closed(struct hail_shard *shard, uint32_t slot);
 
-// hail_shard_turn does what is due: commands, hails to be made, timeouts, what had to wait.
-void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns);
+// hail_shard_turn does what is due: commands, hails to be made, timeouts, what had to wait. The
+// time only goes forward; the date (nanoseconds since 1970) may go anywhere, as clocks are set.
+void hail_shard_turn(struct hail_shard *shard, uint64_t now_ns, int64_t unix_ns);
+
+// hail_shard_wakes says what time and date it is, before what has come meanwhile is handed over.
+void hail_shard_wakes(struct hail_shard *shard, uint64_t now_ns, int64_t unix_ns);
 
 // hail_shard_next_ns returns when hail_shard_turn next has work of its own: 0 at once, UINT64_MAX
 // never.

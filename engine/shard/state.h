@@ -92,7 +92,8 @@ struct hail_shard {
     bool stopping;
     bool owned;          // by a thread that has entered it: see hail_shard_enter
     size_t per_conn_len; // bytes reserved for each connection
-    uint64_t now_ns;     // the time of this turn
+    uint64_t now_ns;     // the time of this turn, by a clock that only goes forward
+    int64_t unix_ns;     // its date, by one that may be set
     uint64_t stop_at_ns; // when stopping: flush no longer than this
     struct hail_arena arena;
     struct hail_conn_slot *conns;
@@ -147,5 +148,11 @@ void hail_shard_enter(struct hail_shard *shard);
 // hail_shard_wake wakes the shard if it sleeps.
 // Threads  Any.
 void hail_shard_wake(struct hail_shard *shard);
+
+// hail_shard_unix_s returns the date in seconds since 1970; 0: before that.
+static inline uint64_t hail_shard_unix_s(const struct hail_shard *shard)
+{
+    return shard->unix_ns > 0 ? (uint64_t)shard->unix_ns / 1000000000 : 0;
+}
 
 #endif

@@ -17,6 +17,7 @@
 #include "tests/paths.h"
 #include "tests/sim/ids.h"
 #include "tests/sim/messages.h"
+#include "tests/turn.h"
 
 enum {
     LENGTH_S = 40,
@@ -676,10 +677,10 @@ static bool init(struct sim *sim)
 static void turn_all(struct sim *sim)
 {
     for (int i = 0; i < SIM_SHARDS; i++) {
-        hail_shard_turn(&sim->shards[i], sim->now_ns);
+        test_turn(&sim->shards[i], sim->now_ns);
         carry_out(sim, &sim->shards[i]);
     }
-    hail_shard_turn(&sim->client_shard, sim->now_ns);
+    test_turn(&sim->client_shard, sim->now_ns);
     carry_out(sim, &sim->client_shard);
 }
 
