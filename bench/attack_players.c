@@ -63,7 +63,7 @@ static void on_join(struct hail_endpoint *endpoint, struct players *players,
     uint64_t now_ns = clock_ns();
 
     if (event->type == HAIL_EVENT_CONNECTED)
-        hail_close(endpoint, event->conn);
+        hail_close(endpoint, event->conn, 0, NULL);
     pthread_mutex_lock(&players->lock);
     if (event->tag / PLAYERS_JOINS_MAX == players->window) {
         struct join *join = &players->joins[event->tag % PLAYERS_JOINS_MAX];

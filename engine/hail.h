@@ -207,6 +207,7 @@ struct hail_event {
     bool wants_response;                // CALL
     uint16_t behaviour;                 // CALL: the behaviour's order on its networked object
     enum hail_close_reason reason;      // CLOSED
+    uint16_t code;                      // CLOSED: hail_close's, at either end; 0: none
     enum hail_status status; // RESPONSE: HAIL_OK; HAIL_ETIMEOUT; what the other end says:
                              // HAIL_EUNKNOWN, HAIL_EARGUMENTS, HAIL_EREFUSED; or why the call
                              // never left: HAIL_EFULL, HAIL_EGONE, ...
@@ -671,7 +672,13 @@ HAIL_API enum hail_status hail_deny(struct hail_endpoint *endpoint, struct hail_
 
 // hail_close ends a connection once what is queued has been sent; on the hail profile, once what is
 // reliable has arrived, or stall_timeout_ms after the last of it that has.
-HAIL_API enum hail_status hail_close(struct hail_endpoint *endpoint, struct hail_conn conn);
+//
+// code     Yours, such as why a player is thrown out; 0: none. Both ends' CLOSED events have it and
+//          the text: a kick is told from a shutdown, whose text says so, and from a crash, which is
+//          HAIL_CLOSED_IDLE. MLAPI's wire has neither, so there the own end alone is told.
+// text     UTF-8, of which 253 bytes are kept; NULL: none.
+HAIL_API enum hail_status hail_close(struct hail_endpoint *endpoint, struct hail_conn conn,
+                                     uint16_t code, const char *text);
 
 HAIL_API enum hail_status hail_set_tag(struct hail_endpoint *endpoint, struct hail_conn conn,
                                        uint64_t tag);

@@ -14,6 +14,10 @@
 #include "engine/shard/command.h"
 #include "proto/mlapi/names.h"
 
+enum {
+    CLOSE_TEXT_MAX = 253 // a frame's, beside the code
+};
+
 _Static_assert(HAIL_UNRELIABLE == (unsigned)HAIL_GUARANTEE_NONE &&
                    HAIL_UNRELIABLE_SEQUENCED == (unsigned)HAIL_GUARANTEE_SEQUENCED &&
                    HAIL_CHANNELS_MAX == (unsigned)HAIL_POLICY_CHANNELS_MAX,
@@ -143,9 +147,16 @@ enum hail_status hail_deny(struct hail_endpoint *endpoint, struct hail_conn conn
     return dispatch(endpoint, &command);
 }
 
-enum hail_status hail_close(struct hail_endpoint *endpoint, struct hail_conn conn)
+enum hail_status hail_close(struct hail_endpoint *endpoint, struct hail_conn conn, uint16_t code,
+                            const char *text)
 {
-    const struct hail_command command = {.op = HAIL_COMMAND_CLOSE, .conn = conn};
+    const struct hail_command command = {
+        .op = HAIL_COMMAND_CLOSE,
+        .conn = conn,
+        .tag = code,
+        .view = {.body = (const uint8_t *)text,
+                 .body_len = text ? strnlen(text, CLOSE_TEXT_MAX) : 0},
+    };
 
     return dispatch(endpoint, &command);
 }

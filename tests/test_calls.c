@@ -137,7 +137,7 @@ START_TEST(test_spread)
     live_start(&client, &config, false);
     live_join(order.pairs, CROWD, &server, &client, 0);
     live_join(&leaver, 1, &server, &client, CROWD);
-    ck_assert_int_eq(hail_close(client.endpoint, leaver.client), HAIL_OK);
+    ck_assert_int_eq(hail_close(client.endpoint, leaver.client, 0, NULL), HAIL_OK);
     live_wait_conn(&server, HAIL_EVENT_CLOSED, leaver.server);
     order.gone = leaver.server;
 

@@ -143,7 +143,7 @@ START_TEST(test_join)
 
     // What is queued before a close still arrives, and then both ends know how it ended.
     ck_assert_int_eq(live_send(&server, pair.server, 0, "goodbye"), HAIL_OK);
-    ck_assert_int_eq(hail_close(server.endpoint, pair.server), HAIL_OK);
+    ck_assert_int_eq(hail_close(server.endpoint, pair.server, 0, NULL), HAIL_OK);
     const struct live_event *closed = live_wait(&server, HAIL_EVENT_CLOSED, 0);
     ck_assert_int_eq(closed->event.reason, HAIL_CLOSED_BY_APPLICATION);
     closed = live_wait(&client, HAIL_EVENT_CLOSED, 0);
@@ -700,7 +700,7 @@ START_TEST(test_stop_and_come_back)
     config.shard_count = 2;
     live_start(&client, &config, false);
     live_join(pairs, 4, &server, &client, 0);
-    ck_assert_int_eq(hail_close(server.endpoint, pairs[0].server), HAIL_OK);
+    ck_assert_int_eq(hail_close(server.endpoint, pairs[0].server, 0, NULL), HAIL_OK);
     live_wait(&client, HAIL_EVENT_CONNECTED, 4); // it has come back
     live_drain(&client, 0);
     ck_assert_uint_eq(live_stat(&client, "conns_open"), 0);

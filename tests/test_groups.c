@@ -92,7 +92,7 @@ START_TEST(test_members)
     ck_assert_uint_eq(hail_group_count(server.endpoint, lobby), CROWD);
 
     // A connection's memberships end with it.
-    ck_assert_int_eq(hail_close(client.endpoint, pairs[0].client), HAIL_OK);
+    ck_assert_int_eq(hail_close(client.endpoint, pairs[0].client, 0, NULL), HAIL_OK);
     live_wait_conn(&server, HAIL_EVENT_CLOSED, pairs[0].server);
     ck_assert_int_eq(hail_group_join(server.endpoint, cell, pairs[0].server), HAIL_EGONE);
     ck_assert_uint_eq(hail_group_count(server.endpoint, cell), CROWD / 2 - 2);

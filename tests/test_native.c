@@ -162,12 +162,104 @@ START_TEST(test_keys)
         ck_assert_mem_ne(keys[0], keys[1], HAIL_KEY_LEN);
     }
     ck_assert_mem_ne(keys[2], keys[3], HAIL_KEY_LEN);
-    ck_assert_int_eq(hail_close(client.endpoint, pairs[0].client), HAIL_OK);
+    ck_assert_int_eq(hail_close(client.endpoint, pairs[0].client, 0, NULL), HAIL_OK);
     live_wait_conn(&server, HAIL_EVENT_CLOSED, pairs[0].server);
     ck_assert_int_eq(hail_client_key(server.endpoint, pairs[0].server, keys[0]), HAIL_EGONE);
     ck_assert_int_eq(send_on(&server, pairs[0].server, 3, "x", 1), HAIL_EGONE);
     live_stop(&client, 0);
     live_stop(&server, 0);
+}
+END_TEST
+
+// What an application says as it closes, and what both ends hear of it.
+static const struct {
+    const char *why;
+    bool by_server;
+    uint16_t code;
+    const char *text;
+    const char *heard; // by the other end
+} farewells[] = {
+    {"nothing", true, 0, NULL, NULL},
+    {"a code alone", true, 1, NULL, NULL},
+    {"a text alone", true, 0, "kicked", "kicked"},
+    {"both", true, 0xfffe, "kicked: idle in the lobby", "kicked: idle in the lobby"},
+    {"a client's", false, 7, "back to the menu", "back to the menu"},
+};
+
+static void check_farewell(const struct live_event *closed, enum hail_close_reason reason,
+                           uint16_t code, const char *text, const char *why)
+{
+    ck_assert_msg(closed->event.reason == reason, "%s: %s", why,
+                  hail_close_reason_name(closed->event.reason));
+    ck_assert_msg(closed->event.code == code, "%s: code %u", why, closed->event.code);
+    ck_assert_msg(text ? closed->text && strcmp(closed->text, text) == 0 : !closed->text, "%s: %s",
+                  why, closed->text ? closed->text : "no text");
+}
+
+START_TEST(test_farewell)
+{
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
+    bool by_server = farewells[_i].by_server;
+    uint16_t code = farewells[_i].code;
+    const char *why = farewells[_i].why;
+
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
+    ck_assert_int_eq(hail_close(by_server ? server.endpoint : client.endpoint,
+                                by_server ? pair.server : pair.client, code, farewells[_i].text),
+                     HAIL_OK);
+    check_farewell(live_wait_conn(by_server ? &server : &client, HAIL_EVENT_CLOSED,
+                                  by_server ? pair.server : pair.client),
+                   HAIL_CLOSED_BY_APPLICATION, code, farewells[_i].text, why);
+    check_farewell(live_wait_conn(by_server ? &client : &server, HAIL_EVENT_CLOSED,
+                                  by_server ? pair.client : pair.server),
+                   HAIL_CLOSED_BY_PEER, code, farewells[_i].heard, why);
+    live_stop(&client, 0);
+    live_stop(&server, 0);
+}
+END_TEST
+
+START_TEST(test_long_farewell)
+{
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
+    char text[400];
+
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = 0;
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
+    ck_assert_int_eq(hail_close(server.endpoint, pair.server, 9, text), HAIL_OK);
+    text[253] = 0;
+    check_farewell(live_wait_conn(&client, HAIL_EVENT_CLOSED, pair.client), HAIL_CLOSED_BY_PEER, 9,
+                   text, "cut to what a frame takes");
+    live_stop(&client, 0);
+    live_stop(&server, 0);
+}
+END_TEST
+
+// A server that stops says so: it is no kick.
+START_TEST(test_shutdown)
+{
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+    struct live_pair pair;
+
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    live_join(&pair, 1, &server, &client, 0);
+    live_stop(&server, 0);
+    check_farewell(live_wait_conn(&client, HAIL_EVENT_CLOSED, pair.client), HAIL_CLOSED_BY_PEER, 0,
+                   "the server is going down", "a shutdown");
+    live_stop(&client, 0);
 }
 END_TEST
 
@@ -461,6 +553,9 @@ int main(void)
     TCase *tests = tcase_create("native");
 
     tcase_set_timeout(tests, 120);
+    tcase_add_loop_test(tests, test_farewell, 0, LIVE_COUNTOF(farewells));
+    tcase_add_test(tests, test_long_farewell);
+    tcase_add_test(tests, test_shutdown);
     tcase_add_loop_test(tests, test_config, 0, LIVE_COUNTOF(refused));
     tcase_add_loop_test(tests, test_messages, 0, LIVE_COUNTOF(ios));
     tcase_add_test(tests, test_update);

@@ -302,7 +302,7 @@ START_TEST(test_close_flushes)
     live_join(&pair, 1, &server, &client, 0);
     fill(data, LEN, 1);
     ck_assert_int_eq(send_on(&client, pair.client, 0, 0, data, LEN), HAIL_OK);
-    ck_assert_int_eq(hail_close(client.endpoint, pair.client), HAIL_OK);
+    ck_assert_int_eq(hail_close(client.endpoint, pair.client, 0, NULL), HAIL_OK);
     ck_assert_int_eq(live_wait(&client, HAIL_EVENT_CLOSED, 0)->event.reason,
                      HAIL_CLOSED_BY_APPLICATION);
     ck_assert_int_eq(live_wait(&server, HAIL_EVENT_CLOSED, 0)->event.reason, HAIL_CLOSED_BY_PEER);

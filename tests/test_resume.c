@@ -308,7 +308,7 @@ START_TEST(test_gives_up)
     int64_t since_ms = live_clock_ms();
     ck_assert_int_eq(live_send(&client, patient.next, 0, "early"), HAIL_ESTATE);
     ck_assert_int_eq(hail_ticket(client.endpoint, patient.next, ticket, &len), HAIL_ENOKEY);
-    ck_assert_int_eq(hail_close(client.endpoint, patient.next), HAIL_OK);
+    ck_assert_int_eq(hail_close(client.endpoint, patient.next, 0, NULL), HAIL_OK);
     const struct hail_event *closed =
         &live_wait_conn(&client, HAIL_EVENT_CLOSED, patient.next)->event;
     ck_assert_int_eq(closed->reason, HAIL_CLOSED_BY_APPLICATION);
@@ -343,7 +343,7 @@ START_TEST(test_not_wanted)
         ck_assert_int_eq(hail_approve(servers[0].endpoint, asks, tag), HAIL_OK);
         live_wait_tag(&client, HAIL_EVENT_CONNECTED, tag);
         if (tag == 0)
-            ck_assert_int_eq(hail_close(servers[0].endpoint, asks), HAIL_OK);
+            ck_assert_int_eq(hail_close(servers[0].endpoint, asks, 0, NULL), HAIL_OK);
     }
     ck_assert_uint_eq(live_wait_tag(&client, HAIL_EVENT_CLOSED, 0)->event.next.id, 0);
     live_stop(&servers[0], 1000);

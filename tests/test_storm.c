@@ -133,7 +133,7 @@ static void check_gone(const struct live_endpoint *live, struct hail_conn conn, 
         {"hail_approve", hail_approve(endpoint, conn, 1)},
         {"hail_deny", hail_deny(endpoint, conn, NULL)},
         {"hail_set_tag", hail_set_tag(endpoint, conn, 1)},
-        {"hail_close", hail_close(endpoint, conn)},
+        {"hail_close", hail_close(endpoint, conn, 0, NULL)},
     };
 
     for (size_t i = 0; i < LIVE_COUNTOF(answers); i++)
@@ -159,7 +159,7 @@ START_TEST(test_stale_names)
         check_gone(&server, (struct hail_conn){first.server.id ^ UINT64_C(1) << i}, "a bit off");
     check_gone(&server, (struct hail_conn){0}, "no name");
     check_gone(&server, next_of(first.server), "not yet given");
-    ck_assert_int_eq(hail_close(client.endpoint, first.client), HAIL_OK);
+    ck_assert_int_eq(hail_close(client.endpoint, first.client, 0, NULL), HAIL_OK);
     live_wait_conn(&server, HAIL_EVENT_CLOSED, first.server);
     live_wait_conn(&client, HAIL_EVENT_CLOSED, first.client);
     check_gone(&server, first.server, "closed, at the server");
@@ -307,7 +307,7 @@ static void storm_at_server(struct live_endpoint *live, struct hail_endpoint *en
             name->client_id = event->client_id;
         pthread_mutex_unlock(&storm->lock);
     } else if (event->type == HAIL_EVENT_MESSAGE) {
-        status = hail_close(endpoint, event->conn);
+        status = hail_close(endpoint, event->conn, 0, NULL);
         status = status == HAIL_EGONE ? HAIL_OK : status; // the client was faster
     } else if (event->type == HAIL_EVENT_CLOSED) {
         mark_closed(ledger, event->conn);
@@ -338,7 +338,7 @@ static void storm_at_client(struct live_endpoint *live, struct hail_endpoint *en
         if (event->tag < STORM_CONNS && hail_send(endpoint, event->conn, &message) != HAIL_OK)
             fault(storm, "cannot send", event->conn.id);
         if (event->tag < STORM_CONNS && event->tag % 3 == 0)
-            hail_close(endpoint, event->conn);
+            hail_close(endpoint, event->conn, 0, NULL);
     } else if (event->type == HAIL_EVENT_CLOSED) {
         mark_closed(&storm->ledgers[1], event->conn);
         uint64_t tag = atomic_fetch_add(&storm->begun, 1);

@@ -15,7 +15,8 @@ enum hail_wire_close {
     HAIL_WIRE_CLOSE_HOLDS_TOO_MUCH = 5,
     HAIL_WIRE_CLOSE_STALLED = 6,
     HAIL_WIRE_CLOSE_TOO_LONG = 7,
-    HAIL_WIRE_CLOSE_NOT_TAKEN = 8
+    HAIL_WIRE_CLOSE_NOT_TAKEN = 8,
+    HAIL_WIRE_CLOSE_CODE = 9 // as 0; the text begins with the application's code
 };
 
 // hail_close_reason_read returns a peer's reason as the application hears it; HAIL_CLOSED_BY_PEER:

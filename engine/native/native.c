@@ -25,6 +25,7 @@
 enum {
     TICKETS_A_LIFE = 4, // of one ticket, so that some of them may be lost
     ACK_AGAIN_MS = 1,   // after the outbox was full
+    CODE_LEN = 2,       // of a close frame's
     CLOSES_SENT = 2,    // packets with the close frame: one of them may be lost
     CONN_ID_LOW = (1 << HAIL_PERMUTATION_BITS) - 1 // all but the shard
 };
@@ -303,11 +304,20 @@ enum hail_status hail_native_update(struct hail_shard *shard, uint32_t slot)
 
 static void on_close(struct hail_shard *shard, uint32_t slot, const struct hail_native_frame *frame)
 {
+    static const char going_down[] = "the server is going down";
+    struct hail_bytes said = frame->text;
     char text[HAIL_FRAME_TEXT_MAX + 1];
 
-    if (frame->text.len > 0)
-        memcpy(text, frame->text.data, frame->text.len);
-    text[frame->text.len] = 0;
+    if (frame->reason == HAIL_WIRE_CLOSE_CODE && said.len >= CODE_LEN) {
+        shard->conns[slot].close_code = (uint16_t)hail_get_be(said.data, CODE_LEN);
+        said.data += CODE_LEN;
+        said.len -= CODE_LEN;
+    } else if (frame->reason == HAIL_WIRE_CLOSE_GOING_DOWN && said.len == 0) {
+        said = (struct hail_bytes){(const uint8_t *)going_down, sizeof going_down - 1};
+    }
+    if (said.len > 0)
+        memcpy(text, said.data, said.len);
+    text[said.len] = 0;
     // It had joined, perhaps by a datagram of the same turn. Without room for that event its end is
     // all that is told.
     if (shard->conns[slot].connected_pending)
@@ -602,13 +612,22 @@ void hail_native_end(struct hail_shard *shard, uint32_t slot, enum hail_close_re
                      const char *text)
 {
     struct hail_native *native = &shard->native->conns[slot];
-    size_t text_len = text ? strnlen(text, HAIL_FRAME_TEXT_MAX) : 0;
-    const struct hail_native_frame frame = {
+    uint16_t code = reason == HAIL_CLOSED_BY_APPLICATION ? shard->conns[slot].close_code : 0;
+    size_t text_len = text ? strnlen(text, HAIL_FRAME_TEXT_MAX - CODE_LEN) : 0;
+    uint8_t coded[HAIL_FRAME_TEXT_MAX];
+    struct hail_native_frame frame = {
         .type = HAIL_FRAME_CLOSE,
         .reason = hail_close_reason_write(reason),
         .text = {(const uint8_t *)text, text_len},
     };
 
+    if (code > 0) {
+        hail_put_be(coded, code, CODE_LEN);
+        if (text_len > 0)
+            memcpy(coded + CODE_LEN, text, text_len);
+        frame.reason = HAIL_WIRE_CLOSE_CODE;
+        frame.text = (struct hail_bytes){coded, CODE_LEN + text_len};
+    }
     if (native->keyed) {
         for (int i = 0; i < CLOSES_SENT; i++) {
             uint32_t index = hail_packets_begin(&shard->delivery, slot, HAIL_PROTECTION_ENCRYPTED);

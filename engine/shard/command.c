@@ -35,6 +35,27 @@ static enum hail_status connect_to(struct hail_shard *shard, const struct hail_c
     return HAIL_OK;
 }
 
+// Copies the command's text, cut to fit and terminated.
+static void take_text(char *text, size_t capacity, const struct hail_command *command)
+{
+    size_t len = command->view.body_len < capacity ? command->view.body_len : capacity - 1;
+
+    if (len > 0)
+        memcpy(text, command->view.body, len);
+    text[len] = 0;
+}
+
+static enum hail_status end_for_application(struct hail_shard *shard, uint32_t slot,
+                                            const struct hail_command *command)
+{
+    char text[HAIL_FAULT_TEXT_MAX];
+
+    take_text(text, sizeof text, command);
+    shard->conns[slot].close_code = (uint16_t)command->tag;
+    hail_conn_end(shard, slot, HAIL_CLOSED_BY_APPLICATION, true, text[0] ? text : NULL);
+    return HAIL_OK;
+}
+
 static enum hail_status decide(struct hail_shard *shard, uint32_t slot,
                                const struct hail_command *command)
 {
@@ -50,14 +71,10 @@ static enum hail_status decide(struct hail_shard *shard, uint32_t slot,
         hail_conn_approve(shard, slot, command->has_scene ? &scene : NULL);
         return conn->state == HAIL_CONN_OPEN ? HAIL_OK : HAIL_EFULL;
     }
-    size_t len =
-        command->view.body_len < sizeof reason ? command->view.body_len : sizeof reason - 1;
-    if (len > 0)
-        memcpy(reason, command->view.body, len);
-    reason[len] = 0;
+    take_text(reason, sizeof reason, command);
     hail_log_line(&shard->context->log, HAIL_LOG_DEBUG, "denied conn=%llx reason=\"%s\"",
                   (unsigned long long)command->conn.id, reason);
-    hail_conn_end(shard, slot, HAIL_CLOSED_DENIED, true, len > 0 ? reason : NULL);
+    hail_conn_end(shard, slot, HAIL_CLOSED_DENIED, true, reason[0] ? reason : NULL);
     return HAIL_OK;
 }
 
@@ -188,8 +205,7 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
     case HAIL_COMMAND_DENY:
         return decide(shard, slot, command);
     case HAIL_COMMAND_CLOSE:
-        hail_conn_end(shard, slot, HAIL_CLOSED_BY_APPLICATION, true, NULL);
-        return HAIL_OK;
+        return end_for_application(shard, slot, command);
     case HAIL_COMMAND_SET_TAG:
         shard->conns[slot].tag = command->tag;
         return HAIL_OK;

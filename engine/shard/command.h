@@ -32,7 +32,7 @@ enum hail_command_op {
 struct hail_command {
     enum hail_command_op op;
     struct hail_conn conn;
-    uint64_t tag;                  // CONNECT, APPROVE, SET_TAG
+    uint64_t tag;                  // CONNECT, APPROVE, SET_TAG; CLOSE: the code
     struct hail_group group;       // *_GROUP*
     struct hail_message_view view; // SEND*; CONNECT, DENY: body is connection data or reason
     const struct hail_conn *conns; // SEND_MANY

@@ -421,6 +421,7 @@ void hail_conn_release(struct hail_shard *shard, uint32_t slot)
         tell = false; // nobody polls any more
     }
     event.reason = conn->reason;
+    event.code = conn->close_code;
     if (conn->has_text) {
         text = shard->texts[slot];
         event.text = text.text;

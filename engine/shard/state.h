@@ -65,6 +65,7 @@ struct hail_conn_slot {
     bool rebinds;       // client: its socket is to have another port, as if nobody knew
     enum hail_conn_follow follow : 8; // client
     bool server_gone;                 // client: the server goes down, or is full
+    uint16_t close_code;              // an application's, of either end; 0: none
     uint32_t in_flight;               // bytes at the start of `out` that the backend is sending
     uint64_t tag;
     uint64_t client_id;

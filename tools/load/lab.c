@@ -114,7 +114,7 @@ static void on_connected(struct lab *lab, struct lab_player *player, const struc
     if (atomic_load_explicit(&lab->phase, memory_order_relaxed) == LAB_STORM) {
         if (lab->plan->resumes)
             keep_ticket(lab, player);
-        hail_close(lab->endpoint, event->conn);
+        hail_close(lab->endpoint, event->conn, 0, NULL);
         return;
     }
     // Release: pairs with the acquire in lab_join, so that the conductor sees `conn`.
