@@ -230,6 +230,11 @@ void hail_peer_control(struct hail_peer *peer, const struct hail_native_frame *f
     }
 }
 
+bool hail_peer_heard(const struct hail_peer *peer)
+{
+    return peer->protected_seen.next > 0;
+}
+
 size_t hail_peer_overhead(const struct hail_peer *peer, enum hail_protection protection)
 {
     return hail_packet_overhead(outwards(peer), protection);

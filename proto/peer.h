@@ -99,6 +99,9 @@ enum hail_verdict hail_peer_open(struct hail_peer *peer, struct hail_opened *ope
 void hail_peer_control(struct hail_peer *peer, const struct hail_native_frame *frame,
                        const struct hail_path *from);
 
+// hail_peer_heard says whether a protected packet has come from the peer yet.
+bool hail_peer_heard(const struct hail_peer *peer);
+
 // hail_peer_overhead returns what a packet to the peer has beside its frames.
 size_t hail_peer_overhead(const struct hail_peer *peer, enum hail_protection protection);
 

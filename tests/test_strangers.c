@@ -276,8 +276,6 @@ START_TEST(test_replays)
     ck_assert_mem_ne(server.sent[0].bytes, first.bytes, first.len);
     ck_assert_uint_eq(server.shard.handshake_count, 2);
 
-    lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT + 1, finish, len);
-    ck_assert_msg(answer_type(&server) == 0, "from another address");
     for (size_t i = 0; i < len; i++) {
         finish[i] ^= 1;
         lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT, finish, len);
@@ -300,6 +298,54 @@ START_TEST(test_replays)
     ck_assert_msg(server.events[HAIL_EVENT_REQUEST] == 1, "asked once");
     ck_assert_uint_eq(answer_type(&server), 0xc0);
     ck_assert_uint_eq(hail_stat_get(&server.shard.stats, HAIL_STAT_KEYS_STRETCHED), 1);
+    lone_cleanup(&server);
+}
+END_TEST
+
+// Where what is said to the only client goes.
+static uint16_t goes_to(const struct lone *server)
+{
+    uint32_t slot = hail_name_unpack(server->conn).slot;
+
+    return ntohs(server->shard.native->conns[slot].peer.address.v4.sin_port);
+}
+
+// A client that moves between its hello and its finish, and again while it waits, is let in where
+// its proof comes from. What proves nothing moves nobody; once the client's packets come, they say
+// where it is, and a finish that somebody has kept does not.
+START_TEST(test_finish_from_elsewhere)
+{
+    static const struct hail_native_config native = {.exchange = HAIL_UNSIGNED};
+    static struct lone server;
+    struct stranger stranger;
+    uint8_t finish[HAIL_DATAGRAM_MAX];
+
+    lone_init(&server, &native, true, 1);
+    stranger_init(&stranger, &server, NULL, 3);
+    say_hello(&server, &stranger, LONE_PORT);
+    size_t len = make_finish(&stranger, &server, finish);
+    for (size_t i = 0; i < len; i++) {
+        finish[i] ^= 1;
+        lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT + 1, finish, len);
+        finish[i] ^= 1;
+        ck_assert_msg(answer_type(&server) == 0, "byte %zu was changed", i);
+    }
+    ck_assert_uint_eq(server.shard.handshake_count, 1);
+    lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT + 2, finish, len);
+    server.now_ns += 2 * HAIL_NS_PER_MS;
+    lone_run(&server);
+    ck_assert_uint_eq(server.events[HAIL_EVENT_REQUEST], 1);
+    ck_assert_uint_eq(goes_to(&server), LONE_PORT + 2);
+    server.now_ns += 100 * HAIL_NS_PER_MS;
+    lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT + 3, finish, len);
+    ck_assert_uint_eq(answer_type(&server), 0xc0);
+    ck_assert_uint_eq(goes_to(&server), LONE_PORT + 3);
+
+    uint32_t slot = hail_name_unpack(server.conn).slot;
+    hail_replay_mark(&server.shard.native->conns[slot].peer.protected_seen, 0); // heard of
+    server.now_ns += 100 * HAIL_NS_PER_MS;
+    lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT + 4, finish, len);
+    ck_assert_uint_eq(goes_to(&server), LONE_PORT + 3);
     lone_cleanup(&server);
 }
 END_TEST
@@ -754,6 +800,7 @@ int main(void)
     tcase_add_loop_test(tests, test_no_tickets, 0, 2);
     tcase_add_loop_test(tests, test_ticket_life, 0, HAIL_COUNTOF(lives));
     tcase_add_test(tests, test_replays);
+    tcase_add_test(tests, test_finish_from_elsewhere);
     tcase_add_test(tests, test_hello_changed);
     tcase_add_loop_test(tests, test_finish_again, 0, HAIL_COUNTOF(finishes));
     tcase_add_test(tests, test_bad_finishes_wait_nowhere);

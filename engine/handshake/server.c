@@ -383,9 +383,17 @@ static void serve_hellos(struct hail_shard *shard)
 
 // The finish that has opened came again: the answer to it may have been lost. It gets no ticket,
 // which would be many times as long; the next comes soon.
-static void answer_again(struct hail_shard *shard, uint32_t slot)
+static void answer_again(struct hail_shard *shard, uint32_t slot, const struct hail_path *from)
 {
     struct hail_native *native = &shard->native->conns[slot];
+
+    // A client that has not been heard of since may have moved as it waited. Later its packets
+    // tell.
+    if (!hail_peer_heard(&native->peer) && !hail_path_equal(&native->peer.address, from)) {
+        native->peer.address = *from;
+        hail_table_publish_peer(&shard->table, slot, &from->any, hail_path_len(from));
+        hail_stat_add(&shard->stats, HAIL_STAT_PATHS_CHANGED, 1);
+    }
     uint32_t soon_s = (uint32_t)(shard->now_ns / HAIL_NS_PER_S) + HAIL_TICKET_AGAIN_S;
 
     if (native->ticket_s > soon_s)
@@ -396,16 +404,17 @@ static void answer_again(struct hail_shard *shard, uint32_t slot)
     hail_native_flush(shard, slot);
 }
 
-// Whose finish it is; HAIL_SLOT_NONE: nobody's, which has been counted.
-static uint32_t find_finisher(struct hail_shard *shard, const struct hail_path *from,
-                              const uint8_t *data, size_t len)
+// Whose finish it is, wherever it comes from: it has a name, and its seal is the proof.
+// HAIL_SLOT_NONE: nobody's, which has been counted.
+static uint32_t find_finisher(struct hail_shard *shard, const uint8_t *data, size_t len)
 {
     struct hail_finish finish;
     enum hail_verdict verdict = hail_finish_decode(&finish, data, len);
 
     if (verdict == HAIL_ACCEPT) {
         uint32_t slot = hail_native_find(shard, finish.conn_id);
-        if (slot != HAIL_SLOT_NONE && is_of(&shard->native->conns[slot], finish.token, from))
+        if (slot != HAIL_SLOT_NONE && hail_equal(shard->native->conns[slot].agreement.token,
+                                                 finish.token, sizeof finish.token))
             return slot;
         verdict = HAIL_DROP_CONNECTION;
     }
@@ -414,8 +423,8 @@ static uint32_t find_finisher(struct hail_shard *shard, const struct hail_path *
 }
 
 // Opens a finish in place, and has it wait if it is genuine. One that is not costs no more.
-static void open_finish(struct hail_shard *shard, uint32_t slot, uint8_t *data, size_t len,
-                        uint32_t mark)
+static void open_finish(struct hail_shard *shard, uint32_t slot, const struct hail_path *from,
+                        uint8_t *data, size_t len, uint32_t mark)
 {
     struct hail_handshake_queue *hellos = &shard->native->server->finishes;
     struct hail_native *native = &shard->native->conns[slot];
@@ -429,7 +438,7 @@ static void open_finish(struct hail_shard *shard, uint32_t slot, uint8_t *data, 
     }
     if (hellos->count == 0)
         shard->native->server->finishes_ns = shard->now_ns;
-    if (let_in(shard, hellos, &native->from, data, len)) {
+    if (let_in(shard, hellos, from, data, len)) {
         hail_native_enter(native, HAIL_NATIVE_EXPECT_TURN);
         native->finish_mark = mark;
     }
@@ -439,20 +448,20 @@ static void open_finish(struct hail_shard *shard, uint32_t slot, uint8_t *data, 
 void hail_server_handshake_finish(struct hail_shard *shard, const struct hail_path *from,
                                   uint8_t *data, size_t len)
 {
-    uint32_t slot = find_finisher(shard, from, data, len);
+    uint32_t slot = find_finisher(shard, data, len);
 
     if (slot == HAIL_SLOT_NONE)
         return;
     const struct hail_native *native = &shard->native->conns[slot];
     uint32_t mark = (uint32_t)hail_siphash(shard->native->server->greeted_key, data, len);
     if (native->state == HAIL_NATIVE_EXPECT_FINISH)
-        open_finish(shard, slot, data, len, mark);
+        open_finish(shard, slot, from, data, len, mark);
     else if (native->finish_mark != mark)
         hail_shard_drop(shard, slot, HAIL_DROP_FORGED);
     else if (native->state == HAIL_NATIVE_EXPECT_TURN || shard->now_ns < native->resend_ns)
         hail_shard_drop(shard, slot, HAIL_DROP_REPLAY);
     else
-        answer_again(shard, slot);
+        answer_again(shard, slot, from);
 }
 
 // Clients that have proven their keys in this turn: these are stretched side by side.
@@ -500,7 +509,7 @@ static bool add_finisher(struct hail_shard *shard, struct hail_queued_handshake 
                          struct finishers *finishers)
 {
     size_t i = finishers->count;
-    uint32_t slot = find_finisher(shard, &queued->from, queued->data, queued->len);
+    uint32_t slot = find_finisher(shard, queued->data, queued->len);
 
     if (slot == HAIL_SLOT_NONE)
         return false; // he has ended
