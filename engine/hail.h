@@ -328,7 +328,8 @@ struct hail_native_config {
     uint32_t iterations_max;   // client: the most it takes; 0: 100,000
     enum hail_cookie_use cookies; // server
     uint32_t handshakes_per_s;    // server, of one shard: above this it is under load; 0: 1,000
-    uint32_t source_per_s;        // server: handshakes of one IPv4 address or IPv6 /56; 0: 100
+    uint32_t source_per_s;        // server: handshakes of one IPv4 address or IPv6 /56; 0: 100. Who
+                                  // asks more often is told when to come back
     uint32_t key_rotation_s;      // server: a fresh static key this often; the one before is good
                                   // for as long again; 0: 86,400
     bool floor_closes; // a message below its floor ends its connection, unless it came plain:
@@ -513,6 +514,13 @@ struct hail_config {
                                     // prefix_crowded_out; 0: half of handshakes_max
     uint32_t accepts_per_s; // mlapi profile: TCP connections taken, and as many at once; above it
                             // they are reset: dropped_rate; 0: 1,000; at most 1,000,000
+
+    // Server: networks whose addresses conns_per_prefix, handshakes_per_prefix, accepts_per_s and
+    // native.source_per_s do not limit, such as a proxy's, a carrier's or a school's:
+    // "192.0.2.0/24", "2001:db8::/32", or one address. At most 64; they are read at start, and not
+    // kept.
+    const char *const *trusted;
+    size_t trusted_count;
 };
 #ifdef __cplusplus
 inline struct hail_config hail_config_init(void)

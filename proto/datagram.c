@@ -10,6 +10,7 @@
 
 // Where things lie in a hello.
 enum {
+    WAIT_STEP_MS = 100, // of refuse 9
     AT_VERSION = 1,
     AT_PATTERN = 2,
     AT_RESERVED = 3,
@@ -238,9 +239,12 @@ enum hail_verdict hail_refuse_decode(struct hail_refuse *refuse, const uint8_t *
         return HAIL_DROP_SHORT;
     if (len > HAIL_REFUSE_LEN)
         return HAIL_DROP_MALFORMED;
+    *refuse = (struct hail_refuse){.reason = datagram[9]};
     memcpy(refuse->token, datagram + 1, sizeof refuse->token);
-    refuse->reason = datagram[9];
-    refuse->version = datagram[10];
+    if (refuse->reason == HAIL_REFUSAL_RATE)
+        refuse->wait_ms = datagram[10] * (uint32_t)WAIT_STEP_MS;
+    else
+        refuse->version = datagram[10];
     return HAIL_ACCEPT;
 }
 
@@ -249,6 +253,9 @@ size_t hail_refuse_encode(uint8_t datagram[HAIL_REFUSE_LEN], const struct hail_r
     datagram[0] = HAIL_DATAGRAM_REFUSE;
     memcpy(datagram + 1, refuse->token, sizeof refuse->token);
     datagram[9] = refuse->reason;
-    datagram[10] = refuse->version;
+    uint32_t steps = (refuse->wait_ms + WAIT_STEP_MS - 1) / WAIT_STEP_MS;
+    datagram[10] = refuse->reason != HAIL_REFUSAL_RATE ? refuse->version
+                   : steps < UINT8_MAX                 ? (uint8_t)steps
+                                                       : UINT8_MAX;
     return HAIL_REFUSE_LEN;
 }

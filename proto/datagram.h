@@ -48,7 +48,8 @@ enum hail_refusal {
     HAIL_REFUSAL_FULL = 5,
     HAIL_REFUSAL_GOING_DOWN = 6,
     HAIL_REFUSAL_TICKET = 7,
-    HAIL_REFUSAL_PREFIX = 8
+    HAIL_REFUSAL_PREFIX = 8,
+    HAIL_REFUSAL_RATE = 9
 };
 
 // Values as in a hello. The first three are those of enum hail_noise_pattern.
@@ -91,6 +92,7 @@ struct hail_refuse {
     uint8_t token[HAIL_CLIENT_TOKEN_LEN];
     uint8_t reason; // enum hail_refusal, if this version knows it
     uint8_t version;
+    uint32_t wait_ms; // RATE: until the next hello would be taken
 };
 
 // hail_datagram_type_of says what a datagram is. HAIL_ACCEPT, HAIL_DROP_SHORT (empty) or

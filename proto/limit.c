@@ -17,7 +17,8 @@ void hail_limit_init(struct hail_limit *limit, uint32_t rate, struct hail_random
     limit->burst_ns = HAIL_NS_PER_S;
 }
 
-bool hail_limit_take(struct hail_limit *limit, const struct hail_path *from, uint64_t now_ns)
+bool hail_limit_take(struct hail_limit *limit, const struct hail_path *from, uint64_t now_ns,
+                     uint64_t *wait_ns)
 {
     uint8_t prefix[HAIL_PREFIX_KEY_LEN];
 
@@ -25,8 +26,11 @@ bool hail_limit_take(struct hail_limit *limit, const struct hail_path *from, uin
     uint64_t hash = hail_siphash(limit->hash_key, prefix, sizeof prefix);
     struct hail_limit_bucket *bucket = &limit->buckets[hash % HAIL_LIMIT_BUCKETS];
     uint64_t full_ns = bucket->full_ns > now_ns ? bucket->full_ns : now_ns;
-    if (full_ns + limit->cost_ns > now_ns + limit->burst_ns)
+    if (full_ns + limit->cost_ns > now_ns + limit->burst_ns) {
+        if (wait_ns)
+            *wait_ns = full_ns + limit->cost_ns - now_ns - limit->burst_ns;
         return false;
+    }
     bucket->full_ns = full_ns + limit->cost_ns;
     return true;
 }

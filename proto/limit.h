@@ -28,7 +28,8 @@ struct hail_limit {
 void hail_limit_init(struct hail_limit *limit, uint32_t rate, struct hail_random *random);
 
 // hail_limit_take says whether `from` may ask once more, and takes it off its account if so.
+// `*wait_ns`, if not NULL, is then how long it has to wait for the next to be allowed.
 HAIL_MUST_USE bool hail_limit_take(struct hail_limit *limit, const struct hail_path *from,
-                                   uint64_t now_ns);
+                                   uint64_t now_ns, uint64_t *wait_ns);
 
 #endif

@@ -1,5 +1,6 @@
 # The mlapi profile, part by part, against what MLAPI 12 itself put on the wire.
 hail_test(policy hail_proto)
+hail_test(networks hail_proto)
 hail_test(frame hail_proto)
 hail_test(bits hail_proto)
 hail_test(names hail_proto)

@@ -351,19 +351,20 @@ START_TEST(test_limit)
 
     hail_random_init_seeded(&random, 1);
     hail_limit_init(&limit, 10, &random);
-    while (hail_limit_take(&limit, taken % 2 ? &one : &other_port, now_ns))
+    while (hail_limit_take(&limit, taken % 2 ? &one : &other_port, now_ns, NULL))
         ck_assert_int_le(++taken, 10);
     ck_assert_msg(taken == 10, "a second's worth at once, ports do not matter: %d", taken);
-    ck_assert(!hail_limit_take(&limit, &one, now_ns + 99 * HAIL_NS_PER_MS));
-    ck_assert_msg(hail_limit_take(&limit, &one, now_ns + 100 * HAIL_NS_PER_MS), "one in 100 ms");
-    ck_assert(!hail_limit_take(&limit, &one, now_ns + 100 * HAIL_NS_PER_MS));
+    ck_assert(!hail_limit_take(&limit, &one, now_ns + 99 * HAIL_NS_PER_MS, NULL));
+    ck_assert_msg(hail_limit_take(&limit, &one, now_ns + 100 * HAIL_NS_PER_MS, NULL),
+                  "one in 100 ms");
+    ck_assert(!hail_limit_take(&limit, &one, now_ns + 100 * HAIL_NS_PER_MS, NULL));
     const struct hail_path far = address_of("2001:db8:1::1", 7);
     const struct hail_path same_56 = address_of("2001:db8:1:ff::ffff:2", 9);
     const struct hail_path next_56 = address_of("2001:db8:1:100::1", 7);
-    for (taken = 0; hail_limit_take(&limit, taken % 2 ? &far : &same_56, now_ns); taken++)
+    for (taken = 0; hail_limit_take(&limit, taken % 2 ? &far : &same_56, now_ns, NULL); taken++)
         continue;
     ck_assert_msg(taken == 10, "a /56 is one source, and not the first: %d", taken);
-    ck_assert_msg(hail_limit_take(&limit, &next_56, now_ns), "the next /56 is another");
+    ck_assert_msg(hail_limit_take(&limit, &next_56, now_ns, NULL), "the next /56 is another");
 }
 END_TEST
 

@@ -263,6 +263,49 @@ START_TEST(test_shutdown)
 }
 END_TEST
 
+// More join from one address than the server takes in the time that they have. With the network
+// trusted all of them are in; else each that is kept out is told why, and the log says which limit.
+START_TEST(test_crowd_of_one_address)
+{
+    enum {
+        HOUSEHOLD = 60
+    };
+    static const char *const loopback[] = {"127.0.0.0/8"};
+    struct hail_config config = config_of(HAIL_IO_AUTO);
+    struct live_endpoint server = {0};
+    struct live_endpoint client = {0};
+
+    config.handshake_timeout_ms = 1500;
+    config.native.source_per_s = 10;
+    config.native.cookies = _i % 2 ? HAIL_COOKIE_ALWAYS : HAIL_COOKIE_NEVER;
+    config.trusted = loopback;
+    config.trusted_count = _i < 2 ? 0 : 1;
+    live_start(&server, &config, true);
+    live_start(&client, &config, false);
+    for (uint64_t i = 0; i < HOUSEHOLD; i++)
+        live_connect(&client, &server, i);
+    if (_i >= 2) {
+        live_wait(&client, HAIL_EVENT_CONNECTED, HOUSEHOLD - 1);
+        ck_assert_uint_eq(live_stat(&server, "dropped_rate"), 0);
+    } else {
+        live_wait(&client, HAIL_EVENT_CLOSED, 0);
+        size_t in = 0;
+        for (uint64_t i = 0; in + live_count(&client, HAIL_EVENT_CLOSED) < HOUSEHOLD; i++)
+            in = live_count(&client, HAIL_EVENT_CONNECTED);
+        for (size_t i = 0; i < live_count(&client, HAIL_EVENT_CLOSED); i++) {
+            const struct live_event *closed = live_wait(&client, HAIL_EVENT_CLOSED, i);
+            ck_assert_int_eq(closed->event.reason, HAIL_CLOSED_HANDSHAKE_TIMEOUT);
+            ck_assert_msg(closed->text && strstr(closed->text, "source_per_s"), "%s",
+                          closed->text ? closed->text : "no text");
+        }
+        ck_assert(live_logged(&server, HAIL_LOG_WARN, "limit=source_per_s source=127.0.0.1"));
+        ck_assert_uint_gt(live_stat(&server, "dropped_rate"), 0);
+    }
+    live_stop(&client, 0);
+    live_stop(&server, 0);
+}
+END_TEST
+
 static void answer(struct live_endpoint *live, struct hail_endpoint *endpoint,
                    const struct hail_event *event)
 {
@@ -556,6 +599,7 @@ int main(void)
     tcase_add_loop_test(tests, test_farewell, 0, LIVE_COUNTOF(farewells));
     tcase_add_test(tests, test_long_farewell);
     tcase_add_test(tests, test_shutdown);
+    tcase_add_loop_test(tests, test_crowd_of_one_address, 0, 4);
     tcase_add_loop_test(tests, test_config, 0, LIVE_COUNTOF(refused));
     tcase_add_loop_test(tests, test_messages, 0, LIVE_COUNTOF(ios));
     tcase_add_test(tests, test_update);

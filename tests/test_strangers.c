@@ -11,79 +11,7 @@
 #include "engine/shard/shard.h"
 #include "tests/lone.h"
 #include "tests/paths.h"
-
-struct stranger {
-    struct hail_client_setup setup;
-    struct hail_client_handshake client;
-    uint8_t hello[HAIL_HELLO_LEN];
-};
-
-// A client that has the server's policy, and pins its key if `server_key` is there.
-static void stranger_init(struct stranger *stranger, const struct lone *server,
-                          const uint8_t *server_key, uint64_t seed)
-{
-    struct hail_random dice;
-
-    memset(stranger, 0, sizeof *stranger);
-    hail_random_init_seeded(&dice, seed);
-    stranger->setup.pattern = server_key ? HAIL_NOISE_NK : HAIL_NOISE_NN;
-    stranger->setup.iterations_max = HAIL_ITERATIONS_MAX;
-    stranger->setup.server_key = server_key;
-    memcpy(stranger->setup.policy_hash, server->context.keys.policy_hash,
-           sizeof stranger->setup.policy_hash);
-    ck_assert(hail_client_init(&stranger->client, &stranger->setup, &dice));
-    hail_hello_encode(stranger->hello, &stranger->client.hello);
-}
-
-static void say_hello(struct lone *server, const struct stranger *stranger, uint16_t port)
-{
-    size_t sent = 0;
-
-    lone_arrive(server, HAIL_SLOT_NONE, port, stranger->hello, HAIL_HELLO_LEN);
-    for (size_t i = 0; i < server->sent_count; i++)
-        sent += server->sent[i].len;
-    ck_assert_uint_le(sent, 3 * (size_t)HAIL_HELLO_LEN);
-}
-
-// The one answer's type; 0: there is none.
-static uint8_t answer_type(const struct lone *server)
-{
-    ck_assert_uint_le(server->sent_count, 1);
-    return server->sent_count > 0 ? server->sent[0].bytes[0] : 0;
-}
-
-static void take_cookie(struct stranger *stranger, const struct lone *server)
-{
-    uint8_t token[HAIL_CLIENT_TOKEN_LEN];
-
-    ck_assert_int_eq(hail_retry_decode(token, stranger->client.hello.cookie, server->sent[0].bytes,
-                                       server->sent[0].len),
-                     HAIL_ACCEPT);
-    ck_assert_mem_eq(token, stranger->client.hello.token, sizeof token);
-    stranger->client.hello.has_cookie = true;
-    hail_hello_encode(stranger->hello, &stranger->client.hello);
-}
-
-// The finish of a stranger that has just been welcomed. Returns its length.
-static size_t make_finish(const struct stranger *stranger, const struct lone *server,
-                          uint8_t finish[HAIL_DATAGRAM_MAX])
-{
-    static struct stranger copy;
-    static uint8_t payload[HAIL_WELCOME_MAX];
-    struct hail_fault_report report;
-    struct hail_agreement agreement;
-    struct hail_welcome_terms terms;
-    struct hail_welcome welcome;
-
-    copy = *stranger;
-    ck_assert_int_eq(hail_welcome_decode(&welcome, server->sent[0].bytes, server->sent[0].len),
-                     HAIL_ACCEPT);
-    ck_assert_int_eq(hail_client_welcome(&copy.client, &agreement, &terms, &report, &copy.setup, "",
-                                         0, welcome.fragment.data, welcome.fragment.len, payload),
-                     HAIL_ACCEPT);
-    return hail_client_finish(&agreement, finish, welcome.conn_id,
-                              (struct hail_bytes){(const uint8_t *)"let me in", 9});
-}
+#include "tests/stranger.h"
 
 // Which cookie a stranger shows.
 static const struct {
@@ -116,26 +44,26 @@ START_TEST(test_cookies)
     struct lone *maker = cookies[_i].other_server ? &other : &server;
     stranger_init(&stranger, &server, NULL, 3);
     stranger_init(&twin, &server, NULL, cookies[_i].other_token ? 4 : 3);
-    say_hello(maker, &twin, cookies[_i].made_for);
-    ck_assert_uint_eq(answer_type(maker), HAIL_DATAGRAM_RETRY);
+    stranger_hello(maker, &twin, cookies[_i].made_for);
+    ck_assert_uint_eq(stranger_answer(maker), HAIL_DATAGRAM_RETRY);
     ck_assert_msg(maker->shard.handshake_count == 0, "nothing is kept");
-    take_cookie(&twin, maker);
+    stranger_take_cookie(&twin, maker);
     memcpy(stranger.client.hello.cookie, twin.client.hello.cookie, HAIL_COOKIE_LEN);
     stranger.client.hello.has_cookie = true;
     hail_hello_encode(stranger.hello, &stranger.client.hello);
 
     server.now_ns += cookies[_i].age_ms * HAIL_NS_PER_MS;
     lone_run(&server);
-    say_hello(&server, &stranger, LONE_PORT);
-    ck_assert_msg(answer_type(&server) ==
+    stranger_hello(&server, &stranger, LONE_PORT);
+    ck_assert_msg(stranger_answer(&server) ==
                       (cookies[_i].good ? HAIL_DATAGRAM_WELCOME : HAIL_DATAGRAM_RETRY),
                   "%s", cookies[_i].why);
     ck_assert_uint_eq(lone_drops(&server, HAIL_DROP_COOKIE), !cookies[_i].good);
     ck_assert_uint_eq(server.shard.handshake_count, cookies[_i].good);
     if (!cookies[_i].good) { // the new one will do
-        take_cookie(&stranger, &server);
-        say_hello(&server, &stranger, LONE_PORT);
-        ck_assert_uint_eq(answer_type(&server), HAIL_DATAGRAM_WELCOME);
+        stranger_take_cookie(&stranger, &server);
+        stranger_hello(&server, &stranger, LONE_PORT);
+        ck_assert_uint_eq(stranger_answer(&server), HAIL_DATAGRAM_WELCOME);
     }
     lone_cleanup(&server);
     lone_cleanup(&other);
@@ -180,8 +108,8 @@ START_TEST(test_refusals)
         memset(stranger.hello + 44, 0, 8); // as these have it
     if (refusals[_i].at == 2)
         memset(stranger.hello + 78 + 32, 0, 16);
-    say_hello(&server, &stranger, LONE_PORT);
-    ck_assert_msg(answer_type(&server) == HAIL_DATAGRAM_REFUSE, "%s", refusals[_i].why);
+    stranger_hello(&server, &stranger, LONE_PORT);
+    ck_assert_msg(stranger_answer(&server) == HAIL_DATAGRAM_REFUSE, "%s", refusals[_i].why);
     ck_assert_int_eq(hail_refuse_decode(&refuse, server.sent[0].bytes, server.sent[0].len),
                      HAIL_ACCEPT);
     ck_assert_uint_eq(refuse.reason, refusals[_i].want);
@@ -190,8 +118,8 @@ START_TEST(test_refusals)
     ck_assert_uint_eq(lone_drops(&server, refusals[_i].verdict), 1);
     ck_assert_uint_eq(server.shard.handshake_count, 0);
     hail_hello_encode(stranger.hello, &stranger.client.hello);
-    say_hello(&server, &stranger, LONE_PORT);
-    ck_assert_uint_eq(answer_type(&server), HAIL_DATAGRAM_WELCOME);
+    stranger_hello(&server, &stranger, LONE_PORT);
+    ck_assert_uint_eq(stranger_answer(&server), HAIL_DATAGRAM_WELCOME);
     lone_cleanup(&server);
 }
 END_TEST
@@ -210,8 +138,8 @@ START_TEST(test_no_tickets)
     stranger.client.hello.pattern = HAIL_HELLO_RESUME;
     stranger.client.hello.ticket_len = 1;
     hail_hello_encode(stranger.hello, &stranger.client.hello);
-    say_hello(&server, &stranger, LONE_PORT);
-    ck_assert_uint_eq(answer_type(&server), HAIL_DATAGRAM_REFUSE);
+    stranger_hello(&server, &stranger, LONE_PORT);
+    ck_assert_uint_eq(stranger_answer(&server), HAIL_DATAGRAM_REFUSE);
     ck_assert_int_eq(hail_refuse_decode(&refuse, server.sent[0].bytes, server.sent[0].len),
                      HAIL_ACCEPT);
     ck_assert_uint_eq(refuse.reason, HAIL_REFUSAL_TICKET);
@@ -258,21 +186,21 @@ START_TEST(test_replays)
 
     lone_init(&server, &native, true, 1);
     stranger_init(&stranger, &server, NULL, 3);
-    say_hello(&server, &stranger, LONE_PORT);
-    ck_assert_uint_eq(answer_type(&server), HAIL_DATAGRAM_WELCOME);
+    stranger_hello(&server, &stranger, LONE_PORT);
+    ck_assert_uint_eq(stranger_answer(&server), HAIL_DATAGRAM_WELCOME);
     first = server.sent[0];
-    size_t len = make_finish(&stranger, &server, finish);
-    say_hello(&server, &stranger, LONE_PORT);
-    ck_assert_uint_eq(answer_type(&server), HAIL_DATAGRAM_WELCOME);
+    size_t len = stranger_finish(&stranger, &server, finish);
+    stranger_hello(&server, &stranger, LONE_PORT);
+    ck_assert_uint_eq(stranger_answer(&server), HAIL_DATAGRAM_WELCOME);
     ck_assert_uint_eq(server.sent[0].len, first.len);
     ck_assert_mem_eq(server.sent[0].bytes, first.bytes, first.len);
     ck_assert_uint_eq(server.shard.handshake_count, 1);
     stranger.hello[52] = 1;
-    say_hello(&server, &stranger, LONE_PORT);
-    ck_assert_msg(answer_type(&server) == 0, "there is no second fragment");
+    stranger_hello(&server, &stranger, LONE_PORT);
+    ck_assert_msg(stranger_answer(&server) == 0, "there is no second fragment");
     stranger.hello[52] = 0;
-    say_hello(&server, &stranger, LONE_PORT + 1);
-    ck_assert_uint_eq(answer_type(&server), HAIL_DATAGRAM_WELCOME);
+    stranger_hello(&server, &stranger, LONE_PORT + 1);
+    ck_assert_uint_eq(stranger_answer(&server), HAIL_DATAGRAM_WELCOME);
     ck_assert_mem_ne(server.sent[0].bytes, first.bytes, first.len);
     ck_assert_uint_eq(server.shard.handshake_count, 2);
 
@@ -292,11 +220,11 @@ START_TEST(test_replays)
     ck_assert_uint_eq(server.events[HAIL_EVENT_REQUEST], 1);
     ck_assert_uint_eq(server.conn_data_len, 9);
     ck_assert_mem_eq(server.conn_data, "let me in", 9);
-    ck_assert_uint_eq(answer_type(&server), 0xc0); // wait
+    ck_assert_uint_eq(stranger_answer(&server), 0xc0); // wait
     server.now_ns += 100 * HAIL_NS_PER_MS;
     lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT, finish, len);
     ck_assert_msg(server.events[HAIL_EVENT_REQUEST] == 1, "asked once");
-    ck_assert_uint_eq(answer_type(&server), 0xc0);
+    ck_assert_uint_eq(stranger_answer(&server), 0xc0);
     ck_assert_uint_eq(hail_stat_get(&server.shard.stats, HAIL_STAT_KEYS_STRETCHED), 1);
     lone_cleanup(&server);
 }
@@ -322,13 +250,13 @@ START_TEST(test_finish_from_elsewhere)
 
     lone_init(&server, &native, true, 1);
     stranger_init(&stranger, &server, NULL, 3);
-    say_hello(&server, &stranger, LONE_PORT);
-    size_t len = make_finish(&stranger, &server, finish);
+    stranger_hello(&server, &stranger, LONE_PORT);
+    size_t len = stranger_finish(&stranger, &server, finish);
     for (size_t i = 0; i < len; i++) {
         finish[i] ^= 1;
         lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT + 1, finish, len);
         finish[i] ^= 1;
-        ck_assert_msg(answer_type(&server) == 0, "byte %zu was changed", i);
+        ck_assert_msg(stranger_answer(&server) == 0, "byte %zu was changed", i);
     }
     ck_assert_uint_eq(server.shard.handshake_count, 1);
     lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT + 2, finish, len);
@@ -338,7 +266,7 @@ START_TEST(test_finish_from_elsewhere)
     ck_assert_uint_eq(goes_to(&server), LONE_PORT + 2);
     server.now_ns += 100 * HAIL_NS_PER_MS;
     lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT + 3, finish, len);
-    ck_assert_uint_eq(answer_type(&server), 0xc0);
+    ck_assert_uint_eq(stranger_answer(&server), 0xc0);
     ck_assert_uint_eq(goes_to(&server), LONE_PORT + 3);
 
     uint32_t slot = hail_name_unpack(server.conn).slot;
@@ -370,8 +298,8 @@ START_TEST(test_hello_changed)
         struct hail_welcome_terms terms;
         struct hail_welcome welcome;
         stranger.hello[at] ^= 0x80;
-        say_hello(&server, &stranger, LONE_PORT);
-        uint8_t type = answer_type(&server);
+        stranger_hello(&server, &stranger, LONE_PORT);
+        uint8_t type = stranger_answer(&server);
         ck_assert_msg(type == 0 || type == HAIL_DATAGRAM_REFUSE || type == HAIL_DATAGRAM_WELCOME,
                       "byte %zu", at);
         if (type == HAIL_DATAGRAM_WELCOME) {
@@ -385,12 +313,12 @@ START_TEST(test_hello_changed)
         }
         stranger.hello[at] ^= 0x80;
         lone_arrive(&server, HAIL_SLOT_NONE, LONE_PORT, stranger.hello, at);
-        ck_assert_msg(answer_type(&server) == 0, "%zu bytes", at);
+        ck_assert_msg(stranger_answer(&server) == 0, "%zu bytes", at);
     }
     stranger_init(&stranger, &server, NULL, 4);
-    say_hello(&server, &stranger, LONE_PORT);
-    ck_assert_uint_eq(answer_type(&server), HAIL_DATAGRAM_WELCOME);
-    ck_assert_uint_gt(make_finish(&stranger, &server, payload), 0);
+    stranger_hello(&server, &stranger, LONE_PORT);
+    ck_assert_uint_eq(stranger_answer(&server), HAIL_DATAGRAM_WELCOME);
+    ck_assert_uint_gt(stranger_finish(&stranger, &server, payload), 0);
     lone_cleanup(&server);
 }
 END_TEST
@@ -406,9 +334,9 @@ static size_t greet(struct lone *server, struct stranger *stranger, uint64_t see
                     uint8_t finish[HAIL_DATAGRAM_MAX])
 {
     stranger_init(stranger, server, NULL, seed);
-    say_hello(server, stranger, LONE_PORT);
-    ck_assert_uint_eq(answer_type(server), HAIL_DATAGRAM_WELCOME);
-    return make_finish(stranger, server, finish);
+    stranger_hello(server, stranger, LONE_PORT);
+    ck_assert_uint_eq(stranger_answer(server), HAIL_DATAGRAM_WELCOME);
+    return stranger_finish(stranger, server, finish);
 }
 
 static void approve(struct lone *server)
@@ -739,7 +667,7 @@ START_TEST(test_hello_twice_in_a_turn)
     for (int i = 0; i < HAIL_HELLOS_PER_TURN + 3; i++)
         hail_shard_datagram(&server.shard, HAIL_SLOT_NONE, &path, stranger.hello, HAIL_HELLO_LEN);
     lone_run(&server);
-    ck_assert_uint_eq(answer_type(&server), HAIL_DATAGRAM_WELCOME);
+    ck_assert_uint_eq(stranger_answer(&server), HAIL_DATAGRAM_WELCOME);
     ck_assert_uint_eq(lone_drops(&server, HAIL_DROP_REPLAY), HAIL_HELLOS_PER_TURN + 2);
     ck_assert_uint_eq(server.shard.handshake_count, 1);
     lone_cleanup(&server);
@@ -761,13 +689,13 @@ START_TEST(test_cookie_keys_rotate)
         server.now_ns += 700 * HAIL_NS_PER_MS;
         lone_run(&server);
         stranger_init(&stranger, &server, NULL, i);
-        say_hello(&server, &stranger, LONE_PORT);
-        ck_assert_uint_eq(answer_type(&server), HAIL_DATAGRAM_RETRY);
-        take_cookie(&stranger, &server);
+        stranger_hello(&server, &stranger, LONE_PORT);
+        ck_assert_uint_eq(stranger_answer(&server), HAIL_DATAGRAM_RETRY);
+        stranger_take_cookie(&stranger, &server);
         server.now_ns += i % 2 * 9900 * HAIL_NS_PER_MS;
         lone_run(&server);
-        say_hello(&server, &stranger, LONE_PORT);
-        ck_assert_msg(answer_type(&server) == HAIL_DATAGRAM_WELCOME, "at %llu ns",
+        stranger_hello(&server, &stranger, LONE_PORT);
+        ck_assert_msg(stranger_answer(&server) == HAIL_DATAGRAM_WELCOME, "at %llu ns",
                       (unsigned long long)server.now_ns);
     }
     ck_assert_uint_eq(atomic_load(&server.context.keys.cookie_current), 4);

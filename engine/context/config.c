@@ -207,6 +207,22 @@ static bool signs(const struct hail_config *config)
                              : config->mlapi.sign_key_exchange;
 }
 
+static bool read_trusted(struct hail_context *context, const struct hail_config *given)
+{
+    for (size_t i = 0; i < context->config.trusted_count; i++) {
+        if (given->trusted && given->trusted[i] &&
+            hail_prefixes_add(&context->trusted, given->trusted[i]))
+            continue;
+        hail_log_line(&context->log, HAIL_LOG_ERROR,
+                      "config field=trusted value=%s: must be a network such as 192.0.2.0/24 or "
+                      "2001:db8::/32, with zeros behind its length; %d at most",
+                      given->trusted && given->trusted[i] ? given->trusted[i] : "NULL",
+                      HAIL_PREFIXES_MAX);
+        return false;
+    }
+    return true;
+}
+
 static bool check_fields(struct hail_context *context)
 {
     const struct hail_config *config = &context->config;
@@ -261,6 +277,7 @@ static bool own_pointers(struct hail_context *context, const struct hail_config 
     bool failed = false;
 
     config->address = copy_text(heap, given->address, &failed);
+    config->trusted = NULL; // they are read, and not kept
     config->identity_file = copy_text(heap, given->identity_file, &failed);
     config->identity_key_file = copy_text(heap, given->identity_key_file, &failed);
     config->identity_password = NULL; // read once, and not kept
@@ -683,7 +700,8 @@ enum hail_status hail_context_init(struct hail_context *context, const struct ha
     bool owned = own_pointers(context, given);
     if (!owned)
         status = HAIL_ENOMEM;
-    if (owned && check_fields(context) && check_limits(context) && check_room(context))
+    if (owned && read_trusted(context, given) && check_fields(context) && check_limits(context) &&
+        check_room(context))
         status = build_setup(context, given);
     if (status == HAIL_OK)
         status = build_policy(context);

@@ -14,6 +14,7 @@
 #include "engine/memory/mailbox.h"
 #include "proto/mlapi/session.h"
 #include "proto/policy.h"
+#include "proto/prefixes.h"
 
 struct hail_shard;
 
@@ -25,6 +26,7 @@ struct hail_context {
     struct hail_heap heap;
     struct hail_handler *handlers; // own copy, config.handler_count of them
     struct hail_policy policy;
+    struct hail_prefixes trusted; // server: whose addresses have no limits of their own
     struct hail_mlapi_setup setup;
     struct hail_identity *identity;        // server that signs; else NULL
     struct hail_trust *trust;              // client that checks; else NULL

@@ -23,6 +23,9 @@ const char *hail_refusal_text(uint8_t reason)
         return "the server is going down";
     case HAIL_REFUSAL_TICKET:
         return "the server does not take the ticket";
+    case HAIL_REFUSAL_RATE:
+        return "the server takes no more handshakes of this address or network in a second: raise "
+               "source_per_s there, or name the network in trusted";
     case HAIL_REFUSAL_PREFIX:
         return "the server has as many connections from this network as it takes from one";
     }

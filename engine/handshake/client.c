@@ -12,7 +12,8 @@
 #include "engine/shard/conn.h"
 
 enum {
-    RETRIES_MAX = 4 // cookies that a client takes in one attempt
+    COME_BACK_MS = 1000, // and so much later at most, by dice
+    RETRIES_MAX = 4      // cookies that a client takes in one attempt
 };
 
 static void say_hello(struct hail_shard *shard, uint32_t slot)
@@ -137,6 +138,19 @@ static enum hail_verdict on_retry(struct hail_shard *shard, uint32_t slot, const
     return HAIL_ACCEPT;
 }
 
+// Too many ask from here. They come back when they are told to, and not all at once; should the
+// time to join be over by then, the reason is known.
+static void come_back(struct hail_shard *shard, uint32_t slot, uint32_t wait_ms)
+{
+    struct hail_native *native = &shard->native->conns[slot];
+    uint32_t dice;
+
+    hail_random_bytes(&shard->random, (uint8_t *)&dice, sizeof dice);
+    native->resend_ns = shard->now_ns + (wait_ms + dice % COME_BACK_MS) * HAIL_NS_PER_MS;
+    hail_conn_explain(shard, slot, hail_refusal_text(HAIL_REFUSAL_RATE));
+    hail_conn_arm(shard, slot);
+}
+
 static enum hail_verdict on_refuse(struct hail_shard *shard, uint32_t slot, const uint8_t *data,
                                    size_t len)
 {
@@ -153,6 +167,10 @@ static enum hail_verdict on_refuse(struct hail_shard *shard, uint32_t slot, cons
     if (hello->pattern == HAIL_HELLO_RESUME &&
         (refuse.reason == HAIL_REFUSAL_TICKET || refuse.reason == HAIL_REFUSAL_PATTERN)) {
         begin_in_full(shard, slot);
+        return HAIL_DROP_REFUSED;
+    }
+    if (refuse.reason == HAIL_REFUSAL_RATE) {
+        come_back(shard, slot, refuse.wait_ms);
         return HAIL_DROP_REFUSED;
     }
     shard->conns[slot].server_gone = refuse.reason == HAIL_REFUSAL_FULL ||

@@ -130,6 +130,21 @@ static void refuse(struct hail_shard *shard, const struct hail_path *from,
                          hail_refuse_encode(datagram, &refusal));
 }
 
+// Asks too often: told when to come back. The answer is a hundredth of what asked.
+static void refuse_for_now(struct hail_shard *shard, const struct hail_path *from,
+                           const struct hail_hello *hello, uint64_t wait_ns)
+{
+    struct hail_refuse refusal = {.reason = HAIL_REFUSAL_RATE,
+                                  .wait_ms = (uint32_t)(wait_ns / HAIL_NS_PER_MS)};
+    uint8_t datagram[HAIL_REFUSE_LEN];
+
+    hail_shard_drop(shard, HAIL_SLOT_NONE, HAIL_DROP_RATE);
+    hail_conn_limited(shard, from, "source_per_s");
+    memcpy(refusal.token, hello->token, sizeof refusal.token);
+    hail_datagrams_whole(shard, HAIL_SLOT_NONE, from, datagram,
+                         hail_refuse_encode(datagram, &refusal));
+}
+
 // Sends up to three fragments of a welcome, from the one that is wanted.
 static void send_welcome(struct hail_shard *shard, uint32_t slot, uint8_t wanted)
 {
@@ -154,7 +169,7 @@ static void send_welcome(struct hail_shard *shard, uint32_t slot, uint8_t wanted
 
 // Whether the sender has to prove his address first, and then whether he asks too often.
 static enum hail_verdict admit(struct hail_shard *shard, const struct hail_path *from,
-                               const struct hail_hello *hello, bool *retry)
+                               const struct hail_hello *hello, bool *retry, uint64_t *wait_ns)
 {
     const struct hail_native_config *config = &shard->context->config.native;
     bool proven = hello->has_cookie &&
@@ -168,13 +183,16 @@ static enum hail_verdict admit(struct hail_shard *shard, const struct hail_path 
     bool loaded = shard->native->server->load >= config->handshakes_per_s ||
                   shard->handshake_count >= shard->context->config.handshakes_max / 2;
     *retry = false;
+    bool trusted = hail_prefixes_has(&shard->context->trusted, from);
     if (proven)
-        return hail_limit_take(&shard->native->server->proven, from, shard->now_ns)
+        return trusted ||
+                       hail_limit_take(&shard->native->server->proven, from, shard->now_ns, wait_ns)
                    ? HAIL_ACCEPT
                    : HAIL_DROP_RATE;
     if (config->cookies == HAIL_COOKIE_ALWAYS || (config->cookies != HAIL_COOKIE_NEVER && loaded))
         *retry = true;
-    else if (!hail_limit_take(&shard->native->server->unproven, from, shard->now_ns)) {
+    else if (!trusted &&
+             !hail_limit_take(&shard->native->server->unproven, from, shard->now_ns, wait_ns)) {
         // Somebody may be using this address. Whoever receives at it can say so.
         *retry = config->cookies != HAIL_COOKIE_NEVER;
         return *retry ? HAIL_ACCEPT : HAIL_DROP_RATE;
@@ -191,6 +209,7 @@ static void greet(struct hail_shard *shard, const struct hail_path *from,
     enum hail_verdict room = hail_conn_take(shard, &slot, from);
 
     if (room != HAIL_ACCEPT) {
+        hail_conn_limited(shard, from, room == HAIL_DROP_PREFIX ? "conns_per_prefix" : "conns_max");
         refuse(shard, from, hello,
                room == HAIL_DROP_PREFIX ? HAIL_REFUSAL_PREFIX : HAIL_REFUSAL_FULL, room);
         return;
@@ -307,10 +326,13 @@ void hail_server_handshake_hello(struct hail_shard *shard, const struct hail_pat
     }
     if (refuse_setup(shard, from, &hello, &key))
         return;
-    verdict = admit(shard, from, &hello, &retry);
+    uint64_t wait_ns = 0;
+    verdict = admit(shard, from, &hello, &retry, &wait_ns);
     if (retry)
         send_retry(shard, from, &hello);
-    if (verdict != HAIL_ACCEPT)
+    if (verdict == HAIL_DROP_RATE)
+        refuse_for_now(shard, from, &hello, wait_ns);
+    else if (verdict != HAIL_ACCEPT)
         hail_shard_drop(shard, HAIL_SLOT_NONE, verdict);
     if (verdict != HAIL_ACCEPT || retry)
         return;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/shard/conn.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 #include "engine/context/refusal.h"
 #include "engine/shard/calls.h"
 #include "engine/shard/events.h"
+
+static const uint64_t LIMITED_EVERY_NS = 60 * HAIL_NS_PER_S;
 
 // A connection's diagram: bit `to` of row `from` says that the step is legal.
 static const uint8_t legal[HAIL_CONN_STATE_COUNT] = {
@@ -41,6 +44,22 @@ static void count_handshakes(struct hail_shard *shard, uint32_t count)
     hail_stat_set(&shard->stats, HAIL_STAT_HANDSHAKES_OPEN, count);
 }
 
+void hail_conn_limited(struct hail_shard *shard, const struct hail_path *from, const char *setting)
+{
+    char address[INET6_ADDRSTRLEN] = "?";
+    const void *bytes = from->any.sa_family == AF_INET6 ? (const void *)&from->v6.sin6_addr
+                                                        : (const void *)&from->v4.sin_addr;
+
+    if (shard->limited_ns > 0 && shard->now_ns < shard->limited_ns)
+        return;
+    shard->limited_ns = shard->now_ns + LIMITED_EVERY_NS;
+    (void)inet_ntop(from->any.sa_family, bytes, address, sizeof address);
+    hail_log_line(&shard->context->log, HAIL_LOG_WARN,
+                  "limit=%s source=%s: clients are kept out; raise it, or, if many share this "
+                  "address, name its network in trusted (told once a minute)",
+                  setting, address);
+}
+
 // The oldest goes, not the newest, and of the prefix that has most: somebody who opens connections
 // and never finishes a handshake pushes out his own.
 static void make_room(struct hail_shard *shard, const struct hail_path *from)
@@ -49,8 +68,10 @@ static void make_room(struct hail_shard *shard, const struct hail_path *from)
     struct hail_source_view own = hail_sources_look(&shard->sources, from);
     uint32_t out = HAIL_SLOT_NONE;
 
-    if (own.handshakes >= config->handshakes_per_prefix) {
+    if (own.handshakes >= config->handshakes_per_prefix &&
+        !hail_prefixes_has(&shard->context->trusted, from)) {
         out = own.oldest;
+        hail_conn_limited(shard, from, "handshakes_per_prefix");
         hail_stat_add(&shard->stats, HAIL_STAT_PREFIX_CROWDED_OUT, 1);
     } else if (shard->handshake_count >= config->handshakes_max) {
         out = hail_sources_crowd(&shard->sources);
@@ -88,7 +109,8 @@ enum hail_verdict hail_conn_take(struct hail_shard *shard, uint32_t *slot,
 {
     uint32_t most = shard->context->config.conns_per_prefix;
 
-    if (most > 0 && hail_sources_look(&shard->sources, from).conns >= most)
+    if (most > 0 && !hail_prefixes_has(&shard->context->trusted, from) &&
+        hail_sources_look(&shard->sources, from).conns >= most)
         return HAIL_DROP_PREFIX;
     *slot = shard->stopping || is_full(shard) ? HAIL_SLOT_NONE : hail_table_take(&shard->table);
     if (*slot != HAIL_SLOT_NONE)
@@ -309,6 +331,12 @@ void hail_conn_timer_due(struct hail_shard *shard, uint32_t slot)
         hail_timers_set(&shard->timers, slot, hail_conn_next_ns(shard, slot));
 }
 
+void hail_conn_explain(struct hail_shard *shard, uint32_t slot, const char *text)
+{
+    snprintf(shard->texts[slot].text, sizeof shard->texts[slot].text, "%s", text);
+    shard->conns[slot].has_text = true;
+}
+
 void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
                    bool flush, const char *text)
 {
@@ -324,10 +352,8 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
     if (conn->state != HAIL_CONN_FLUSHING) { // the first reason is the one that counts
         conn->reason = reason;
         hail_stat_add(&shard->stats, HAIL_STAT_CLOSED_FIRST + reason, 1);
-        if (text) {
-            snprintf(shard->texts[slot].text, sizeof shard->texts[slot].text, "%s", text);
-            conn->has_text = true;
-        }
+        if (text)
+            hail_conn_explain(shard, slot, text);
     }
     handshake_end(shard, slot);
     hail_groups_leave_all(&shard->groups, slot);

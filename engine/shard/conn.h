@@ -40,6 +40,12 @@ void hail_conn_connect(struct hail_shard *shard, uint32_t slot);
 void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
                    bool flush, const char *text);
 
+// hail_conn_limited says in the log, once a minute, that a limit on joining keeps somebody out.
+void hail_conn_limited(struct hail_shard *shard, const struct hail_path *from, const char *setting);
+
+// hail_conn_explain keeps what a connection that should end without a word of its own ends with.
+void hail_conn_explain(struct hail_shard *shard, uint32_t slot, const char *text);
+
 // hail_conn_release frees a slot that the backend has let go of, once the application is told.
 void hail_conn_release(struct hail_shard *shard, uint32_t slot);
 

@@ -152,6 +152,11 @@ uint32_t hail_shard_accept(struct hail_shard *shard, const struct sockaddr *peer
     if (verdict == HAIL_DROP_RATE || verdict == HAIL_DROP_PREFIX)
         hail_shard_drop(shard, HAIL_SLOT_NONE, verdict);
     if (verdict != HAIL_ACCEPT)
+        hail_conn_limited(shard, &from,
+                          verdict == HAIL_DROP_RATE     ? "accepts_per_s"
+                          : verdict == HAIL_DROP_PREFIX ? "conns_per_prefix"
+                                                        : "conns_max");
+    if (verdict != HAIL_ACCEPT)
         return HAIL_SLOT_NONE;
     hail_stat_add(&shard->stats, HAIL_STAT_CONNS_ACCEPTED, 1);
     hail_table_publish_peer(&shard->table, slot, peer, peer_len);

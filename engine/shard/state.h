@@ -95,6 +95,7 @@ struct hail_shard {
     size_t per_conn_len; // bytes reserved for each connection
     uint64_t now_ns;     // the time of this turn, by a clock that only goes forward
     int64_t unix_ns;     // its date, by one that may be set
+    uint64_t limited_ns; // until then nothing more is said of limits on joining
     uint64_t stop_at_ns; // when stopping: flush no longer than this
     struct hail_arena arena;
     struct hail_conn_slot *conns;

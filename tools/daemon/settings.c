@@ -31,6 +31,7 @@ enum kind {
     KIND_HASH_SIZE,
     KIND_EXCHANGE,
     KIND_COOKIES,
+    KIND_NETWORKS,
     KIND_SCENES,
     KIND_PREFABS
 };
@@ -80,6 +81,8 @@ static const struct option options[] = {
      "of conns_max, from one IPv4 address or IPv6 /56; 0: no limit"},
     {"server", "handshakes_per_prefix", KIND_U32, CONFIG(handshakes_per_prefix), 1,
      HAIL_LIMIT_CONNS_MAX, "of handshakes_max, likewise; half of them"},
+    {"server", "trusted", KIND_NETWORKS, OWN(trusted), 0, 0,
+     "networks without the limits on an address, such as 192.0.2.0/24; may be repeated"},
     {"server", "accepts_per_s", KIND_U32, CONFIG(accepts_per_s), 1, HAIL_LIMIT_PER_S_MAX,
      "mlapi: TCP connections of one IPv4 address or IPv6 /56; 1000"},
     {"server", "message_max", KIND_U32, CONFIG(message_max), HAIL_LIMIT_MESSAGE_MIN,
@@ -256,6 +259,16 @@ static bool take_scene(struct reading *reading, const char *part)
     return true;
 }
 
+static bool take_network(struct reading *reading, const char *part)
+{
+    struct settings *settings = reading->settings;
+
+    if (settings->config.trusted_count == SETTINGS_NETWORKS_MAX)
+        return false;
+    settings->trusted[settings->config.trusted_count++] = part;
+    return true;
+}
+
 static bool take_prefab(struct reading *reading, const char *part)
 {
     struct settings *settings = reading->settings;
@@ -406,6 +419,10 @@ static void set_option(struct reading *reading, const struct option *option, con
         return;
     case KIND_COOKIES:
         set_word(reading, option, value, cookies, 0, place);
+        return;
+    case KIND_NETWORKS:
+        if (!each_part(reading, value, take_network))
+            fault(reading, option->section, option->key, value, "must be up to 64 networks");
         return;
     case KIND_SCENES:
         if (!each_part(reading, value, take_scene))
@@ -577,7 +594,8 @@ static int on_pair(void *user, const char *section, const char *key, const char 
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if (strcmp(options[i].section, section) != 0 || strcmp(options[i].key, key) != 0)
             continue;
-        bool repeats = options[i].kind == KIND_SCENES || options[i].kind == KIND_PREFABS;
+        bool repeats = options[i].kind == KIND_NETWORKS || options[i].kind == KIND_SCENES ||
+                       options[i].kind == KIND_PREFABS;
         if (reading->given[i] && !repeats)
             fault(reading, section, key, value, "is given twice");
         reading->given[i] = reading->line;
@@ -678,6 +696,7 @@ bool settings_read(struct settings *settings, const char *path, FILE *errors)
     settings->config.profile = HAIL_PROFILE_NONE;
     settings->config.handlers = settings->handlers;
     settings->config.channels = settings->channels;
+    settings->config.trusted = settings->trusted;
     settings->config.mlapi.scenes = settings->scenes;
     settings->config.mlapi.prefab_hashes = settings->prefab_hashes;
     settings->drain_ms = 5000;

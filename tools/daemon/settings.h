@@ -11,6 +11,7 @@
 enum {
     SETTINGS_HANDLERS_MAX = 512,
     SETTINGS_CHANNEL_NAME_MAX = 31, // hail.h
+    SETTINGS_NETWORKS_MAX = 64,
     SETTINGS_SCENES_MAX = 256,
     SETTINGS_PREFABS_MAX = 4096,
     SETTINGS_TEXTS_MAX = 2048
@@ -32,6 +33,7 @@ struct settings {
     const char *ticket_key_file;
     struct hail_handler handlers[SETTINGS_HANDLERS_MAX];
     struct hail_channel channels[HAIL_CHANNELS_MAX];
+    const char *trusted[SETTINGS_NETWORKS_MAX];
     const char *scenes[SETTINGS_SCENES_MAX];
     uint64_t prefab_hashes[SETTINGS_PREFABS_MAX];
     char *texts[SETTINGS_TEXTS_MAX]; // copies of the file's strings
