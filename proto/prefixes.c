@@ -16,9 +16,9 @@ enum {
 static bool same_bits(const uint8_t a[16], const uint8_t b[16], uint8_t bits)
 {
     size_t whole = bits / 8;
-    uint8_t rest = bits % 8 ? (uint8_t)(0xff00 >> bits % 8) : 0;
+    unsigned rest = 0xff00u >> bits % 8 & 0xffu; // 0: a whole number of bytes
 
-    return hail_equal(a, b, whole) && (rest == 0 || ((a[whole] ^ b[whole]) & rest) == 0);
+    return hail_equal(a, b, whole) && (rest == 0 || ((unsigned)(a[whole] ^ b[whole]) & rest) == 0);
 }
 
 static bool read_address(const char *text, uint8_t address[16], bool *is_v4)
