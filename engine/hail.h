@@ -145,7 +145,8 @@ enum hail_event_type {
     HAIL_EVENT_CALL = 4,      // an RPC; hail_respond when `wants_response`
     HAIL_EVENT_RESPONSE = 5,  // the answer to a hail_call of ours
     HAIL_EVENT_CLOSED = 6,    // the last event of a connection; its name is stale from here on
-    HAIL_EVENT_WRITABLE = 7,  // hail profile: unsent_max was reached, and half of it is free again
+    HAIL_EVENT_WRITABLE = 7,  // a send said HAIL_EFULL, and can be tried again: half of unsent_max
+                              // is free, or of command_queue_bytes
     HAIL_EVENT_SCENE = 8      // mlapi: one of MLAPI's own messages about objects and scenes
 };
 
@@ -472,7 +473,9 @@ struct hail_config {
                                    // has its server's
     uint32_t stall_timeout_ms; // to finish a message begun (hail: to go on with one that is waited
                                // for), or to take any of what waits; 0: 30,000
-    uint32_t command_queue_bytes; // calls from other threads that wait; 0: 4 MiB
+    uint32_t command_queue_bytes; // calls from other threads that wait, of each shard: those of
+                                  // whoever polls, always; sends of more than 256 bytes leave a
+                                  // quarter of it to the rest; 0: 4 MiB
     uint32_t event_queue_bytes;   // whole endpoint: events that wait for hail_poll; 0: 16 MiB
 
     struct hail_native_config native;
@@ -723,10 +726,10 @@ HAIL_API uint64_t hail_name_hash(const struct hail_endpoint *endpoint, const cha
 // Returns  HAIL_OK: queued. HAIL_EINVAL: above message_max, unknown flag or channel. HAIL_ETOOLONG:
 //          above the server's message_max, which hail_get_conn_info tells. HAIL_ENOKEY: protection
 //          was asked for where there is no key. HAIL_ESTATE: not connected yet. HAIL_EGONE.
-//          HAIL_EFULL: the connection's unsent_max is reached (HAIL_EVENT_WRITABLE will say when
-//          to go on; on the mlapi profile it is closed as a slow reader: messages on it would have
-//          a hole), buffers_max is, or the command queue is full. On all but HAIL_OK nothing was
-//          queued.
+//          HAIL_EFULL: the connection's unsent_max is reached (on the mlapi profile it is closed
+//          as a slow reader: messages on it would have a hole) or the command queue is full, and
+//          HAIL_EVENT_WRITABLE will say when to go on; or buffers_max is. On all but HAIL_OK
+//          nothing was queued.
 //          HAIL_OK for a reliable message is a promise that it arrives or the connection ends: one
 //          from another thread that finds buffers_max used up when its turn comes ends it.
 // Cost     From a callback of the connection's shard: the protection and a copy, no system call.

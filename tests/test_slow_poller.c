@@ -106,6 +106,44 @@ START_TEST(test_joining_behind)
 }
 END_TEST
 
+// Another thread sends maps until the shard's queue is full: that is counted, what is short goes
+// on, whoever was refused is told when he can send again, once, and all that was taken arrives.
+START_TEST(test_commands_full)
+{
+    static uint8_t map[3000];
+    struct hail_config server = config();
+    struct hail_config client = config();
+    size_t taken[2] = {0};
+
+    client.message_max = 4096;
+    server.message_max = 4096;
+    client.command_queue_bytes = 1 << 15;
+    struct world *world = world_joined(&server, &client, false);
+    world_connect(world, 2, NULL);
+    const struct world_event *other = world_find(&world->client, HAIL_EVENT_CONNECTED, 1);
+    struct hail_command command = {.op = HAIL_COMMAND_SEND,
+                                   .conn = world_first_conn(&world->client)};
+    for (size_t kind = 0; kind < 2; kind++) { // maps, then short ones
+        command.view = (struct hail_message_view){
+            .kind = HAIL_MESSAGE_UNNAMED, .body = map, .body_len = kind == 0 ? sizeof map : 256};
+        while (hail_command_post(&world->client.shard, &command) == HAIL_OK)
+            taken[kind]++;
+        ck_assert_uint_ge(taken[kind], 5);
+        ck_assert_uint_le(taken[kind], 40);
+    }
+    ck_assert_uint_eq(world_count(&world->client, HAIL_EVENT_WRITABLE), 0);
+    world_run(world);
+    ck_assert_uint_eq(world_count(&world->client, HAIL_EVENT_WRITABLE), 1);
+    ck_assert_uint_eq(world_find(&world->client, HAIL_EVENT_WRITABLE, 0)->event.conn.id,
+                      command.conn.id);
+    ck_assert_uint_ne(other->event.conn.id, command.conn.id);
+    ck_assert_uint_eq(world_stat(&world->client, HAIL_STAT_COMMANDS_REFUSED), 2);
+    ck_assert_uint_eq(world_count(&world->server, HAIL_EVENT_MESSAGE), taken[0] + taken[1]);
+    ck_assert_int_eq(hail_command_post(&world->client.shard, &command), HAIL_OK);
+    world_cleanup(world);
+}
+END_TEST
+
 enum {
     DEAF = 30,
     TRIES = 5
@@ -165,6 +203,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, test_polling_behind);
     tcase_add_test(tests, test_joining_behind);
+    tcase_add_test(tests, test_commands_full);
     tcase_add_test(tests, test_deaf_crowd);
     suite_add_tcase(suite, tests);
     return test_run(suite);

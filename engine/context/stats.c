@@ -31,6 +31,7 @@ static const char *const names[HAIL_STAT_COUNT] = {
     [HAIL_STAT_BYTES_OUT] = "bytes_out",
     [HAIL_STAT_BYTES_WAITING] = "bytes_waiting",
     [HAIL_STAT_SENDS_FAILED] = "sends_failed",
+    [HAIL_STAT_COMMANDS_REFUSED] = "commands_refused",
     [HAIL_STAT_BUFFERS_FULL] = "buffers_full",
     [HAIL_STAT_GROUPS_FULL] = "groups_full",
     [HAIL_STAT_EVENTS_HELD] = "events_held",

@@ -35,9 +35,10 @@ enum hail_stat {
     HAIL_STAT_BYTES_OUT,
     HAIL_STAT_BYTES_WAITING, // gauge: of buffers_max
     HAIL_STAT_SENDS_FAILED,  // sends from other threads that could not be done when their turn came
-    HAIL_STAT_BUFFERS_FULL,  // times that buffers_max, or one's share of it, stood in the way
-    HAIL_STAT_GROUPS_FULL,   // times that groups_max or memberships_max stood in the way
-    HAIL_STAT_EVENTS_HELD,   // times that hail_poll was behind and a connection had to wait
+    HAIL_STAT_COMMANDS_REFUSED, // calls from other threads that command_queue_bytes had no room for
+    HAIL_STAT_BUFFERS_FULL,     // times that buffers_max, or one's share of it, stood in the way
+    HAIL_STAT_GROUPS_FULL,      // times that groups_max or memberships_max stood in the way
+    HAIL_STAT_EVENTS_HELD,      // times that hail_poll was behind and a connection had to wait
     HAIL_STAT_DATAGRAMS_IN,
     HAIL_STAT_DATAGRAMS_OUT,
     HAIL_STAT_DATAGRAMS_UNSENT, // the kernel would not take them, or the shard had no room

@@ -52,7 +52,7 @@ size_t hail_mailbox_record_max(const struct hail_mailbox *box)
     return box->capacity / 2 - HEADER_LEN;
 }
 
-void *hail_mailbox_reserve(struct hail_mailbox *box, size_t len)
+void *hail_mailbox_reserve_leaving(struct hail_mailbox *box, size_t len, size_t spare)
 {
     size_t room = room_for(len);
     uint64_t tail = atomic_load_explicit(&box->tail, memory_order_relaxed);
@@ -67,7 +67,7 @@ void *hail_mailbox_reserve(struct hail_mailbox *box, size_t len)
         uint64_t head = atomic_load_explicit(&box->head, memory_order_acquire);
         if (head > tail)
             continue; // `tail` is stale, so the exchange fails and brings a fresh one
-        if (tail - head + skipped + room > box->capacity)
+        if (tail - head + skipped + room + spare > box->capacity)
             return NULL;
         // Relaxed: the place is ours by the exchange alone; its content is published by commit.
     } while (!atomic_compare_exchange_weak_explicit(&box->tail, &tail, tail + skipped + room,
@@ -83,6 +83,18 @@ void *hail_mailbox_reserve(struct hail_mailbox *box, size_t len)
     HAIL_ASSERT(atomic_load_explicit(&header->state, memory_order_relaxed) == 0);
     header->len = (uint32_t)len;
     return header + 1;
+}
+
+void *hail_mailbox_reserve(struct hail_mailbox *box, size_t len)
+{
+    return hail_mailbox_reserve_leaving(box, len, 0);
+}
+
+bool hail_mailbox_has_half(const struct hail_mailbox *box)
+{
+    uint64_t head = atomic_load_explicit(&box->head, memory_order_relaxed);
+
+    return atomic_load_explicit(&box->tail, memory_order_relaxed) - head <= box->capacity / 2;
 }
 
 static void publish(void *record, uint32_t kind)

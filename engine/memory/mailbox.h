@@ -45,6 +45,15 @@ size_t hail_mailbox_record_max(const struct hail_mailbox *box);
 // Threads  Any.
 HAIL_MUST_USE void *hail_mailbox_reserve(struct hail_mailbox *box, size_t len);
 
+// hail_mailbox_reserve_leaving does the same, and leaves `spare` bytes for those who have less.
+// Threads  Any.
+HAIL_MUST_USE void *hail_mailbox_reserve_leaving(struct hail_mailbox *box, size_t len,
+                                                 size_t spare);
+
+// hail_mailbox_has_half says whether half of the mailbox is free.
+// Threads  Any.
+bool hail_mailbox_has_half(const struct hail_mailbox *box);
+
 // hail_mailbox_commit hands over a reserved record; hail_mailbox_abandon gives the room up instead.
 // Threads  The one that reserved it.
 void hail_mailbox_commit(void *record);

@@ -9,6 +9,10 @@
 #include "engine/shard/conn.h"
 #include "engine/shard/events.h"
 
+enum {
+    SHORT_MAX = 256 // bytes of a command's body that is none of the bulk
+};
+
 static enum hail_status connect_to(struct hail_shard *shard, const struct hail_command *command)
 {
     if (shard->stopping) // else an application that always comes back would keep us from stopping
@@ -234,16 +238,89 @@ enum hail_status hail_command_run(struct hail_shard *shard, const struct hail_co
     HAIL_UNREACHABLE("every op has its case");
 }
 
+// Room in the mailbox that commands with more than a few bytes leave to those with less: whoever
+// has maps to send can still be closed, and everybody else can move.
+static size_t spare_for(const struct hail_shard *shard, const struct hail_command *command)
+{
+    bool is_bulk = command->op >= HAIL_COMMAND_SEND && command->view.body_len > SHORT_MAX;
+
+    return is_bulk ? shard->commands.capacity / 4 : 0;
+}
+
+static void mark_refused(struct hail_shard *shard, struct hail_conn conn)
+{
+    struct hail_name name = hail_name_unpack(conn);
+
+    if (name.shard == shard->index && name.slot < shard->context->slots)
+        atomic_fetch_or_explicit(&shard->refused[name.slot / 64], 1ull << name.slot % 64,
+                                 memory_order_relaxed);
+}
+
+// The mailbox is full. Whom it concerned is told when there is room again, be it already.
+static enum hail_status refuse(struct hail_shard *shard, const struct hail_command *command)
+{
+    atomic_fetch_add_explicit(&shard->commands_refused, 1, memory_order_relaxed);
+    if (command->op == HAIL_COMMAND_SEND)
+        mark_refused(shard, command->conn);
+    for (size_t i = 0; i < command->conn_count; i++)
+        mark_refused(shard, command->conns[i]);
+    // Release: pairs with the acquire in tell_refused(), so that the bits are there before.
+    atomic_store_explicit(&shard->refuses, true, memory_order_release);
+    hail_shard_wake(shard);
+    return HAIL_EFULL;
+}
+
+// Tells one connection that was refused. False: no room for the event.
+static bool tell_one(struct hail_shard *shard, uint32_t slot)
+{
+    const struct hail_conn_slot *conn = &shard->conns[slot];
+    struct hail_event_room reserved;
+
+    // The slot may be another's by now, to whom it means nothing.
+    if (!conn->announced || !conn->joined || conn->connected_pending ||
+        conn->state >= HAIL_CONN_FLUSHING)
+        return true;
+    if (!hail_event_reserve(shard, &reserved, 0))
+        return false;
+    struct hail_event event = hail_event_of(shard, slot, HAIL_EVENT_WRITABLE);
+    hail_event_commit(shard, &reserved, &event);
+    return true;
+}
+
+static void tell_refused(struct hail_shard *shard)
+{
+    uint32_t words = (shard->context->slots + 63) / 64;
+
+    // Acquire: see refuse().
+    if (!atomic_load_explicit(&shard->refuses, memory_order_relaxed) ||
+        !hail_mailbox_has_half(&shard->commands) ||
+        !atomic_exchange_explicit(&shard->refuses, false, memory_order_acquire))
+        return;
+    hail_stat_set(&shard->stats, HAIL_STAT_COMMANDS_REFUSED,
+                  atomic_load_explicit(&shard->commands_refused, memory_order_relaxed));
+    for (uint32_t word = 0; word < words; word++) {
+        uint64_t bits = atomic_exchange_explicit(&shard->refused[word], 0, memory_order_relaxed);
+        for (; bits != 0; bits &= bits - 1) {
+            if (tell_one(shard, word * 64 + (uint32_t)__builtin_ctzll(bits)))
+                continue;
+            atomic_fetch_or_explicit(&shard->refused[word], bits, memory_order_relaxed);
+            atomic_store_explicit(&shard->refuses, true, memory_order_relaxed);
+            return; // until there is room for events, for which we shall be woken
+        }
+    }
+}
+
 enum hail_status hail_command_post(struct hail_shard *shard, const struct hail_command *command)
 {
     size_t list_len = command->addresses ? sizeof *command->addresses
                       : command->from    ? 8 * ((sizeof *command->from + 7) / 8)
                                          : command->conn_count * sizeof(struct hail_conn);
-    struct hail_command *own =
-        hail_mailbox_reserve(&shard->commands, sizeof *own + list_len + command->view.body_len);
+    struct hail_command *own = hail_mailbox_reserve_leaving(
+        &shard->commands, sizeof *own + list_len + command->view.body_len,
+        spare_for(shard, command));
 
     if (!own)
-        return HAIL_EFULL;
+        return refuse(shard, command);
     // What the command points to lies behind it in its record: a list, then the body.
     void *list = own + 1;
     uint8_t *body = (uint8_t *)list + list_len;
@@ -327,4 +404,5 @@ void hail_command_drain(struct hail_shard *shard)
         shard->command_held = NULL;
     }
     hail_mailbox_release(&shard->commands);
+    tell_refused(shard);
 }

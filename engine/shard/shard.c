@@ -83,6 +83,7 @@ static void reserve(struct hail_shard *shard, const struct hail_context *context
     profile->reserve(shard, context);
     hail_groups_init(&shard->groups, arena, config->groups_max, config->memberships_max, slots);
     hail_mailbox_init(&shard->commands, arena, power_of_two_at_least(config->command_queue_bytes));
+    shard->refused = hail_arena_take(arena, (slots + 63) / 64, sizeof *shard->refused);
     shard->handler_drops = hail_arena_take(arena, config->handler_count, sizeof(uint64_t));
     shard->channels = hail_arena_take(arena, hail_policy_channel_count(&context->policy),
                                       sizeof(struct hail_channel_stats));

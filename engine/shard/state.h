@@ -122,6 +122,9 @@ struct hail_shard {
     struct hail_delivery delivery;    // profile hail: what connections have to send and receive
     struct hail_mlapi_shard *mlapi;   // profile mlapi
     struct hail_mailbox commands;
+    _Atomic uint64_t *refused;         // a bit for each slot: `commands` had no room for it
+    _Atomic bool refuses;              // one of them is set
+    _Atomic uint64_t commands_refused; // how often that was
     struct hail_command *command_held; // read from `commands`, waiting for room among the events
     _Atomic uint32_t conns_promised;   // client: slots taken or promised to hail_connect
     _Atomic bool wants_room;           // hail_poll should wake us when it has made room
