@@ -16,6 +16,9 @@
 // Calls made from an event callback about a connection of that callback's shard act at once; all
 // others are handed to the connection's shard through a bounded queue and act within a wake-up.
 //
+// A shard's thread is called hail-server-0 or hail-client-0, and so on, and blocks all signals:
+// they come on threads of yours, never where a callback runs.
+//
 // ABI: the shared library's name carries the major and the minor version. Under one name, structs
 // that have a `size` may grow at their end, enums get new values at theirs, and nothing else of
 // what is here changes; so a program goes on with a newer patch version as it is.
@@ -412,7 +415,7 @@ struct hail_peer_certificate {
 // `on_event`, `on_log`, `verify` and the `user` pointers.
 struct hail_config {
     size_t size;
-    enum hail_profile profile; // required
+    enum hail_profile profile; // required: HAIL_CONFIG_INIT leaves it to you
     struct hail_mlapi_config mlapi;
 
     // Server: where to listen.
@@ -531,7 +534,6 @@ inline struct hail_config hail_config_init(void)
     struct hail_config config = {};
 
     config.size = sizeof config;
-    config.profile = HAIL_PROFILE_MLAPI;
     config.mlapi = HAIL_MLAPI_INIT;
     return config;
 }
@@ -539,8 +541,7 @@ inline struct hail_config hail_config_init(void)
 #else
 #define HAIL_CONFIG_INIT                                                                           \
     {                                                                                              \
-        .size = sizeof(struct hail_config), .profile = HAIL_PROFILE_MLAPI,                         \
-        .mlapi = HAIL_MLAPI_INIT                                                                   \
+        .size = sizeof(struct hail_config), .mlapi = HAIL_MLAPI_INIT                               \
     }
 #endif
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 enum hail_status hail_worker_open(struct hail_worker *worker, struct hail_context *context,
@@ -68,6 +69,10 @@ static void *run(void *argument)
 {
     struct hail_worker *worker = argument;
 
+    char name[16]; // the kernel's limit
+    snprintf(name, sizeof name, "hail-%s-%u",
+             worker->shard.context->is_server ? "server" : "client", worker->shard.index);
+    (void)pthread_setname_np(pthread_self(), name);
     hail_shard_enter(&worker->shard);
     hail_random_enter(); // not at some later turn, among messages
     if (worker->is_measured)

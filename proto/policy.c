@@ -182,7 +182,7 @@ void hail_policy_hash(const struct hail_policy *policy, uint8_t out[32])
     memcpy(at, context, sizeof context - 1);
     at += sizeof context - 1;
     *at++ = policy->default_floor;
-    *at++ = policy->takes_unknown;
+    *at++ = 1; // reserved
     hail_put_be(at, policy->rule_count, 2);
     at += 2;
     for (size_t i = 0; i < policy->rule_count; i++) {

@@ -32,6 +32,7 @@ struct hail_config live_config(void)
 {
     struct hail_config config = HAIL_CONFIG_INIT;
 
+    config.profile = HAIL_PROFILE_MLAPI;
     config.address = "127.0.0.1";
     config.approves_all = true;
     config.takes_unknown_names = true;

@@ -1,6 +1,7 @@
 // test_joining.c: how a client's shard puts a welcome together; the test is its server.
 // SPDX-License-Identifier: MIT
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "crypto/time.h"
 #include "engine/native/state.h"
 #include "engine/shard/command.h"
+#include "engine/shard/shard.h"
 #include "tests/lone.h"
 
 enum {
@@ -404,6 +406,47 @@ START_TEST(test_long_data)
     lone_cleanup(&client);
 }
 END_TEST
+// How far it came when the time was over, and what stood in its way last.
+static const struct {
+    int unsent;
+    bool has_cookie;
+    bool has_welcome;
+    const char *want;
+} stages[] = {
+    {0, false, false, "nothing came from the server"},
+    {EMSGSIZE, false, false, "Message too long (EMSGSIZE): an interface on the way out has an MTU"},
+    {EPERM, false, false, "(EPERM): a firewall of this machine"},
+    {ENETUNREACH, false, false, "the kernel did not send: Network is unreachable"},
+    {EMSGSIZE, true, false, "prove our address, and then did not answer"},
+    {EMSGSIZE, true, true, "agreed on a key, and then neither approved nor denied"},
+};
+
+START_TEST(test_time_is_over)
+{
+    static uint8_t message[HAIL_WELCOME_MAX];
+    static const uint8_t cookie[HAIL_COOKIE_LEN] = {1};
+    static struct lone client;
+    uint8_t retry[HAIL_RETRY_LEN];
+
+    make_keycert(3 * HAIL_FRAGMENT_LEN);
+    struct hail_hello hello = connect_client(&client, NULL);
+    if (stages[_i].unsent)
+        hail_shard_unsent(&client.shard, 0, stages[_i].unsent);
+    if (stages[_i].has_cookie)
+        lone_arrive(&client, 0, LONE_PORT, retry, hail_retry_encode(retry, hello.token, cookie));
+    if (stages[_i].has_welcome) {
+        size_t len = honest_answer(message, &hello);
+        for (size_t i = 0; i < 4; i++)
+            fragment(&client, &hello, message, len, i, ' ');
+    }
+    client.now_ns += 20000 * HAIL_NS_PER_MS;
+    lone_run(&client);
+    ck_assert_uint_eq(client.events[HAIL_EVENT_CLOSED], 1);
+    ck_assert_msg(strstr(client.text, stages[_i].want) != NULL, "%s", client.text);
+    lone_cleanup(&client);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("joining");
@@ -417,6 +460,7 @@ int main(void)
     tcase_add_test(client, test_asks_for_more);
     tcase_add_test(client, test_longest);
     tcase_add_loop_test(client, test_long_data, 0, 2);
+    tcase_add_loop_test(client, test_time_is_over, 0, HAIL_COUNTOF(stages));
     suite_add_tcase(suite, client);
     return test_run(suite);
 }

@@ -728,19 +728,17 @@ static const struct {
 START_TEST(test_room)
 {
     struct hail_config server = config();
-    struct hail_context *context =
-        aligned_alloc(_Alignof(struct hail_context), sizeof(struct hail_context));
+    static struct hail_context context;
 
-    memset(context, 0, sizeof *context);
+    server.profile = HAIL_PROFILE_MLAPI;
     server.message_max = rooms[_i].message_max;
     server.conn_data_max = rooms[_i].conn_data_max;
     server.event_queue_bytes = rooms[_i].event_queue_bytes;
     server.mlapi.connection_approval = rooms[_i].approval;
-    enum hail_status got = hail_context_init(context, &server, true);
+    enum hail_status got = hail_context_init(&context, &server, true);
     ck_assert_msg(got == rooms[_i].want, "%s: %d", rooms[_i].why, got);
     if (got == HAIL_OK)
-        hail_context_cleanup(context);
-    free(context);
+        hail_context_cleanup(&context);
 }
 END_TEST
 

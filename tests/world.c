@@ -52,6 +52,7 @@ static void init_end(struct world_end *end, const struct hail_config *given, boo
     struct hail_config config = *given;
     struct hail_random random;
 
+    config.profile = HAIL_PROFILE_MLAPI;
     config.on_event = polls ? NULL : on_event;
     config.on_log = log_line;
     config.user = end;

@@ -56,8 +56,8 @@ struct world {
     bool holds;       // what comes to the next clients waits until their `paused` is taken away
 };
 
-// world_init makes both ends. Configs without on_event get one that records events; with `polls`
-// the server has none and its queue is read by the test.
+// world_init makes both ends, of the mlapi profile. Configs without on_event get one that records
+// events; with `polls` the server has none and its queue is read by the test.
 struct world *world_init(const struct hail_config *server, const struct hail_config *client,
                          uint64_t seed, bool polls);
 void world_cleanup(struct world *world);

@@ -94,9 +94,11 @@ void games_relay(struct hail_endpoint *endpoint, const struct hail_event *event,
     case HAIL_EVENT_MESSAGE:
         relay(endpoint, event, games);
         return;
-    case HAIL_EVENT_CALL: // one that wants a response has nobody to give it
+    case HAIL_EVENT_CALL:
         if (!event->wants_response)
             relay(endpoint, event, games);
+        else // nobody can give it: it times out at the caller
+            count(games, HAIL_ESTATE);
         return;
     case HAIL_EVENT_CLOSED:
         if (event->tag != 0)

@@ -93,6 +93,9 @@ void hail_client_handshake_open(struct hail_shard *shard, uint32_t slot)
                       "the server's static key in the configuration is no usable key");
         return;
     }
+    hail_conn_explain(shard, slot,
+                      "nothing came from the server: is it up at this address and port, and does a "
+                      "firewall let UDP through?");
     say_hello(shard, slot);
     begin_resends(shard, slot);
 }
@@ -133,6 +136,7 @@ static enum hail_verdict on_retry(struct hail_shard *shard, uint32_t slot, const
     native->retries++;
     hello->has_cookie = true;
     memcpy(hello->cookie, cookie, sizeof hello->cookie);
+    hail_conn_explain(shard, slot, "the server had us prove our address, and then did not answer");
     say_hello(shard, slot);
     begin_resends(shard, slot);
     return HAIL_ACCEPT;
@@ -252,6 +256,8 @@ static enum hail_verdict finish(struct hail_shard *shard, uint32_t slot)
         return HAIL_ACCEPT;
     }
     hail_client_cleanup(&client->handshake);
+    hail_conn_explain(shard, slot,
+                      "the server agreed on a key, and then neither approved nor denied");
     hail_native_enter(native, HAIL_NATIVE_EXPECT_ANSWER);
     hail_datagrams_whole(shard, slot, NULL, client->finish, client->finish_len);
     begin_resends(shard, slot);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "engine/native/source.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "crypto/time.h"
 #include "engine/delivery/recovery.h"
 #include "engine/shard/conn.h"
@@ -55,8 +59,23 @@ uint64_t hail_source_next_ns(const struct hail_shard *shard, uint32_t slot)
     return hail_follow_next_ns(&shard->native->clients[slot].follow);
 }
 
+// What the kernel says is why nothing is answered.
+static void explain(struct hail_shard *shard, uint32_t slot, int error)
+{
+    char text[HAIL_FAULT_TEXT_MAX];
+    const char *remedy = error == EMSGSIZE ? ": an interface on the way out has an MTU below 1,280"
+                         : error == EPERM  ? ": a firewall of this machine forbids it"
+                                           : "";
+
+    snprintf(text, sizeof text, "the kernel did not send: %s (%s)%s", strerrordesc_np(error),
+             strerrorname_np(error), remedy);
+    hail_conn_explain(shard, slot, text);
+}
+
 void hail_source_unsent(struct hail_shard *shard, uint32_t slot, int error)
 {
+    if (!shard->conns[slot].joined)
+        explain(shard, slot, error);
     if (hail_follow_refused(&shard->native->clients[slot].follow, error, shard->now_ns))
         change(shard, slot);
 }

@@ -307,7 +307,13 @@ bool hail_conn_timed_out(struct hail_shard *shard, uint32_t slot)
 {
     if (!is_joining(&shard->conns[slot]) || handshake_deadline(shard, slot) > shard->now_ns)
         return false;
-    hail_conn_end(shard, slot, HAIL_CLOSED_HANDSHAKE_TIMEOUT, false, NULL);
+    const struct hail_conn_slot *conn = &shard->conns[slot];
+    const char *text = conn->explained                       ? shard->texts[slot].text
+                       : shard->context->is_server           ? NULL
+                       : conn->state == HAIL_CONN_CONNECTING ? "the address does not answer to TCP"
+                                                             : "the server took the TCP "
+                                                               "connection, and says nothing";
+    hail_conn_end(shard, slot, HAIL_CLOSED_HANDSHAKE_TIMEOUT, false, text);
     return true;
 }
 
@@ -331,10 +337,18 @@ void hail_conn_timer_due(struct hail_shard *shard, uint32_t slot)
         hail_timers_set(&shard->timers, slot, hail_conn_next_ns(shard, slot));
 }
 
+static void keep_text(struct hail_shard *shard, uint32_t slot, const char *text)
+{
+    char *own = shard->texts[slot].text;
+
+    if (text != own)
+        snprintf(own, sizeof shard->texts[slot].text, "%s", text);
+}
+
 void hail_conn_explain(struct hail_shard *shard, uint32_t slot, const char *text)
 {
-    snprintf(shard->texts[slot].text, sizeof shard->texts[slot].text, "%s", text);
-    shard->conns[slot].has_text = true;
+    keep_text(shard, slot, text);
+    shard->conns[slot].explained = true;
 }
 
 void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reason reason,
@@ -352,8 +366,9 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
     if (conn->state != HAIL_CONN_FLUSHING) { // the first reason is the one that counts
         conn->reason = reason;
         hail_stat_add(&shard->stats, HAIL_STAT_CLOSED_FIRST + reason, 1);
+        conn->has_text = text != NULL;
         if (text)
-            hail_conn_explain(shard, slot, text);
+            keep_text(shard, slot, text);
     }
     handshake_end(shard, slot);
     hail_groups_leave_all(&shard->groups, slot);

@@ -43,7 +43,8 @@ void hail_conn_end(struct hail_shard *shard, uint32_t slot, enum hail_close_reas
 // hail_conn_limited says in the log, once a minute, that a limit on joining keeps somebody out.
 void hail_conn_limited(struct hail_shard *shard, const struct hail_path *from, const char *setting);
 
-// hail_conn_explain keeps what a connection that should end without a word of its own ends with.
+// hail_conn_explain keeps what a connection that does not join in time ends with: how far it came,
+// or what stood in its way.
 void hail_conn_explain(struct hail_shard *shard, uint32_t slot, const char *text);
 
 // hail_conn_release frees a slot that the backend has let go of, once the application is told.

@@ -54,6 +54,7 @@ struct hail_conn_slot {
     bool connected_pending;            // the application is to be told that it is connected
     bool proven;        // server: the client has proven its keys, and has a place of conns_max
     bool has_text;      // of why it was closed, in the shard's texts
+    bool explained;     // the text says why it has not joined yet
     bool joined;        // messages are the application's
     bool held;          // its input waits for room among the events
     bool paused;        // the backend has been told to receive no more

@@ -693,7 +693,6 @@ bool settings_read(struct settings *settings, const char *path, FILE *errors)
 
     memset(settings, 0, sizeof *settings);
     settings->config = (struct hail_config)HAIL_CONFIG_INIT;
-    settings->config.profile = HAIL_PROFILE_NONE;
     settings->config.handlers = settings->handlers;
     settings->config.channels = settings->channels;
     settings->config.trusted = settings->trusted;
