@@ -106,6 +106,25 @@ def cmake_package():
         build_with_cmake(installed, os.path.join(SOURCE, "tests", "install"))
         for name in ("c_hail", "cc_hail", "c_hail_static", "cc_hail_static"):
             equal(call(installed("build/" + name)), installed.version(), name)
+        (package,) = glob.glob(installed.prefix + "/lib*/**/hailConfig.cmake", recursive=True)
+        with open(package, encoding="utf-8") as text:
+            (soname,) = re.findall(r"IMPORTED_SONAME (\S+)", text.read())
+        check(soname in installed.needed(installed("build/c_hail")), soname + " is not needed")
+
+
+@scenario("add_subdirectory(hail): the library alone, and nothing that the project does not need")
+def subdirectory():
+    with Installed() as installed:
+        os.mkdir(installed("game"))
+        with open(installed("game/CMakeLists.txt"), "w", encoding="utf-8") as text:
+            text.write("cmake_minimum_required(VERSION 3.22)\nproject(game LANGUAGES C)\n"
+                       "add_subdirectory(%s hail)\nadd_executable(game %s)\n"
+                       "target_link_libraries(game PRIVATE hail::hail_static)\n"
+                       % (SOURCE, os.path.join(SOURCE, "tests", "install", "embed.c")))
+        build_with_cmake(installed, installed("game"))
+        equal(call(installed("build/game")), installed.version(), "version")
+        programs = glob.glob(installed("build/**/haild*"), recursive=True)
+        equal(programs, [], "programs")
 
 
 @scenario("the shared library shows what hail.h declares and nothing else, and has a SONAME")
