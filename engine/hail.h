@@ -1091,6 +1091,24 @@ HAIL_API void hail_get_memory(const struct hail_endpoint *endpoint, struct hail_
 
 #ifdef __cplusplus
 }
+
+// Names are values, and compare as such.
+inline bool operator==(hail_conn a, hail_conn b)
+{
+    return a.id == b.id;
+}
+inline bool operator!=(hail_conn a, hail_conn b)
+{
+    return a.id != b.id;
+}
+inline bool operator==(hail_group a, hail_group b)
+{
+    return a.id == b.id;
+}
+inline bool operator!=(hail_group a, hail_group b)
+{
+    return a.id != b.id;
+}
 #endif
 
 #endif

@@ -16,6 +16,15 @@ int main(void)
         fprintf(stderr, "the config does not begin with its defaults\n");
         return 1;
     }
+#ifdef __cplusplus
+    hail_conn one = {1};
+    hail_group none = {0};
+    if (one != hail_conn{1} || !(one == hail_conn{1}) || one == hail_conn{2} ||
+        none != hail_group{0} || none == hail_group{3}) {
+        fprintf(stderr, "names do not compare as values\n");
+        return 1;
+    }
+#endif
     config.profile = HAIL_PROFILE_HAIL;
     config.address = "127.0.0.1";
     config.native.exchange = HAIL_UNSIGNED;
