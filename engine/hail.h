@@ -1050,7 +1050,7 @@ struct hail_counter {
 // hail_stats writes the endpoint's counters, summed over its shards, in a fixed order. A datagram
 // that came is taken, or in one counter of those that begin with "dropped_"; what the kernel has
 // dropped at a UDP socket, of a flood or for lack of room, is in "socket_drops": a client's, once
-// its connection has ended, and there the kernel counts datagrams that it had joined as one.
+// its connection has ended. The kernel counts datagrams there that it had joined as one.
 //
 // Returns  How many there are; when that is above `counters_max`, only so many were written.
 HAIL_API size_t hail_stats(const struct hail_endpoint *endpoint, struct hail_counter *counters,
